@@ -1,0 +1,97 @@
+// A piece of memory that other processes can map: named, anonymous (memfd), received, or a file.
+//
+// The object owns the mapping and, where there is one, the descriptor behind it; both go when it
+// is destroyed. A read-only mapping is copy-on-write: a store into it changes a private page and
+// never kills the process.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "sluice/error.hpp"
+#include "sluice/file_descriptor.hpp"
+
+namespace sluice {
+
+enum class Access { kReadWrite, kReadOnly };
+
+// Whose named objects may be opened. A name in shared memory can be squatted on by any local
+// user, so by default the owner must be the effective user or root.
+struct Owner {
+  bool any = false;
+  std::optional<uint32_t> uid;  // this user too
+};
+
+// Thrown for an object without bytes: its creator has not sized it yet, or died before it did.
+class EmptyMemory : public Error {
+ public:
+  explicit EmptyMemory(const std::string& message) : Error(error_code::kInvalidArgument, message) {}
+};
+
+class SharedMemory {
+ public:
+  struct CreateOptions {
+    uint64_t size = 0;
+    uint32_t mode = 0600;   // exactly, whatever the umask
+    bool exclusive = true;  // false: an existing object of the same size is opened instead
+  };
+  // Allocates every page at once: a full /dev/shm is ENOSPC here, not SIGBUS later.
+  static SharedMemory create(const std::string& name, const CreateOptions& options);
+
+  static SharedMemory open(const std::string& name, Access access = Access::kReadWrite,
+                           const Owner& owner = {});
+
+  // `seal` forbids every later change of the size, so that no holder can make another fault.
+  static SharedMemory anonymous(uint64_t size, bool seal = true, bool huge_pages = false);
+
+  // Duplicates `fd`; the caller keeps its own. `require_seals` wants F_SEAL_SHRINK.
+  static SharedMemory from_descriptor(int fd, bool require_seals = true,
+                                      Access access = Access::kReadWrite);
+
+  struct FileOptions {
+    uint64_t offset = 0;
+    std::optional<uint64_t> length;  // to the end of the file
+    bool read_only = false;
+    bool populate = false;  // read ahead and fault in all pages now
+  };
+  static SharedMemory map_file(const std::string& path, const FileOptions& options);
+
+  static void unlink(const std::string& name);
+
+  // The canonical form ("/ticks") of a name given with or without its leading slash.
+  static std::string canonical_name(const std::string& name);
+
+  SharedMemory(SharedMemory&& other) noexcept;
+  SharedMemory& operator=(SharedMemory&&) = delete;
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  ~SharedMemory();
+
+  std::byte* data() const { return data_; }
+  uint64_t size() const { return size_; }
+  const std::string& name() const { return name_; }  // empty unless named
+  const FileDescriptor& descriptor() const { return descriptor_; }
+  Access access() const { return access_; }
+
+  // Writes changes back to the file; blocks until they are on the device.
+  void sync() const;
+
+ private:
+  SharedMemory(FileDescriptor descriptor, std::string name, Access access)
+      : descriptor_(std::move(descriptor)), name_(std::move(name)), access_(access) {}
+  void map(uint64_t offset, uint64_t size, bool populate);
+
+  FileDescriptor descriptor_;
+  std::string name_;
+  Access access_ = Access::kReadWrite;
+  std::byte* mapping_ = nullptr;  // page-aligned
+  std::byte* data_ = nullptr;     // where the caller's bytes begin
+  uint64_t mapping_size_ = 0;
+  uint64_t size_ = 0;
+};
+
+}  // namespace sluice
+
+#include "sluice/shared_memory_posix.hpp"  // IWYU pragma: export

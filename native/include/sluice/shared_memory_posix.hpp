@@ -1,0 +1,306 @@
+// Shared memory over shm_open(3), memfd_create(2) and mmap(2).
+#pragma once
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "sluice/shared_memory.hpp"
+
+namespace sluice {
+namespace detail {
+
+#if defined(__APPLE__)
+inline constexpr size_t kMaxNameLength = 30;  // PSHMNAMLEN is 31 and counts the slash
+#else
+inline constexpr size_t kMaxNameLength = 254;  // NAME_MAX less the slash
+#endif
+
+inline std::string describe(int number) {
+  return std::generic_category().message(number);
+}
+
+inline Error memory_error(const char* syscall, int number, const std::string& attempt,
+                          const std::string& address) {
+  std::string message =
+      attempt + (address.empty() ? "" : " '" + address + "'") + ": " + describe(number);
+  if (number == ENOSPC) message += " (shared memory is full; see df /dev/shm)";
+  return Error::system(syscall, number, message, address);
+}
+
+inline struct stat file_status(const FileDescriptor& descriptor, const std::string& address) {
+  struct stat status = {};
+  if (::fstat(descriptor.get(), &status) != 0) {
+    throw memory_error("fstat", errno, "cannot examine shared memory", address);
+  }
+  return status;
+}
+
+// Sets the size and allocates every page of it.
+inline void allocate(const FileDescriptor& descriptor, uint64_t size, const std::string& address) {
+  if (size > static_cast<uint64_t>(std::numeric_limits<off_t>::max())) {
+    throw memory_error("posix_fallocate", EFBIG, "cannot allocate shared memory", address);
+  }
+#if defined(__APPLE__)
+  // No posix_fallocate here; ftruncate reserves the pages of a POSIX shared-memory object.
+  if (::ftruncate(descriptor.get(), static_cast<off_t>(size)) != 0) {
+    throw memory_error("ftruncate", errno, "cannot allocate shared memory", address);
+  }
+#else
+  int number;
+  do {  // it returns the error, and EINTR when a signal comes between
+    number = ::posix_fallocate(descriptor.get(), 0, static_cast<off_t>(size));
+  } while (number == EINTR);
+  if (number != 0) {
+    throw memory_error("posix_fallocate", number,
+                       "cannot allocate " + std::to_string(size) + " bytes of shared memory",
+                       address);
+  }
+#endif
+}
+
+inline void check_owner(const struct stat& status, const Owner& owner, const std::string& name) {
+  const bool trusted = owner.any || status.st_uid == ::geteuid() || status.st_uid == 0 ||
+                       (owner.uid && *owner.uid == status.st_uid);
+  if (trusted) return;
+  throw Error(error_code::kUntrustedOwner,
+              "shared memory '" + name + "' belongs to user " + std::to_string(status.st_uid) +
+                  ", who is neither the current user nor root; pass the owner option to accept it");
+}
+
+// Removes a name that was just created when its creation fails further on.
+class UnlinkOnFailure {
+ public:
+  explicit UnlinkOnFailure(const std::string& name) : name_(name) {}
+  UnlinkOnFailure(const UnlinkOnFailure&) = delete;
+  UnlinkOnFailure& operator=(const UnlinkOnFailure&) = delete;
+  ~UnlinkOnFailure() {
+    if (armed_) ::shm_unlink(name_.c_str());
+  }
+  void disarm() { armed_ = false; }
+
+ private:
+  const std::string& name_;
+  bool armed_ = true;
+};
+
+}  // namespace detail
+
+inline std::string SharedMemory::canonical_name(const std::string& name) {
+  const std::string bare = name.starts_with('/') ? name.substr(1) : name;
+  const char* problem = nullptr;
+  if (bare.empty()) {
+    problem = "is empty";
+  } else if (bare.find('\0') != std::string::npos) {
+    problem = "contains a NUL byte";
+  } else if (bare.find('/') != std::string::npos) {
+    problem = "contains a slash after the first character";
+  } else if (bare == "." || bare == "..") {
+    problem = "is a directory's name";
+  } else if (bare.size() > detail::kMaxNameLength) {
+    problem = "is too long";
+  }
+  if (problem != nullptr) {
+    throw Error(error_code::kInvalidArgument,
+                "the name of a shared-memory object " + std::string(problem) + " (" +
+                    std::to_string(bare.size()) + " bytes; allowed are 1 to " +
+                    std::to_string(detail::kMaxNameLength) +
+                    " bytes without a slash, after an optional leading one)");
+  }
+  return "/" + bare;
+}
+
+inline SharedMemory SharedMemory::create(const std::string& given, const CreateOptions& options) {
+  const std::string name = canonical_name(given);
+  // O_EXCL first in either case, so that it is known who made the object.
+  FileDescriptor descriptor(::shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
+  if (!descriptor.valid()) {
+    if (errno == EEXIST && !options.exclusive) {
+      SharedMemory existing = open(name);
+      if (existing.size() == options.size) return existing;
+      throw Error(error_code::kInvalidArgument, "shared memory '" + name + "' exists with " +
+                                                    std::to_string(existing.size()) +
+                                                    " bytes, not " + std::to_string(options.size));
+    }
+    throw detail::memory_error("shm_open", errno, "cannot create shared memory", name);
+  }
+  detail::UnlinkOnFailure guard(name);
+  SharedMemory memory(std::move(descriptor), name, Access::kReadWrite);
+  detail::allocate(memory.descriptor_, options.size, name);
+  memory.map(0, options.size, false);
+  // Last, for it may let others in, and because the umask took part in the mode of shm_open.
+  if (::fchmod(memory.descriptor_.get(), static_cast<mode_t>(options.mode)) != 0) {
+    throw detail::memory_error("fchmod", errno, "cannot set the mode of shared memory", name);
+  }
+  guard.disarm();
+  return memory;
+}
+
+inline SharedMemory SharedMemory::open(const std::string& given, Access access,
+                                       const Owner& owner) {
+  const std::string name = canonical_name(given);
+  const int flags = access == Access::kReadOnly ? O_RDONLY : O_RDWR;
+  FileDescriptor descriptor(::shm_open(name.c_str(), flags, 0));
+  if (!descriptor.valid()) {
+    throw detail::memory_error("shm_open", errno, "cannot open shared memory", name);
+  }
+  const struct stat status = detail::file_status(descriptor, name);
+  detail::check_owner(status, owner, name);
+  SharedMemory memory(std::move(descriptor), name, access);
+  memory.map(0, static_cast<uint64_t>(status.st_size), false);
+  return memory;
+}
+
+#if defined(__linux__)
+inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_pages) {
+  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  if (huge_pages) {
+    flags |= MFD_HUGETLB;
+    constexpr uint64_t kHugePage = 2u << 20;
+    size = (size + kHugePage - 1) & ~(kHugePage - 1);
+  }
+  FileDescriptor descriptor(::memfd_create("sluice", flags));
+  if (!descriptor.valid()) {
+    throw detail::memory_error("memfd_create", errno, "cannot create anonymous shared memory", "");
+  }
+  SharedMemory memory(std::move(descriptor), "", Access::kReadWrite);
+  detail::allocate(memory.descriptor_, size, "");
+  if (seal && ::fcntl(memory.descriptor_.get(), F_ADD_SEALS,
+                      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    throw detail::memory_error("fcntl", errno, "cannot seal anonymous shared memory", "");
+  }
+  memory.map(0, size, false);
+  return memory;
+}
+#else
+inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_pages) {
+  if (huge_pages) {
+    throw Error(error_code::kUnsupported, "huge pages for shared memory need Linux");
+  }
+  static_cast<void>(seal);  // without memfd_create nothing can be sealed
+  // A name that nobody can guess, removed at once, leaves a descriptor without a name.
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    const std::string name =
+        "/sluice." + std::to_string(::getpid()) + "." + std::to_string(::arc4random());
+    try {
+      SharedMemory memory = create(name, {.size = size});
+      ::shm_unlink(name.c_str());
+      memory.name_.clear();
+      return memory;
+    } catch (const Error& error) {
+      if (error.number() != EEXIST) throw;
+    }
+  }
+  throw detail::memory_error("shm_open", EEXIST, "cannot create anonymous shared memory", "");
+}
+#endif
+
+inline SharedMemory SharedMemory::from_descriptor(int fd, bool require_seals, Access access) {
+  FileDescriptor descriptor = FileDescriptor::duplicate(fd);
+  const struct stat status = detail::file_status(descriptor, "");
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(error_code::kInvalidArgument, "the file descriptor " + std::to_string(fd) +
+                                                  " is neither shared memory nor a regular file");
+  }
+#if defined(__linux__)
+  const int seals = ::fcntl(descriptor.get(), F_GET_SEALS);
+  const bool sealed = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+#else
+  const bool sealed = false;
+#endif
+  if (require_seals && !sealed) {
+    throw Error(error_code::kUnsealed,
+                "the memory behind file descriptor " + std::to_string(fd) +
+                    " is not sealed against shrinking, so its other holders could make this "
+                    "process fault; pass requireSeals: false if you trust them");
+  }
+  SharedMemory memory(std::move(descriptor), "", access);
+  memory.map(0, static_cast<uint64_t>(status.st_size), false);
+  return memory;
+}
+
+inline SharedMemory SharedMemory::map_file(const std::string& path, const FileOptions& options) {
+  if (path.find('\0') != std::string::npos) {
+    throw Error(error_code::kInvalidArgument, "the path contains a NUL byte");
+  }
+  const int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+  FileDescriptor descriptor(::open(path.c_str(), flags));
+  if (!descriptor.valid()) {
+    throw detail::memory_error("open", errno, "cannot map the file", path);
+  }
+  const struct stat status = detail::file_status(descriptor, path);
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(error_code::kInvalidArgument, "'" + path + "' is not a regular file");
+  }
+  const uint64_t file_size = static_cast<uint64_t>(status.st_size);
+  if (options.offset >= file_size || options.length.value_or(1) > file_size - options.offset) {
+    // Pages beyond the end of a file would be SIGBUS when touched.
+    throw Error(error_code::kInvalidArgument, "the range to map lies outside of '" + path +
+                                                  "', which has " + std::to_string(file_size) +
+                                                  " bytes");
+  }
+  SharedMemory memory(std::move(descriptor), "",
+                      options.read_only ? Access::kReadOnly : Access::kReadWrite);
+  memory.map(options.offset, options.length.value_or(file_size - options.offset), options.populate);
+  return memory;
+}
+
+inline void SharedMemory::unlink(const std::string& given) {
+  const std::string name = canonical_name(given);
+  if (::shm_unlink(name.c_str()) != 0) {
+    throw detail::memory_error("shm_unlink", errno, "cannot remove shared memory", name);
+  }
+}
+
+inline void SharedMemory::map(uint64_t offset, uint64_t size, bool populate) {
+  if (size == 0) {
+    throw EmptyMemory("shared memory" + (name_.empty() ? "" : " '" + name_ + "'") +
+                      " has no bytes (or its creator has not sized it yet)");
+  }
+  const uint64_t page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t slack = offset % page;
+  // Copy-on-write for readers: a stray store lands in a private page instead of SIGSEGV.
+  int flags = access_ == Access::kReadOnly ? MAP_PRIVATE : MAP_SHARED;
+#if defined(MAP_POPULATE)
+  if (populate) flags |= MAP_POPULATE;
+#else
+  static_cast<void>(populate);
+#endif
+  void* address = ::mmap(nullptr, size + slack, PROT_READ | PROT_WRITE, flags, descriptor_.get(),
+                         static_cast<off_t>(offset - slack));
+  if (address == MAP_FAILED) {
+    throw detail::memory_error("mmap", errno, "cannot map shared memory", name_);
+  }
+  mapping_ = static_cast<std::byte*>(address);
+  mapping_size_ = size + slack;
+  data_ = mapping_ + slack;
+  size_ = size;
+}
+
+inline void SharedMemory::sync() const {
+  if (::msync(mapping_, mapping_size_, MS_SYNC) != 0) {
+    throw detail::memory_error("msync", errno, "cannot write the mapping back", name_);
+  }
+}
+
+inline SharedMemory::SharedMemory(SharedMemory&& other) noexcept
+    : descriptor_(std::move(other.descriptor_)),
+      name_(std::move(other.name_)),
+      access_(other.access_),
+      mapping_(std::exchange(other.mapping_, nullptr)),
+      data_(std::exchange(other.data_, nullptr)),
+      mapping_size_(std::exchange(other.mapping_size_, 0)),
+      size_(std::exchange(other.size_, 0)) {}
+
+inline SharedMemory::~SharedMemory() {
+  if (mapping_ != nullptr) ::munmap(mapping_, mapping_size_);
+}
+
+}  // namespace sluice
