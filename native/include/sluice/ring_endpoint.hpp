@@ -77,6 +77,7 @@ class RingEndpoint {
 
   // Says that this side is about to sleep. Then `look`; then sleep, or `retract`.
   Sleep announce(uint32_t wanted);
+  Sleep announce_again(const Sleep& sleep) const;  // for a thread that sleeps on its behalf
   void retract() { own_parked().store(0, std::memory_order_seq_cst); }
 
   // Whether there is something to wake up for. Safe from any thread while the endpoint is open.
@@ -191,14 +192,18 @@ inline void RingEndpoint::begin_or_resume_stream() {
 }
 
 inline RingEndpoint::Sleep RingEndpoint::announce(uint32_t wanted) {
+  return announce_again({.ticket = 0, .position = state_.position, .wanted = wanted});
+}
+
+inline RingEndpoint::Sleep RingEndpoint::announce_again(const Sleep& sleep) const {
   // The ticket first: a ring after this line makes the sleep return at once.
-  const Sleep sleep = {.ticket = doorbell_.ticket(), .position = state_.position, .wanted = wanted};
+  const uint32_t ticket = doorbell_.ticket();
   // A producer asks to be woken when half the ring is free, not for every record that leaves:
   // fewer wake-ups, and no message waits for it. Less room than that is found by the recheck.
-  const uint32_t parked = role_ == Role::kConsumer ? 1 : std::max(wanted, capacity_ / 2);
+  const uint32_t parked = role_ == Role::kConsumer ? 1 : std::max(sleep.wanted, capacity_ / 2);
   // seq_cst: the sleeper's store; pairs with the loads in `publish`.
   own_parked().store(parked, std::memory_order_seq_cst);
-  return sleep;
+  return {.ticket = ticket, .position = sleep.position, .wanted = sleep.wanted};
 }
 
 inline bool RingEndpoint::available(const Sleep& sleep) const {

@@ -1,0 +1,27 @@
+{
+  'targets': [
+    {
+      'target_name': 'sluice',
+      'sources': ['<!@(node scripts/sources.mjs <(OS))'],
+      'include_dirs': [
+        'native/include',
+        'native/src',
+        "<!(node -p \"require('node-addon-api').include_dir\")",
+      ],
+      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED', 'NODE_ADDON_API_CPP_EXCEPTIONS'],
+      'cflags!': ['-fno-exceptions'],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fvisibility=hidden', '-fstack-protector-strong'],
+      'ldflags': ['-Wl,-z,relro,-z,now,-z,noexecstack'],
+      'xcode_settings': {
+        'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
+        'CLANG_CXX_LANGUAGE_STANDARD': 'c++20',
+        'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+        'MACOSX_DEPLOYMENT_TARGET': '11.0',
+      },
+      'msvs_settings': {
+        'VCCLCompilerTool': { 'ExceptionHandling': 1, 'AdditionalOptions': ['/std:c++20'] },
+      },
+    },
+  ],
+}

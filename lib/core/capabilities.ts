@@ -1,0 +1,56 @@
+import { native } from './native.js'
+
+/** What this machine and runtime support; see {@link capabilities}. */
+export interface Capabilities {
+  /** `process.platform` and `process.arch`. */
+  platform: string
+  arch: string
+  /** The runtime and its version: `node 20.20.2`. */
+  runtime: string
+  /** Named and anonymous shared memory, mapped files. */
+  sharedMemory: boolean
+  /** Anonymous memory whose size can be sealed against hostile holders. */
+  sealing: boolean
+  /** Listing the named objects of the machine. */
+  listing: boolean
+  /** ArrayBuffers straight over shared memory: without them only copying calls work. */
+  zeroCopy: boolean
+  /** `SharedMemory.sharedBuffer`. */
+  sharedArrayBuffer: boolean
+  /** Rings between processes. */
+  ring: boolean
+  /** One waiting thread for 127 endpoints (futex_waitv, Linux 5.16) rather than one for each. */
+  waitMany: boolean
+}
+
+/**
+ * Tells beforehand what would throw `ERR_SLUICE_UNSUPPORTED`.
+ *
+ * @example
+ * ```ts
+ * if (!capabilities().zeroCopy) console.warn('messages are copied here')
+ * ```
+ */
+export function capabilities(): Capabilities {
+  const { platform, arch } = process
+  return {
+    platform,
+    arch,
+    runtime: runtimeName(),
+    sharedMemory: true,
+    sealing: platform === 'linux',
+    listing: platform === 'linux',
+    zeroCopy: native.hasExternalBuffers(),
+    sharedArrayBuffer: native.hasSharedBuffers,
+    ring: true,
+    waitMany: native.waitsForMany,
+  }
+}
+
+function runtimeName(): string {
+  const { bun, deno, electron, node } = process.versions
+  if (bun !== undefined) return `bun ${bun}`
+  if (deno !== undefined) return `deno ${deno}`
+  if (electron !== undefined) return `electron ${electron}`
+  return `node ${node}`
+}

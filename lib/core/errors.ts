@@ -1,0 +1,98 @@
+import { getSystemErrorName } from 'node:util'
+
+/**
+ * What went wrong, as a stable code.
+ *
+ * | code | meaning |
+ * | --- | --- |
+ * | `ERR_SLUICE_CLOSED` | the object was closed, before or during the operation |
+ * | `ERR_SLUICE_CORRUPT` | the peer wrote nonsense into shared memory; this end can only be closed |
+ * | `ERR_SLUICE_INVALID_ARGUMENT` | an argument is of the wrong type or out of range |
+ * | `ERR_SLUICE_INVALID_STATE` | the call does not fit what was called before (commit without reserve) |
+ * | `ERR_SLUICE_MESSAGE_TOO_LONG` | a message is longer than `maxMessageLength` |
+ * | `ERR_SLUICE_NATIVE_MISSING` | no binary of the addon fits this platform |
+ * | `ERR_SLUICE_NOT_A_RING` | the shared memory holds something else |
+ * | `ERR_SLUICE_PEER_CLOSED` | the consumer has closed and the ring is full |
+ * | `ERR_SLUICE_PEER_DIED` | the process at the other end is gone without having closed |
+ * | `ERR_SLUICE_QUEUE_FULL` | too many operations wait on one object |
+ * | `ERR_SLUICE_ROLE_TAKEN` | a living process already is the producer, or the consumer (`error.pid`) |
+ * | `ERR_SLUICE_STREAM_ENDED` | the last stream has ended and its end was not read yet |
+ * | `ERR_SLUICE_SYSTEM` | a system call failed: see `errnoCode` and `syscall` |
+ * | `ERR_SLUICE_TIMEOUT` | the time was up |
+ * | `ERR_SLUICE_UNSEALED` | memory from someone else could be shrunk by them |
+ * | `ERR_SLUICE_UNSUPPORTED` | this platform or runtime lacks it: see `capabilities()` |
+ * | `ERR_SLUICE_UNTRUSTED_OWNER` | the named memory belongs to another user |
+ * | `ERR_SLUICE_VERSION_MISMATCH` | the ring is of another major format version |
+ */
+export type SluiceErrorCode =
+  | 'ERR_SLUICE_CLOSED'
+  | 'ERR_SLUICE_CORRUPT'
+  | 'ERR_SLUICE_INVALID_ARGUMENT'
+  | 'ERR_SLUICE_INVALID_STATE'
+  | 'ERR_SLUICE_MESSAGE_TOO_LONG'
+  | 'ERR_SLUICE_NATIVE_MISSING'
+  | 'ERR_SLUICE_NOT_A_RING'
+  | 'ERR_SLUICE_PEER_CLOSED'
+  | 'ERR_SLUICE_PEER_DIED'
+  | 'ERR_SLUICE_QUEUE_FULL'
+  | 'ERR_SLUICE_ROLE_TAKEN'
+  | 'ERR_SLUICE_STREAM_ENDED'
+  | 'ERR_SLUICE_SYSTEM'
+  | 'ERR_SLUICE_TIMEOUT'
+  | 'ERR_SLUICE_UNSEALED'
+  | 'ERR_SLUICE_UNSUPPORTED'
+  | 'ERR_SLUICE_UNTRUSTED_OWNER'
+  | 'ERR_SLUICE_VERSION_MISMATCH'
+
+/** What else is known of an error. */
+export interface SluiceErrorDetails {
+  /** The system call that failed. */
+  syscall?: string | undefined
+  /** The system's error number, negative as Node has it. */
+  errno?: number | undefined
+  /** What the call was about: a name, a path. */
+  address?: string | undefined
+  /** The process that stands in the way, or that died. */
+  pid?: number | undefined
+  cause?: unknown
+}
+
+/**
+ * The one class of errors that sluice makes.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   ring.producer()
+ * } catch (error) {
+ *   if (error instanceof SluiceError && error.code === 'ERR_SLUICE_ROLE_TAKEN') {
+ *     console.error(`process ${error.pid} is the producer`)
+ *   }
+ * }
+ * ```
+ */
+export class SluiceError extends Error {
+  readonly code: SluiceErrorCode
+  declare readonly syscall?: string
+  declare readonly errno?: number
+  /** The system's name of the error: `'ENOENT'`. */
+  declare readonly errnoCode?: string
+  declare readonly address?: string
+  declare readonly pid?: number
+
+  static {
+    this.prototype.name = 'SluiceError'
+  }
+
+  constructor(code: SluiceErrorCode, message: string, details: SluiceErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    if (details.syscall !== undefined) this.syscall = details.syscall
+    if (details.errno !== undefined) {
+      this.errno = details.errno
+      this.errnoCode = getSystemErrorName(details.errno)
+    }
+    if (details.address !== undefined) this.address = details.address
+    if (details.pid !== undefined) this.pid = details.pid
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * sluice: fast and safe communication between processes on one machine.
+ *
+ * @packageDocumentation
+ */
+export { SluiceError } from './core/errors.js'
+export type { SluiceErrorCode, SluiceErrorDetails } from './core/errors.js'
+export { capabilities } from './core/capabilities.js'
+export type { Capabilities } from './core/capabilities.js'
+export type { WaitOptions } from './core/waiting.js'
+export * from './memory/index.js'
+export * from './ring/index.js'

@@ -1,0 +1,10 @@
+/** Shared memory: named, anonymous, received from another process, or a mapped file. */
+export { SharedMemory } from './shared_memory.js'
+export type {
+  AnonymousMemoryOptions,
+  CreateMemoryOptions,
+  FromFdOptions,
+  MapFileOptions,
+  OpenMemoryOptions,
+} from './shared_memory.js'
+export type { SharedMemoryInfo } from './list.js'

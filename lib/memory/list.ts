@@ -1,0 +1,42 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { SluiceError } from '../core/errors.js'
+
+/** A named shared-memory object of this machine, whoever made it. */
+export interface SharedMemoryInfo {
+  name: string
+  /** Bytes. */
+  size: number
+  /** Permission bits. */
+  mode: number
+  /** The owner's user id. */
+  uid: number
+}
+
+// Where glibc and musl keep what shm_open(3) makes.
+const directory = '/dev/shm'
+
+export async function listSharedMemory(): Promise<SharedMemoryInfo[]> {
+  if (process.platform !== 'linux') {
+    throw new SluiceError(
+      'ERR_SLUICE_UNSUPPORTED',
+      `${process.platform} has no way to list shared-memory objects`,
+    )
+  }
+  const entries = await readdir(directory, { withFileTypes: true })
+  const objects = await Promise.all(
+    entries
+      // glibc's named semaphores live beside the objects.
+      .filter((entry) => entry.isFile() && !entry.name.startsWith('sem.'))
+      .map(async ({ name }): Promise<SharedMemoryInfo[]> => {
+        try {
+          const { size, mode, uid } = await stat(join(directory, name))
+          return [{ name: `/${name}`, size, mode: mode & 0o777, uid }]
+        } catch {
+          return [] // removed since
+        }
+      }),
+  )
+  return objects.flat().sort((a, b) => (a.name < b.name ? -1 : 1))
+}

@@ -1,0 +1,268 @@
+import {
+  checkBoolean,
+  checkInteger,
+  checkMode,
+  checkOptions,
+  checkOwner,
+  checkString,
+} from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { native, type SharedMemoryHandle } from '../core/native.js'
+import { listSharedMemory, type SharedMemoryInfo } from './list.js'
+
+export interface CreateMemoryOptions {
+  /** Bytes, at least 1. */
+  size: number
+  /** Who may open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
+  mode?: number
+  /** Default true: an existing object is an error. False: one of the same size is opened. */
+  exclusive?: boolean
+}
+
+export interface OpenMemoryOptions {
+  /** Default false. True: stores stay in this process (copy-on-write) and never reach the others. */
+  readOnly?: boolean
+  /** Whose object is accepted beside the current user's and root's: a user id, or `'any'`. */
+  owner?: number | 'any'
+}
+
+export interface AnonymousMemoryOptions {
+  /** Bytes, at least 1. With huge pages it is rounded up to 2 MiB. */
+  size: number
+  /** Default true: the size can never change again, so no holder can make another fault. */
+  seal?: boolean
+  /** Default false. Linux only; needs pages reserved in `vm.nr_hugepages`. */
+  hugePages?: boolean
+}
+
+export interface FromFdOptions {
+  /** Default true: refuse memory that its other holders could shrink (`ERR_SLUICE_UNSEALED`). */
+  requireSeals?: boolean
+  /** Default false; see {@link OpenMemoryOptions.readOnly}. */
+  readOnly?: boolean
+}
+
+export interface MapFileOptions {
+  /** Bytes from the start of the file; default 0. Need not be aligned. */
+  offset?: number
+  /** Bytes; by default to the end of the file. */
+  length?: number
+  /** Default false. True: stores stay in this process (copy-on-write). */
+  readOnly?: boolean
+  /** Default false. True: read the whole range in now rather than at the first access. */
+  populate?: boolean
+}
+
+/**
+ * Memory that several processes can map at once.
+ *
+ * Every byte is allocated when the object is created: a full `/dev/shm` is `ENOSPC` then, and
+ * never a fault later. `close()` detaches the buffers: views have length 0 from then on. The
+ * mapping itself goes when nothing uses it any more. Do not close memory that an operation of
+ * another library (`zlib`, `crypto`, a socket's write) is still reading in the background.
+ *
+ * Sources: shm_overview(7), memfd_create(2), mmap(2).
+ *
+ * @example
+ * ```ts
+ * const memory = SharedMemory.create('/counters', { size: 4096 })
+ * const counters = new Int32Array(memory.buffer)
+ * Atomics.add(counters, 0, 1) // another process that opened '/counters' sees it
+ * memory.unlink()
+ * memory.close()
+ * ```
+ */
+export class SharedMemory {
+  readonly #handle: SharedMemoryHandle
+  readonly #size: number
+  readonly #name: string | undefined
+  #buffer: ArrayBuffer | undefined
+  #sharedBuffer: SharedArrayBuffer | undefined
+  #open = true
+
+  // A buffer that is in use keeps its object from being collected, and so from being closed.
+  static readonly #owners = new WeakMap<object, SharedMemory>()
+
+  private constructor(handle: SharedMemoryHandle) {
+    this.#handle = handle
+    this.#size = handle.size()
+    this.#name = handle.name() || undefined
+    releaseWhenForgotten(this, `SharedMemory ${this.#name ?? ''}`.trim(), () => {
+      handle.close()
+    })
+  }
+
+  /**
+   * Makes a named object. Names are 1 to 254 bytes (macOS: 30) without a slash, except for an
+   * optional leading one. It lives until it is unlinked or the machine restarts.
+   *
+   * @throws `ERR_SLUICE_SYSTEM`: `EEXIST`, `ENOSPC`, `EACCES`; `ERR_SLUICE_INVALID_ARGUMENT`.
+   */
+  static create(name: string, options: CreateMemoryOptions): SharedMemory {
+    checkOptions(options, ['size', 'mode', 'exclusive'])
+    const { size, mode = 0o600, exclusive = true } = options
+    checkString('name', name)
+    checkInteger('options.size', size, 1)
+    checkMode(mode)
+    checkBoolean('options.exclusive', exclusive)
+    return new SharedMemory(native.createMemory(name, size, mode, exclusive))
+  }
+
+  /**
+   * Opens a named object.
+   *
+   * Names can be squatted on: any local user may create one. Hence an object of another user
+   * (but root) is refused unless `owner` says otherwise.
+   *
+   * @throws `ERR_SLUICE_SYSTEM`: `ENOENT`, `EACCES`; `ERR_SLUICE_UNTRUSTED_OWNER`.
+   */
+  static open(name: string, options: OpenMemoryOptions = {}): SharedMemory {
+    checkOptions(options, ['readOnly', 'owner'])
+    const { readOnly = false, owner } = options
+    checkString('name', name)
+    checkBoolean('options.readOnly', readOnly)
+    checkOwner(owner)
+    return new SharedMemory(native.openMemory(name, readOnly, owner))
+  }
+
+  /**
+   * Makes memory without a name, to be inherited or sent by its descriptor. On Linux a sealed
+   * memfd; on macOS nothing can be sealed.
+   */
+  static anonymous(options: AnonymousMemoryOptions): SharedMemory {
+    checkOptions(options, ['size', 'seal', 'hugePages'])
+    const { size, seal = true, hugePages = false } = options
+    checkInteger('options.size', size, 1)
+    checkBoolean('options.seal', seal)
+    checkBoolean('options.hugePages', hugePages)
+    return new SharedMemory(native.anonymousMemory(size, seal, hugePages))
+  }
+
+  /**
+   * Maps the memory behind a descriptor that was inherited or received. The descriptor is
+   * duplicated and stays the caller's to close.
+   *
+   * @throws `ERR_SLUICE_UNSEALED` unless it is sealed against shrinking or `requireSeals` is false.
+   */
+  static fromFd(fd: number, options: FromFdOptions = {}): SharedMemory {
+    checkOptions(options, ['requireSeals', 'readOnly'])
+    const { requireSeals = true, readOnly = false } = options
+    checkInteger('fd', fd, 0, 2 ** 31 - 1)
+    checkBoolean('options.requireSeals', requireSeals)
+    checkBoolean('options.readOnly', readOnly)
+    return new SharedMemory(native.memoryFromDescriptor(fd, requireSeals, readOnly))
+  }
+
+  /**
+   * Maps a file, or a range of it. If somebody truncates the file, an access to what is gone
+   * ends the process with SIGBUS: map only files that nobody truncates.
+   */
+  static mapFile(path: string, options: MapFileOptions = {}): SharedMemory {
+    checkOptions(options, ['offset', 'length', 'readOnly', 'populate'])
+    const { offset = 0, length, readOnly = false, populate = false } = options
+    checkString('path', path)
+    checkInteger('options.offset', offset, 0)
+    if (length !== undefined) checkInteger('options.length', length, 1)
+    checkBoolean('options.readOnly', readOnly)
+    checkBoolean('options.populate', populate)
+    return new SharedMemory(native.mapFile(path, offset, length, readOnly, populate))
+  }
+
+  /** All named objects of this machine, sluice's or not. Linux only. */
+  static list(): Promise<SharedMemoryInfo[]> {
+    return listSharedMemory()
+  }
+
+  /** Removes a name. Who has the object open keeps it. */
+  static unlink(name: string): void {
+    checkString('name', name)
+    native.unlinkMemory(name)
+  }
+
+  /**
+   * The memory as an ArrayBuffer, the same one each time.
+   *
+   * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids such buffers (Electron).
+   */
+  get buffer(): ArrayBuffer {
+    this.#requireOpen()
+    this.#buffer ??= this.#handle.buffer()
+    if (this.#buffer === undefined) {
+      throw new SluiceError(
+        'ERR_SLUICE_UNSUPPORTED',
+        'this runtime forbids ArrayBuffers over memory that is not its own',
+      )
+    }
+    SharedMemory.#owners.set(this.#buffer, this)
+    return this.#buffer
+  }
+
+  /**
+   * The memory as a SharedArrayBuffer, for `Atomics.wait` and for workers. It cannot be detached:
+   * its views stay usable after `close()`, and the memory stays mapped until they are collected.
+   *
+   * @throws `ERR_SLUICE_UNSUPPORTED` before Node 22.23, 24.16 and 26.1.
+   */
+  get sharedBuffer(): SharedArrayBuffer {
+    this.#requireOpen()
+    this.#sharedBuffer ??= this.#handle.sharedBuffer()
+    if (this.#sharedBuffer === undefined) {
+      throw new SluiceError(
+        'ERR_SLUICE_UNSUPPORTED',
+        `Node ${process.versions.node} cannot make a SharedArrayBuffer over foreign memory`,
+      )
+    }
+    SharedMemory.#owners.set(this.#sharedBuffer, this)
+    return this.#sharedBuffer
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** With its leading slash; undefined unless it was created or opened by name. */
+  get name(): string | undefined {
+    return this.#name
+  }
+
+  /** The descriptor behind the memory, to inherit or to send; it stays this object's to close. */
+  get fd(): number {
+    this.#requireOpen()
+    return this.#handle.descriptor()
+  }
+
+  /** Writes a mapped file's changes back; resolves when they are on the device. See msync(2). */
+  async sync(): Promise<void> {
+    this.#requireOpen()
+    await this.#handle.sync()
+  }
+
+  /** Removes the name. The memory lives on for who has it. */
+  unlink(): void {
+    if (this.#name === undefined) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this shared memory has no name')
+    }
+    native.unlinkMemory(this.#name)
+  }
+
+  /** Detaches the buffer and lets go of the memory. Idempotent. */
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    closed(this)
+    if (this.#buffer !== undefined) native.detachBuffer(this.#buffer)
+    this.#buffer = undefined
+    this.#sharedBuffer = undefined
+    this.#handle.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #requireOpen(): void {
+    if (!this.#open) throw new SluiceError('ERR_SLUICE_CLOSED', 'the shared memory is closed')
+  }
+}

@@ -1,0 +1,437 @@
+import type { Readable } from 'node:stream'
+
+import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { native, WaitStatus, type ConsumerHandle } from '../core/native.js'
+import {
+  checkTimeout,
+  checkWaitOptions,
+  notYet,
+  waitOptionNames,
+  type WaitOptions,
+} from '../core/waiting.js'
+import { ConsumeLoop } from './consume_loop.js'
+import { Endpoint, type RingAccess } from './endpoint.js'
+import {
+  consumerMessagesWord,
+  dataWord,
+  headerSize,
+  headWord,
+  noRecord,
+  paddingType,
+  producerParkedWord,
+  recordHeaderSize,
+  recordSize,
+  State,
+  Status,
+  tailWord,
+} from './layout.js'
+import { RecordView } from './record_view.js'
+import { createRingReadStream, type RingReadStreamOptions } from './read_stream.js'
+
+/** Called with each message; `false` stops after it. */
+export type MessageHandler = (message: Buffer, type: number) => unknown
+
+export interface ConsumeOptions {
+  /** Rejects with the signal's reason when it aborts. */
+  signal?: AbortSignal | undefined
+  /**
+   * Microseconds to go on looking for messages before sleeping. 0: never look. By default up to
+   * 50, and only while messages have been coming that fast.
+   */
+  spin?: number | undefined
+  /** Messages after which timers and I/O have their turn; default 1024, and after 1 ms anyway. */
+  burst?: number | undefined
+}
+
+/**
+ * The reading end of a ring; made by `ring.consumer()`.
+ *
+ * A message is given back to the producer when it is released; a consumer that dies before leaves
+ * it to its successor, so a message that was being handled at the time of a death comes again.
+ * When the producer dies without closing, what it committed is delivered first, then every wait
+ * rejects with `ERR_SLUICE_PEER_DIED` until another producer claims the role.
+ *
+ * @example
+ * ```ts
+ * await consumer.consume((message, type) => {
+ *   console.log(type, message.length) // a view of shared memory: copy what must outlive the call
+ * })
+ * ```
+ */
+export class Consumer extends Endpoint<ConsumerHandle> {
+  readonly #maxLength: number
+  #bytes: Buffer | undefined
+  #view: DataView | undefined
+  #loop: ConsumeLoop | undefined
+  #draining = false
+  #copy: Buffer | undefined // the peeked message where no view of it can be had
+
+  /** @internal */
+  constructor(ring: RingAccess, spin: number | undefined) {
+    super('consumer', ring, spin, (state, id) => new native.ConsumerHandle(ring.handle, state, id))
+    this.#maxLength = ring.capacity / 2 - recordHeaderSize
+  }
+
+  /** Whether the end of the stream has been read. */
+  get ended(): boolean {
+    return this.local[State.status] === Status.ended
+  }
+
+  /** A copy of the next message; undefined when there is none now. */
+  tryRead(): Buffer | undefined {
+    const copy = this.#take()
+    if (copy !== undefined) this.release()
+    return copy
+  }
+
+  /** Resolves with a copy of the next message, or undefined at the end of the stream. */
+  read(options: WaitOptions = {}): Promise<Buffer | undefined> {
+    checkOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    this.#requireNoLoop()
+    const { signal } = options
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    if (!this.hasWaiting) {
+      const message = this.tryRead()
+      if (message !== undefined || this.ended) return Promise.resolve(message)
+    }
+    return this.wait('the read', () => this.tryRead() ?? (this.ended ? undefined : notYet), options)
+  }
+
+  /**
+   * Blocks the thread until there is a message, and returns a copy of it, or undefined at the end
+   * of the stream: for workers.
+   *
+   * @param timeout milliseconds until `ERR_SLUICE_TIMEOUT`; by default there is no limit.
+   */
+  readSync(timeout = Infinity): Buffer | undefined {
+    if (!this.waitSync(timeout)) throw this.timedOut('readSync', timeout)
+    return this.tryRead()
+  }
+
+  /**
+   * Blocks the thread until there is a message or the end of the stream; false when the time
+   * (milliseconds, default no limit) is up. A worker that is terminated meanwhile ends within
+   * 100 ms.
+   *
+   * @throws `ERR_SLUICE_PEER_DIED`.
+   */
+  waitSync(timeout = Infinity): boolean {
+    checkTimeout('timeout', timeout)
+    if (this.hasWaiting || this.#loop !== undefined) {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_STATE',
+        'reads are waiting; a blocking call would overtake them',
+      )
+    }
+    if (this.#hasMessage() || this.ended) return true
+    const status = this.waitSyncFor(() => 0, timeout)
+    if (status === WaitStatus.peerDied) throw this.peerError(status)
+    if (status === WaitStatus.peerClosed) this.handle.finish()
+    return status !== WaitStatus.nothingYet
+  }
+
+  /**
+   * Finds the next message without copying or removing it: the length of its payload, or -1 when
+   * there is none now. It lies at `offset` of `bytes` and `view`; `release()` gives it back.
+   */
+  peek(): number {
+    const local = this.local
+    const peeked = local[State.length]
+    if (local[State.status] !== 0) {
+      this.requireUsable()
+      return noRecord
+    }
+    if (peeked !== noRecord) return peeked
+    const words = this.words
+    if (words.length === 0) this.requireDirect()
+    for (;;) {
+      const position = local[State.position]
+      if (position === local[State.peerPosition] && !this.#findRecord()) return noRecord
+      const offset = position & this.mask
+      const word = dataWord + (offset >> 2)
+      // Loaded once, then checked: a hostile producer may change it at any time.
+      const length = words[word]
+      const type = words[word + 1]
+      const stored = (local[State.peerPosition] - position) | 0
+      const size = recordSize(length)
+      if (length < 0 || length > this.capacity - recordHeaderSize || size > stored) {
+        this.failCorrupt('a record reaches beyond what was published')
+      }
+      if (type >= 0) {
+        if (length > this.#maxLength || offset + size > this.capacity) {
+          this.failCorrupt("a record's header makes no sense")
+        }
+        local[State.record] = position
+        local[State.length] = length
+        local[State.type] = type
+        return length
+      }
+      if (type !== paddingType || offset === 0 || offset + size !== this.capacity) {
+        this.failCorrupt('padding does not reach to the end of the data')
+      }
+      local[State.position] = position + size
+      // Padding that came alone must not wait for a record that is not there yet.
+      if (local[State.position] === local[State.peerPosition]) this.#publish()
+    }
+  }
+
+  /** The data area, for reading at `offset`. Dead after `ring.close()`. */
+  get bytes(): Buffer {
+    this.requireDirect()
+    return (this.#bytes ??= Buffer.from(this.memory, headerSize, this.capacity))
+  }
+
+  /** The data area as a DataView. */
+  get view(): DataView {
+    this.requireDirect()
+    return (this.#view ??= new DataView(this.memory, headerSize, this.capacity))
+  }
+
+  /** Where the peeked payload begins; a multiple of 8. */
+  get offset(): number {
+    return (this.local[State.record] & this.mask) + recordHeaderSize
+  }
+
+  /** The type of the message that was peeked or read last. */
+  get type(): number {
+    return this.local[State.type]
+  }
+
+  /**
+   * Removes the peeked message.
+   *
+   * @throws `ERR_SLUICE_INVALID_STATE` when nothing is peeked.
+   */
+  release(): void {
+    const local = this.local
+    if (local[State.status] !== 0) this.requireUsable()
+    if (local[State.length] === noRecord) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'there is no peeked message to release')
+    }
+    if (this.words.length === 0) {
+      this.#copy = undefined
+      this.handle.release()
+      return
+    }
+    this.#advance()
+    this.#publish()
+  }
+
+  /**
+   * Calls `handler(message, type)` for the messages that are there now, at most `limit`, and
+   * returns how many. The messages are views of shared memory that are valid during the call
+   * (copies where the runtime forbids views). They are released in batches; a message whose
+   * handler throws is not, and comes again.
+   */
+  drain(handler: MessageHandler, limit = Infinity): number {
+    checkFunction('handler', handler)
+    if (limit !== Infinity) checkInteger('limit', limit, 0)
+    return this.#drain(handler, limit).count
+  }
+
+  /**
+   * Calls `handler(message, type)` for every message until the producer closes, from the event
+   * loop, which keeps turning. Resolves with the number of messages, at the end of the stream or
+   * when the handler returned `false`. Views and releases are as in `drain`.
+   *
+   * @throws (rejects) what the handler throws, `ERR_SLUICE_PEER_DIED`, `ERR_SLUICE_CORRUPT`,
+   * `ERR_SLUICE_CLOSED`, or the signal's reason.
+   */
+  consume(handler: MessageHandler, options: ConsumeOptions = {}): Promise<number> {
+    checkFunction('handler', handler)
+    checkOptions(options, ['signal', 'spin', 'burst'])
+    checkWaitOptions({ signal: options.signal })
+    const { signal, spin, burst = 1024 } = options
+    if (spin !== undefined) checkSpin(spin)
+    checkInteger('options.burst', burst, 1)
+    this.requireUsable()
+    this.#requireNoLoop()
+    if (this.hasWaiting) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'reads are waiting for messages')
+    }
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    if (spin !== undefined) this.sleeper.spin = spin
+    const loop = new ConsumeLoop(
+      this.sleeper,
+      (limit) => this.#drain(handler, limit),
+      (status) => {
+        if (status === WaitStatus.peerDied) throw this.peerError(status)
+        this.handle.finish()
+      },
+      burst,
+    )
+    this.#loop = loop
+    return loop.run(signal).finally(() => {
+      this.#loop = undefined
+    })
+  }
+
+  /** Copies of the messages until the end of the stream. Leaving the loop leaves the rest. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    for (;;) {
+      const message = await this.read()
+      if (message === undefined) return
+      yield message
+    }
+  }
+
+  /** A Readable whose chunks are messages; see {@link RingReadStreamOptions}. */
+  createReadStream(options: RingReadStreamOptions = {}): Readable {
+    this.requireUsable()
+    return createRingReadStream(this, options)
+  }
+
+  /** Gives the role up. A producer that finds no room then gets `ERR_SLUICE_PEER_CLOSED`. */
+  close(): void {
+    this.leave(() => {
+      this.handle.close()
+    })
+  }
+
+  protected override leave(how: () => void): void {
+    super.leave(how)
+    this.#loop?.fail(
+      new SluiceError('ERR_SLUICE_CLOSED', 'the consumer was closed while it was consuming'),
+    )
+  }
+
+  protected override isReady(): boolean {
+    return (
+      this.words.length !== 0 && Atomics.load(this.words, tailWord) !== this.local[State.position]
+    )
+  }
+
+  protected override peerIsGone(status: WaitStatus): void {
+    if (status === WaitStatus.peerClosed) {
+      this.handle.finish() // the waiting reads see the end now
+    } else {
+      this.failWaiting(this.peerError(status))
+    }
+  }
+
+  #hasMessage(): boolean {
+    if (this.words.length !== 0) return this.peek() !== noRecord
+    this.requireUsable()
+    return !this.ended && this.#peekCopy() !== undefined
+  }
+
+  /** A copy of the next message, which stays peeked. */
+  #take(): Buffer | undefined {
+    if (this.words.length === 0) {
+      this.requireUsable()
+      return this.ended ? undefined : this.#peekCopy()
+    }
+    const length = this.peek()
+    if (length === noRecord) return undefined
+    const copy = Buffer.allocUnsafe(length)
+    copy.set(this.#viewOf(length))
+    return copy
+  }
+
+  #peekCopy(): Buffer | undefined {
+    return (this.#copy ??= this.handle.peekCopy())
+  }
+
+  #viewOf(length: number): Buffer {
+    return new RecordView(this.memory, headerSize + this.offset, length) as unknown as Buffer
+  }
+
+  #drain(handler: MessageHandler, limit: number): { count: number; stopped: boolean } {
+    if (this.#draining) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'the handler must not drain')
+    }
+    if (this.words.length === 0) return this.#drainCopies(handler, limit)
+    const local = this.local
+    const batch = this.capacity >> 3
+    let count = 0
+    this.#draining = true
+    try {
+      while (count < limit) {
+        const length = this.peek()
+        if (length === noRecord) break
+        const more = handler(this.#viewOf(length), local[State.type])
+        count++
+        if (local[State.status] !== 0) break // closed by the handler
+        // The handler may have released it itself.
+        if (local[State.length] !== noRecord) this.#advance()
+        if (((local[State.position] - local[State.published]) | 0) >= batch) this.#publish()
+        if (more === false) return { count, stopped: true }
+      }
+    } finally {
+      this.#draining = false
+      if (local[State.status] === 0) this.#publish()
+    }
+    return { count, stopped: false }
+  }
+
+  #drainCopies(handler: MessageHandler, limit: number): { count: number; stopped: boolean } {
+    let count = 0
+    this.#draining = true
+    try {
+      while (count < limit) {
+        const message = this.#take()
+        if (message === undefined) break
+        const more = handler(message, this.type)
+        count++
+        if (this.local[State.status] !== 0) break
+        if (this.local[State.length] !== noRecord) this.release()
+        if (more === false) return { count, stopped: true }
+      }
+    } finally {
+      this.#draining = false
+    }
+    return { count, stopped: false }
+  }
+
+  #advance(): void {
+    const local = this.local
+    local[State.position] = local[State.record] + recordSize(local[State.length])
+    local[State.length] = noRecord
+    local[State.messages]++
+  }
+
+  #publish(): void {
+    const local = this.local
+    const words = this.words
+    const position = local[State.position]
+    if (position === local[State.published]) return
+    local[State.published] = position
+    words[consumerMessagesWord] = local[State.messages]
+    // The waker's store and load: sequentially consistent, see ring_endpoint.hpp.
+    Atomics.store(words, headWord, position)
+    const wanted = Atomics.load(words, producerParkedWord)
+    if (wanted === 0) return
+    // An old copy of the tail makes the room look larger: the wake-up comes early, never late.
+    const room = this.capacity - ((local[State.peerPosition] - position) | 0)
+    if (room >= wanted >>> 0) this.handle.wakePeer()
+  }
+
+  /** Takes the producer's position over; false when there is nothing new. */
+  #findRecord(): boolean {
+    const local = this.local
+    const tail = Atomics.load(this.words, tailWord)
+    const unreleased = (tail - local[State.published]) | 0
+    const unread = (tail - local[State.position]) | 0
+    if (unreleased < 0 || unreleased > this.capacity || unread < 0 || (tail & 7) !== 0) {
+      this.failCorrupt("the producer's position is out of range")
+    }
+    local[State.peerPosition] = tail
+    return unread !== 0
+  }
+
+  #requireNoLoop(): void {
+    if (this.#loop !== undefined) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'consume() is running')
+    }
+  }
+}
+
+export function checkSpin(spin: unknown): asserts spin is number {
+  if (typeof spin !== 'number' || !(spin >= 0 && spin <= 1e6)) {
+    throw invalidArgument('options.spin', 'microseconds from 0 to 1000000', spin)
+  }
+}

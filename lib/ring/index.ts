@@ -1,0 +1,14 @@
+/** The single-producer single-consumer ring in shared memory. */
+export { Ring } from './ring.js'
+export type {
+  AnonymousRingOptions,
+  CreateRingOptions,
+  EndpointOptions,
+  OpenRingOptions,
+  RingFromFdOptions,
+} from './ring.js'
+export type { RingSideStats, RingStats } from '../core/native.js'
+export type { Producer, WriteOptions, WriteSyncOptions } from './producer.js'
+export type { ConsumeOptions, Consumer, MessageHandler } from './consumer.js'
+export type { RingReadStreamOptions } from './read_stream.js'
+export type { RingWriteStreamOptions } from './write_stream.js'

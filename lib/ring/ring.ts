@@ -1,0 +1,267 @@
+import {
+  checkBoolean,
+  checkInteger,
+  checkMode,
+  checkOptions,
+  checkOwner,
+  checkString,
+  invalidArgument,
+} from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import {
+  native,
+  type EndpointHandle,
+  type RingHandle,
+  type RingStats,
+  type SharedMemoryHandle,
+} from '../core/native.js'
+import { Consumer, checkSpin } from './consumer.js'
+import type { Endpoint, RingAccess } from './endpoint.js'
+import { maximumCapacity, minimumCapacity, recordHeaderSize } from './layout.js'
+import { Producer } from './producer.js'
+
+export const defaultCapacity = 2 ** 20
+const defaultTimeout = 1000
+
+export interface CreateRingOptions {
+  /** Bytes of data: a power of two from 4 KiB to 1 GiB; default 1 MiB. */
+  capacity?: number
+  /** Who may open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
+  mode?: number
+}
+
+export interface OpenRingOptions {
+  /**
+   * Milliseconds to wait for a creator that has made the name and not yet the ring; default 1000.
+   * The wait blocks the thread; it is over within microseconds unless the creator has died.
+   */
+  timeout?: number
+  /** Whose ring is accepted beside the current user's and root's: a user id, or `'any'`. */
+  owner?: number | 'any'
+}
+
+export interface AnonymousRingOptions {
+  /** See {@link CreateRingOptions.capacity}. */
+  capacity?: number
+}
+
+export interface RingFromFdOptions {
+  /** Default true: refuse memory that its other holders could shrink (`ERR_SLUICE_UNSEALED`). */
+  requireSeals?: boolean
+}
+
+export interface EndpointOptions {
+  /**
+   * Microseconds for which a wait looks for its peer's doings before it sleeps; 0: never. By
+   * default up to 50, and only while that has paid lately.
+   */
+  spin?: number
+}
+
+/**
+ * A bounded queue of byte messages in shared memory, from one producer to one consumer, in two
+ * processes or one. No system call is made while both sides are awake.
+ *
+ * The format is described in docs/ring-format.md; peers may be written in any language.
+ *
+ * @example
+ * ```ts
+ * // one process
+ * const ring = Ring.openOrCreate('/ticks', { capacity: 1 << 20 })
+ * const producer = ring.producer()
+ * await producer.write(Buffer.from('hello'))
+ * producer.close()
+ *
+ * // another
+ * const ring = Ring.openOrCreate('/ticks', { capacity: 1 << 20 })
+ * for await (const message of ring.consumer()) console.log(message.toString())
+ * ring.unlink()
+ * ```
+ */
+export class Ring {
+  /** Bytes of data. */
+  readonly capacity: number
+  /** The longest payload of a message: half the capacity less 8 bytes. */
+  readonly maxMessageLength: number
+  /** With its leading slash; undefined unless it was created or opened by name. */
+  readonly name: string | undefined
+  readonly #handle: RingHandle
+  readonly #memory: SharedMemoryHandle
+  readonly #buffer: ArrayBuffer | undefined
+  readonly #endpoints = new Set<Endpoint<EndpointHandle>>()
+  #open = true
+
+  private constructor(handle: RingHandle) {
+    this.#handle = handle
+    this.#memory = handle.memory()
+    this.#buffer = this.#memory.buffer()
+    this.capacity = handle.capacity()
+    this.maxMessageLength = this.capacity / 2 - recordHeaderSize
+    this.name = this.#memory.name() || undefined
+    const memory = this.#memory
+    releaseWhenForgotten(this, `Ring ${this.name ?? ''}`.trim(), () => {
+      memory.close()
+      handle.close()
+    })
+  }
+
+  /**
+   * Makes a named ring.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`EEXIST`, `ENOSPC`), `ERR_SLUICE_INVALID_ARGUMENT`.
+   */
+  static create(name: string, options: CreateRingOptions = {}): Ring {
+    checkOptions(options, ['capacity', 'mode'])
+    const { capacity = defaultCapacity, mode = 0o600 } = options
+    checkString('name', name)
+    checkCapacity(capacity)
+    checkMode(mode)
+    return new Ring(native.createRing(name, capacity, mode))
+  }
+
+  /**
+   * Opens a named ring.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`), `ERR_SLUICE_NOT_A_RING`,
+   * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_UNTRUSTED_OWNER`, `ERR_SLUICE_TIMEOUT`.
+   */
+  static open(name: string, options: OpenRingOptions = {}): Ring {
+    checkOptions(options, ['timeout', 'owner'])
+    const { timeout = defaultTimeout, owner } = options
+    checkString('name', name)
+    checkOpenTimeout(timeout)
+    checkOwner(owner)
+    return new Ring(native.openRing(name, timeout, owner))
+  }
+
+  /** Opens a named ring, or makes it; the capacity counts only when it is made. */
+  static openOrCreate(name: string, options: CreateRingOptions & OpenRingOptions = {}): Ring {
+    checkOptions(options, ['capacity', 'mode', 'timeout', 'owner'])
+    const { capacity = defaultCapacity, mode = 0o600, timeout = defaultTimeout, owner } = options
+    checkString('name', name)
+    checkCapacity(capacity)
+    checkMode(mode)
+    checkOpenTimeout(timeout)
+    checkOwner(owner)
+    return new Ring(native.openOrCreateRing(name, capacity, mode, timeout, owner))
+  }
+
+  /** Makes a ring without a name, whose descriptor can be inherited or sent. */
+  static anonymous(options: AnonymousRingOptions = {}): Ring {
+    checkOptions(options, ['capacity'])
+    const { capacity = defaultCapacity } = options
+    checkCapacity(capacity)
+    return new Ring(native.anonymousRing(capacity))
+  }
+
+  /**
+   * Opens the ring behind a descriptor that was inherited or received. The descriptor is
+   * duplicated and stays the caller's to close.
+   *
+   * @throws `ERR_SLUICE_UNSEALED`, `ERR_SLUICE_NOT_A_RING`, `ERR_SLUICE_VERSION_MISMATCH`.
+   */
+  static fromFd(fd: number, options: RingFromFdOptions = {}): Ring {
+    checkOptions(options, ['requireSeals'])
+    const { requireSeals = true } = options
+    checkInteger('fd', fd, 0, 2 ** 31 - 1)
+    checkBoolean('options.requireSeals', requireSeals)
+    return new Ring(native.ringFromDescriptor(fd, requireSeals))
+  }
+
+  /** The descriptor behind the ring, to inherit or to send; it stays the ring's to close. */
+  get fd(): number {
+    this.#requireOpen()
+    return this.#memory.descriptor()
+  }
+
+  /**
+   * Claims the writing end.
+   *
+   * @throws `ERR_SLUICE_ROLE_TAKEN` (with `pid`) while a living process has it;
+   * `ERR_SLUICE_STREAM_ENDED` when the last producer closed and no consumer has read the end;
+   * `ERR_SLUICE_CORRUPT`.
+   */
+  producer(options: EndpointOptions = {}): Producer {
+    return this.#add(new Producer(this.#access(options), options.spin))
+  }
+
+  /**
+   * Claims the reading end.
+   *
+   * @throws `ERR_SLUICE_ROLE_TAKEN` (with `pid`) while a living process has it;
+   * `ERR_SLUICE_CORRUPT`.
+   */
+  consumer(options: EndpointOptions = {}): Consumer {
+    return this.#add(new Consumer(this.#access(options), options.spin))
+  }
+
+  /** What the ring holds and who is at its ends, as of now. */
+  stats(): RingStats {
+    this.#requireOpen()
+    return this.#handle.stats()
+  }
+
+  /** Removes the name. Who has the ring open keeps it. */
+  unlink(): void {
+    if (this.name === undefined) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this ring has no name')
+    }
+    native.unlinkMemory(this.name)
+  }
+
+  /** Closes the ends that were made here and lets go of the memory; views are dead. Idempotent. */
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    closed(this)
+    for (const endpoint of this.#endpoints) endpoint.close()
+    if (this.#buffer !== undefined) native.detachBuffer(this.#buffer)
+    this.#memory.close()
+    this.#handle.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #access(options: EndpointOptions): RingAccess {
+    checkOptions(options, ['spin'])
+    if (options.spin !== undefined) checkSpin(options.spin)
+    this.#requireOpen()
+    return {
+      handle: this.#handle,
+      capacity: this.capacity,
+      buffer: this.#buffer,
+      left: (endpoint) => this.#endpoints.delete(endpoint),
+    }
+  }
+
+  #add<E extends Endpoint<EndpointHandle>>(endpoint: E): E {
+    this.#endpoints.add(endpoint)
+    return endpoint
+  }
+
+  #requireOpen(): void {
+    if (!this.#open) throw new SluiceError('ERR_SLUICE_CLOSED', 'the ring is closed')
+  }
+}
+
+function checkCapacity(capacity: unknown): asserts capacity is number {
+  const valid =
+    Number.isInteger(capacity) &&
+    Number(capacity) >= minimumCapacity &&
+    Number(capacity) <= maximumCapacity &&
+    (Number(capacity) & (Number(capacity) - 1)) === 0
+  if (!valid) {
+    throw invalidArgument(
+      'options.capacity',
+      `a power of two from ${String(minimumCapacity)} to ${String(maximumCapacity)}`,
+      capacity,
+    )
+  }
+}
+
+function checkOpenTimeout(timeout: unknown): asserts timeout is number {
+  checkInteger('options.timeout', timeout, 0, 2 ** 31 - 1)
+}

@@ -1,0 +1,87 @@
+import { Writable } from 'node:stream'
+
+import { checkInteger, checkOptions } from '../core/arguments.js'
+import { checkWaitOptions } from '../core/waiting.js'
+import type { Producer } from './producer.js'
+
+export interface RingWriteStreamOptions {
+  /** Bytes that the stream keeps at most before `write` says so; default 64 KiB. */
+  highWaterMark?: number
+  /** The longest message that is made of a chunk; longer chunks become several. Default 64 KiB. */
+  maxMessageLength?: number
+  /** The messages' type; default 0. */
+  type?: number
+  /** Destroys the stream when it aborts. */
+  signal?: AbortSignal
+}
+
+const defaultMessageLength = 65536
+
+/**
+ * `end()` closes the producer, so that the reader sees the end. A stream that is destroyed before
+ * abandons it, so that the reader does not take half a stream for a whole one.
+ */
+export function createRingWriteStream(
+  producer: Producer,
+  longest: number,
+  options: RingWriteStreamOptions,
+): Writable {
+  checkOptions(options, ['highWaterMark', 'maxMessageLength', 'type', 'signal'])
+  const { highWaterMark = 65536, type = 0, signal } = options
+  const maxMessageLength = options.maxMessageLength ?? Math.min(longest, defaultMessageLength)
+  checkInteger('options.highWaterMark', highWaterMark, 0)
+  checkInteger('options.maxMessageLength', maxMessageLength, 1, longest)
+  checkInteger('options.type', type, 0, 2 ** 31 - 1)
+  checkWaitOptions({ signal })
+  const stopped = new AbortController()
+
+  async function put(chunk: Uint8Array): Promise<void> {
+    for (let start = 0; start < chunk.byteLength; start += maxMessageLength) {
+      const piece = chunk.subarray(start, start + maxMessageLength)
+      if (!producer.tryWrite(piece, type)) {
+        await producer.write(piece, { type, signal: stopped.signal })
+      }
+    }
+  }
+
+  async function putAll(chunks: readonly Uint8Array[]): Promise<void> {
+    producer.cork()
+    try {
+      for (const chunk of chunks) await put(chunk)
+    } finally {
+      if (!producer.closed) producer.uncork()
+    }
+  }
+
+  function settle(work: Promise<void>, callback: (error?: Error | null) => void): void {
+    work.then(
+      () => {
+        callback()
+      },
+      (error: unknown) => {
+        callback(error as Error)
+      },
+    )
+  }
+
+  return new Writable({
+    highWaterMark,
+    decodeStrings: true,
+    ...(signal && { signal }),
+    write(chunk: Uint8Array, _encoding, callback) {
+      settle(put(chunk), callback)
+    },
+    writev(chunks, callback) {
+      settle(putAll(chunks.map(({ chunk }) => chunk as Uint8Array)), callback)
+    },
+    final(callback) {
+      producer.close()
+      callback()
+    },
+    destroy(error, callback) {
+      stopped.abort()
+      producer.abandon() // does nothing after `final`
+      callback(error)
+    },
+  })
+}

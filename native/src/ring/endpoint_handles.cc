@@ -1,0 +1,182 @@
+#include "ring/endpoint_handles.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "core/arguments.hpp"
+#include "core/environment.hpp"
+#include "core/errors.hpp"
+#include "ring/ring_handle.hpp"
+#include "ring/waiting_threads.hpp"
+#include "sluice/ring_consumer.hpp"
+#include "sluice/ring_producer.hpp"
+
+namespace sluice::binding {
+namespace {
+
+// The bytes of a Uint8Array.
+std::span<const std::byte> bytes_of(const Napi::Value& value) {
+  const auto array = value.As<Napi::Uint8Array>();
+  return {reinterpret_cast<const std::byte*>(array.Data()), array.ByteLength()};
+}
+
+// new EndpointHandle(ring, state, id): claims the role. `state` is an ArrayBuffer for the
+// EndpointState, which both languages use.
+template <typename Endpoint>
+class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
+ public:
+  static void define(Napi::Env env, Napi::Object exports, const char* name) {
+    using Self = EndpointHandle;
+    using Wrap = Napi::ObjectWrap<Self>;
+    std::vector<typename Wrap::PropertyDescriptor> methods = {
+        Wrap::template InstanceMethod<&Self::park>("park"),
+        Wrap::template InstanceMethod<&Self::unpark>("unpark"),
+        Wrap::template InstanceMethod<&Self::wait_sync>("waitSync"),
+        Wrap::template InstanceMethod<&Self::wake_peer>("wakePeer"),
+        Wrap::template InstanceMethod<&Self::close>("close"),
+        Wrap::template InstanceMethod<&Self::abandon>("abandon"),
+    };
+    if constexpr (kIsProducer) {
+      methods.push_back(Wrap::template InstanceMethod<&Self::try_write>("tryWrite"));
+      methods.push_back(Wrap::template InstanceMethod<&Self::uncork>("uncork"));
+    } else {
+      methods.push_back(Wrap::template InstanceMethod<&Self::peek_copy>("peekCopy"));
+      methods.push_back(Wrap::template InstanceMethod<&Self::release_message>("release"));
+      methods.push_back(Wrap::template InstanceMethod<&Self::finish>("finish"));
+    }
+    exports.Set(name, Wrap::DefineClass(env, name, methods));
+  }
+
+  explicit EndpointHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EndpointHandle>(info) {
+    guarded(info.Env(), [&] {
+      const Ring& ring = RingHandle::Unwrap(info[0].As<Napi::Object>())->require_open();
+      auto state = info[1].As<Napi::ArrayBuffer>();
+      id_ = info[2].As<Napi::Number>().Uint32Value();
+      threads_ = Environment::of(info.Env()).waiting_threads();
+      endpoint_ =
+          std::make_shared<Endpoint>(ring.memory(), static_cast<EndpointState*>(state.Data()));
+      state_ = Napi::Persistent(state);
+      threads_->endpoint_opened();
+    });
+  }
+
+  ~EndpointHandle() override {
+    give_up([](Endpoint& endpoint) { endpoint.abandon(); });
+  }
+
+ private:
+  static constexpr bool kIsProducer = std::is_same_v<Endpoint, RingProducer>;
+
+  Endpoint& require_open() const {
+    if (!endpoint_) throw Error(error_code::kClosed, "this end of the ring is closed");
+    return *endpoint_;
+  }
+
+  static Napi::Value to_javascript_status(Napi::Env env, WaitStatus status) {
+    return Napi::Number::New(env, static_cast<uint32_t>(status));
+  }
+
+  // park(wanted): sleeps in the background if there is nothing yet; else says what there is.
+  Napi::Value park(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      Endpoint& endpoint = require_open();
+      const auto sleep = endpoint.announce(info[0].As<Napi::Number>().Uint32Value());
+      const WaitStatus status = endpoint.look(sleep);
+      if (status == WaitStatus::kNothingYet) {
+        threads_->arm(id_, endpoint_, sleep);
+      } else {
+        endpoint.retract();
+      }
+      return to_javascript_status(info.Env(), status);
+    });
+  }
+
+  void unpark(const Napi::CallbackInfo&) {
+    if (!endpoint_) return;
+    threads_->disarm(id_);
+    endpoint_->retract();
+  }
+
+  // waitSync(wanted, milliseconds)
+  Napi::Value wait_sync(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      return to_javascript_status(
+          info.Env(),
+          require_open().wait(info[0].As<Napi::Number>().Uint32Value(), to_milliseconds(info[1])));
+    });
+  }
+
+  void wake_peer(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { require_open().wake_peer(); });
+  }
+
+  void close(const Napi::CallbackInfo&) {
+    give_up([](Endpoint& endpoint) { endpoint.close(); });
+  }
+
+  void abandon(const Napi::CallbackInfo&) {
+    give_up([](Endpoint& endpoint) { endpoint.abandon(); });
+  }
+
+  // The copying interface, for runtimes without ArrayBuffers over foreign memory.
+  Napi::Value try_write(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      return Napi::Boolean::New(
+          info.Env(),
+          require_open().try_write(bytes_of(info[0]), info[1].As<Napi::Number>().Int32Value()));
+    });
+  }
+
+  void uncork(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { require_open().uncork(); });
+  }
+
+  // A copy of the next message, or undefined; its type is in the endpoint's state.
+  Napi::Value peek_copy(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+      const auto message = require_open().peek();
+      if (!message) return env.Undefined();
+      return Napi::Buffer<std::byte>::Copy(env, message->payload.data(), message->payload.size());
+    });
+  }
+
+  void release_message(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { require_open().release(); });
+  }
+
+  // The end of the stream has been seen.
+  void finish(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { require_open().finish(); });
+  }
+
+  template <typename Leave>
+  void give_up(Leave&& leave) {
+    if (!endpoint_) return;
+    threads_->disarm(id_);
+    leave(*endpoint_);
+    endpoint_.reset();
+    state_.Reset();
+    threads_->endpoint_closed();
+  }
+
+  std::shared_ptr<WaitingThreads> threads_;
+  WaitingThreads::Id id_ = 0;
+  Napi::Reference<Napi::ArrayBuffer> state_;  // keeps the endpoint's state where it is
+  std::shared_ptr<Endpoint> endpoint_;
+};
+
+}  // namespace
+
+void define_endpoint_handles(Napi::Env env, Napi::Object exports) {
+  exports.Set("waitsForMany", Napi::Boolean::New(env, Doorbell::max_wait_any() > 1));
+  EndpointHandle<RingProducer>::define(env, exports, "ProducerHandle");
+  EndpointHandle<RingConsumer>::define(env, exports, "ConsumerHandle");
+}
+
+}  // namespace sluice::binding
