@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#if defined(__linux__)
+#include <sys/sysinfo.h>
+#endif
 #include <unistd.h>
 
 #include <cerrno>
@@ -65,6 +68,21 @@ inline void allocate(const FileDescriptor& descriptor, uint64_t size, const std:
   }
 #endif
 }
+
+#if defined(__linux__)
+// A memfd has no file system's limit: allocating more than there is would not fail, it would let
+// the kernel kill processes to find the pages.
+inline void require_that_machine_has(uint64_t size) {
+  struct sysinfo info = {};
+  if (::sysinfo(&info) != 0) return;
+  if (size / info.mem_unit > info.totalram + info.totalswap) {
+    throw memory_error("posix_fallocate", ENOMEM,
+                       "cannot allocate " + std::to_string(size) +
+                           " bytes of anonymous shared memory, more than this machine has",
+                       "");
+  }
+}
+#endif
 
 inline void check_owner(const struct stat& status, const Owner& owner, const std::string& name) {
   const bool trusted = owner.any || status.st_uid == ::geteuid() || status.st_uid == 0 ||
@@ -171,6 +189,7 @@ inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_
     throw detail::memory_error("memfd_create", errno, "cannot create anonymous shared memory", "");
   }
   SharedMemory memory(std::move(descriptor), "", Access::kReadWrite);
+  detail::require_that_machine_has(size);
   detail::allocate(memory.descriptor_, size, "");
   if (seal && ::fcntl(memory.descriptor_.get(), F_ADD_SEALS,
                       F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
