@@ -297,29 +297,18 @@ inline void SharedMemory::map(uint64_t offset, uint64_t size, bool populate) {
   if (address == MAP_FAILED) {
     throw detail::memory_error("mmap", errno, "cannot map shared memory", name_);
   }
-  mapping_ = static_cast<std::byte*>(address);
   mapping_size_ = size + slack;
-  data_ = mapping_ + slack;
+  mapping_ = std::shared_ptr<std::byte>(
+      static_cast<std::byte*>(address),
+      [length = mapping_size_](std::byte* start) { ::munmap(start, length); });
+  data_ = mapping_.get() + slack;
   size_ = size;
 }
 
 inline void SharedMemory::sync() const {
-  if (::msync(mapping_, mapping_size_, MS_SYNC) != 0) {
+  if (::msync(mapping_.get(), mapping_size_, MS_SYNC) != 0) {
     throw detail::memory_error("msync", errno, "cannot write the mapping back", name_);
   }
-}
-
-inline SharedMemory::SharedMemory(SharedMemory&& other) noexcept
-    : descriptor_(std::move(other.descriptor_)),
-      name_(std::move(other.name_)),
-      access_(other.access_),
-      mapping_(std::exchange(other.mapping_, nullptr)),
-      data_(std::exchange(other.data_, nullptr)),
-      mapping_size_(std::exchange(other.mapping_size_, 0)),
-      size_(std::exchange(other.size_, 0)) {}
-
-inline SharedMemory::~SharedMemory() {
-  if (mapping_ != nullptr) ::munmap(mapping_, mapping_size_);
 }
 
 }  // namespace sluice
