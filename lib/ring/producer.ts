@@ -128,49 +128,12 @@ export class Producer extends Endpoint<ProducerHandle> {
 
   /**
    * Makes room for a message of `length` bytes; false when the ring is full. Then write it at
-   * `offset` of `bytes` or `view`, and `commit()`.
+   * `offset` of `bytes` or `view`, and `commit()`. False also while writes wait, which were first.
    *
    * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids it (Electron); else as `tryWrite`.
    */
   tryReserve(length: number, type = 0): boolean {
-    const local = this.local
-    if (local[State.status] !== 0) this.requireUsable()
-    if (
-      !(length >= 0 && length <= this.#maxLength && Number.isInteger(length)) ||
-      (type | 0) !== type ||
-      type < 0
-    ) {
-      this.#check(length, type)
-    }
-    if (local[State.length] !== noRecord) {
-      throw new SluiceError(
-        'ERR_SLUICE_INVALID_STATE',
-        'a reservation is open; commit or abort it first',
-      )
-    }
-    const words = this.words
-    if (words.length === 0) this.requireDirect()
-    const position = local[State.position]
-    const offset = position & this.mask
-    const size = recordSize(length)
-    const toTheEnd = this.capacity - offset
-    const total = size <= toTheEnd ? size : size + toTheEnd
-    if (
-      this.capacity - ((position - local[State.peerPosition]) | 0) < total &&
-      !this.#findRoom(total)
-    ) {
-      return false
-    }
-    if (total !== size) {
-      // A record never wraps: padding fills the rest.
-      const word = dataWord + (offset >> 2)
-      words[word] = toTheEnd - recordHeaderSize
-      words[word + 1] = paddingType
-    }
-    local[State.record] = position + (total - size)
-    local[State.length] = length
-    local[State.type] = type
-    return true
+    return !this.hasWaiting && this.#reserve(length, type)
   }
 
   /** The data area, for writing at `offset`. Dead after `ring.close()`. */
@@ -313,9 +276,50 @@ export class Producer extends Endpoint<ProducerHandle> {
       this.#check(length, type)
       return this.handle.tryWrite(bytes, type)
     }
-    if (!this.tryReserve(length, type)) return false
+    if (!this.#reserve(length, type)) return false
     this.bytes.set(bytes, this.offset)
     this.commit()
+    return true
+  }
+
+  #reserve(length: number, type: number): boolean {
+    const local = this.local
+    if (local[State.status] !== 0) this.requireUsable()
+    if (
+      !(length >= 0 && length <= this.#maxLength && Number.isInteger(length)) ||
+      (type | 0) !== type ||
+      type < 0
+    ) {
+      this.#check(length, type)
+    }
+    if (local[State.length] !== noRecord) {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_STATE',
+        'a reservation is open; commit or abort it first',
+      )
+    }
+    const words = this.words
+    if (words.length === 0) this.requireDirect()
+    const position = local[State.position]
+    const offset = position & this.mask
+    const size = recordSize(length)
+    const toTheEnd = this.capacity - offset
+    const total = size <= toTheEnd ? size : size + toTheEnd
+    if (
+      this.capacity - ((position - local[State.peerPosition]) | 0) < total &&
+      !this.#findRoom(total)
+    ) {
+      return false
+    }
+    if (total !== size) {
+      // A record never wraps: padding fills the rest.
+      const word = dataWord + (offset >> 2)
+      words[word] = toTheEnd - recordHeaderSize
+      words[word + 1] = paddingType
+    }
+    local[State.record] = position + (total - size)
+    local[State.length] = length
+    local[State.type] = type
     return true
   }
 
