@@ -4,6 +4,7 @@ import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../c
 import { SluiceError } from '../core/errors.js'
 import { native, WaitStatus, type ConsumerHandle } from '../core/native.js'
 import {
+  aborted,
   checkTimeout,
   checkWaitOptions,
   notYet,
@@ -90,10 +91,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     checkOptions(options, waitOptionNames)
     checkWaitOptions(options)
     this.#requireNoLoop()
-    const { signal } = options
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    if (!this.hasWaiting) {
+    if (!this.hasWaiting && options.signal?.aborted !== true) {
       const message = this.tryRead()
       if (message !== undefined || this.ended) return Promise.resolve(message)
     }
@@ -252,8 +250,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     if (this.hasWaiting) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'reads are waiting for messages')
     }
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    if (signal?.aborted === true) return aborted(signal)
     if (spin !== undefined) this.sleeper.spin = spin
     const loop = new ConsumeLoop(
       this.sleeper,

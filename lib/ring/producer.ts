@@ -97,9 +97,9 @@ export class Producer extends Endpoint<ProducerHandle> {
     checkWaitOptions(options)
     const { type = 0, signal } = options
     this.#check(bytes.byteLength, type)
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    if (!this.hasWaiting && this.#put(bytes, type)) return Promise.resolve()
+    if (!this.hasWaiting && signal?.aborted !== true && this.#put(bytes, type)) {
+      return Promise.resolve()
+    }
     return this.wait(
       'the write',
       () => {
@@ -121,8 +121,10 @@ export class Producer extends Endpoint<ProducerHandle> {
     const { type = 0, timeout = Infinity } = options
     checkTimeout('options.timeout', timeout)
     this.#requireNoWaiting()
+    const deadline = performance.now() + timeout
     while (!this.#put(bytes, type)) {
-      this.#waitSync(bytes.byteLength, timeout, 'writeSync')
+      const left = Math.max(0, deadline - performance.now())
+      if (!this.#sleepSync(bytes.byteLength, left)) throw this.timedOut('writeSync', timeout)
     }
   }
 
@@ -208,9 +210,6 @@ export class Producer extends Endpoint<ProducerHandle> {
     checkOptions(options, waitOptionNames)
     checkWaitOptions(options)
     this.#check(length, 0)
-    const { signal } = options
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
     return this.wait(
       'ready',
       () => {
@@ -367,10 +366,6 @@ export class Producer extends Endpoint<ProducerHandle> {
     const toTheEnd = this.capacity - (this.local[State.position] & this.mask)
     const size = recordSize(length)
     return size <= toTheEnd ? size : size + toTheEnd
-  }
-
-  #waitSync(length: number, timeout: number, what: string): void {
-    if (!this.#sleepSync(length, timeout)) throw this.timedOut(what, timeout)
   }
 
   #sleepSync(length: number, timeout: number): boolean {
