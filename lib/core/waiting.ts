@@ -36,6 +36,12 @@ export function timedOut(what: string, timeout: number): SluiceError {
   return new SluiceError('ERR_SLUICE_TIMEOUT', `${what} timed out after ${String(timeout)} ms`)
 }
 
+/** A promise that is rejected with the reason of a signal that has aborted. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a reason can be anything
+  return Promise.reject(signal.reason)
+}
+
 interface Waiter {
   /** Settles it if it can be settled now. */
   attempt: () => boolean
@@ -70,6 +76,7 @@ export class WaitQueue {
   /** Settles when `attempt` returns something, throws, or the wait is cancelled. */
   add<T>(what: string, attempt: () => T | typeof notYet, options: WaitOptions): Promise<T> {
     const { signal, timeout } = options
+    if (signal?.aborted === true) return aborted(signal)
     if (this.#waiters.length >= maxWaiting) {
       return Promise.reject(
         new SluiceError(

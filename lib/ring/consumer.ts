@@ -4,6 +4,7 @@ import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../c
 import { SluiceError } from '../core/errors.js'
 import { native, WaitStatus, type ConsumerHandle } from '../core/native.js'
 import {
+  aborted,
   checkTimeout,
   checkWaitOptions,
   notYet,
@@ -61,6 +62,7 @@ export interface ConsumeOptions {
  */
 export class Consumer extends Endpoint<ConsumerHandle> {
   readonly #maxLength: number
+  readonly #spin: number | undefined
   #bytes: Buffer | undefined
   #view: DataView | undefined
   #loop: ConsumeLoop | undefined
@@ -71,6 +73,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
   constructor(ring: RingAccess, spin: number | undefined) {
     super('consumer', ring, spin, (state, id) => new native.ConsumerHandle(ring.handle, state, id))
     this.#maxLength = ring.capacity / 2 - recordHeaderSize
+    this.#spin = spin
   }
 
   /** Whether the end of the stream has been read. */
@@ -78,11 +81,9 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return this.local[State.status] === Status.ended
   }
 
-  /** A copy of the next message; undefined when there is none now. */
+  /** A copy of the next message; undefined when there is none now, or while reads wait for it. */
   tryRead(): Buffer | undefined {
-    const copy = this.#take()
-    if (copy !== undefined) this.release()
-    return copy
+    return this.hasWaiting ? undefined : this.#next()
   }
 
   /** Resolves with a copy of the next message, or undefined at the end of the stream. */
@@ -90,14 +91,11 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     checkOptions(options, waitOptionNames)
     checkWaitOptions(options)
     this.#requireNoLoop()
-    const { signal } = options
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    if (!this.hasWaiting) {
+    if (!this.hasWaiting && options.signal?.aborted !== true) {
       const message = this.tryRead()
       if (message !== undefined || this.ended) return Promise.resolve(message)
     }
-    return this.wait('the read', () => this.tryRead() ?? (this.ended ? undefined : notYet), options)
+    return this.wait('the read', () => this.#next() ?? (this.ended ? undefined : notYet), options)
   }
 
   /**
@@ -252,8 +250,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     if (this.hasWaiting) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'reads are waiting for messages')
     }
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    if (signal?.aborted === true) return aborted(signal)
     if (spin !== undefined) this.sleeper.spin = spin
     const loop = new ConsumeLoop(
       this.sleeper,
@@ -267,6 +264,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     this.#loop = loop
     return loop.run(signal).finally(() => {
       this.#loop = undefined
+      if (spin !== undefined) this.sleeper.spin = this.#spin
     })
   }
 
@@ -317,6 +315,12 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     if (this.words.length !== 0) return this.peek() !== noRecord
     this.requireUsable()
     return !this.ended && this.#peekCopy() !== undefined
+  }
+
+  #next(): Buffer | undefined {
+    const copy = this.#take()
+    if (copy !== undefined) this.release()
+    return copy
   }
 
   /** A copy of the next message, which stays peeked. */
