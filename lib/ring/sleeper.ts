@@ -32,6 +32,7 @@ export class Sleeper {
 
   set ref(ref: boolean) {
     this.#ref = ref
+    if (this.#asleep) wakeups.setRef(this.id, ref)
   }
 
   /**
