@@ -63,9 +63,7 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     const handle = claim(state, this.sleeper.id)
     this.handle = handle
     this.sleeper.attach(handle)
-    releaseWhenForgotten(this, `a ring's ${role}`, () => {
-      handle.abandon()
-    })
+    releaseWhenForgotten(this, `a ring's ${role}`, abandoning(handle))
   }
 
   /** Whether this end has been closed or given up. */
@@ -221,6 +219,13 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     // What is asleep went to sleep the other way.
     if (this.hasWaiting) this.serve()
     return this
+  }
+}
+
+// Made out here: all functions made in the constructor hold on to its `this`.
+function abandoning(handle: EndpointHandle): () => void {
+  return () => {
+    handle.abandon()
   }
 }
 
