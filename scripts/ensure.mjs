@@ -43,7 +43,14 @@ const steps = [
   }),
   built('dist', {
     title: 'compiling TypeScript',
-    inputs: ['lib', 'package.json', 'tsconfig.json', 'tsup.config.ts', 'scripts/esm.mjs'],
+    inputs: [
+      'lib',
+      'package.json',
+      'tsconfig.json',
+      'tsup.config.ts',
+      'scripts/esm.mjs',
+      'scripts/licenses.ts',
+    ],
     outputs: ['dist'],
     make() {
       npm(['run', 'build'])
