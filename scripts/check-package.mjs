@@ -13,6 +13,7 @@ const required = [
   'README.md',
   'SECURITY.md',
   'binding.gyp',
+  'dist/THIRD-PARTY-LICENSES.txt',
   'dist/cli.cjs',
   'dist/index.cjs',
   'dist/index.d.cts',

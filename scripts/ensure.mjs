@@ -43,7 +43,14 @@ const steps = [
   }),
   built('dist', {
     title: 'compiling TypeScript',
-    inputs: ['lib', 'package.json', 'tsconfig.json', 'tsup.config.ts', 'scripts/esm.mjs'],
+    inputs: [
+      'lib',
+      'package.json',
+      'tsconfig.json',
+      'tsup.config.ts',
+      'scripts/esm.mjs',
+      'scripts/licenses.ts',
+    ],
     outputs: ['dist'],
     make() {
       npm(['run', 'build'])
@@ -151,9 +158,9 @@ function npm(commandLine) {
 function requireCompiler() {
   if (process.platform === 'win32') return // node-gyp itself says which Visual Studio it wants
   const wanted = {
-    python3: [process.env.npm_config_python ?? process.env.PYTHON ?? 'python3', 'python'],
-    make: [process.env.MAKE ?? 'make', 'gmake'],
-    'a C++ compiler': [process.env.CXX ?? 'c++', 'g++'],
+    python3: programs(process.env.npm_config_python ?? process.env.PYTHON, 'python3', 'python'),
+    make: programs(process.env.MAKE, 'make', 'gmake'),
+    'a C++ compiler': programs(process.env.CXX, 'c++', 'g++', 'clang++'),
   }
   const missing = Object.entries(wanted)
     .filter(([, commands]) => !commands.some(runs))
@@ -161,12 +168,17 @@ function requireCompiler() {
   if (missing.length === 0) return
   throw new Failure(
     [
-      `the addon is built on this machine, and here is no ${missing.join(', no ')}. To install:`,
+      `the addon has to be built, and this is missing: ${missing.join(', ')}. To install it:`,
       '  Debian, Ubuntu  sudo apt-get install -y python3 make g++',
       '  Fedora          sudo dnf install -y python3 make gcc-c++',
       '  macOS           xcode-select --install',
     ].join('\n'),
   )
+}
+
+/** What the user has named, or else what usually does it. */
+function programs(named, ...usual) {
+  return named ? [named] : usual
 }
 
 function runs(command) {

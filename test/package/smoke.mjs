@@ -9,6 +9,10 @@ import { Ring, SharedMemory, SluiceError, capabilities } from 'sluice'
 const file = fileURLToPath(import.meta.url)
 const exitCode = 7
 
+// Deno calls no cleanup hook of a worker that is terminated: what it held, it holds until the
+// process ends. To be noticed here when that changes.
+const runsNoCleanupHooks = process.versions.deno !== undefined
+
 const checks = {
   'capabilities() names the runtime'() {
     expect(/^(node|bun|deno) \d/.test(capabilities().runtime), capabilities().runtime)
@@ -49,13 +53,7 @@ const checks = {
   },
 
   'nonsense is a SluiceError with a code'() {
-    try {
-      Ring.anonymous({ capacity: 3 })
-    } catch (error) {
-      expect(error instanceof SluiceError && error.code === 'ERR_SLUICE_INVALID_ARGUMENT', error)
-      return
-    }
-    expect(false, 'nothing was thrown')
+    expect(codeOf(() => Ring.anonymous({ capacity: 3 })) === 'ERR_SLUICE_INVALID_ARGUMENT')
   },
 
   async 'a sleeping reader is woken by the waiting thread'() {
@@ -88,7 +86,7 @@ const checks = {
     })
   },
 
-  async 'a worker that is terminated while it reads gives its role back'() {
+  async [`a worker that is terminated while it reads ${runsNoCleanupHooks ? 'keeps its role' : 'gives its role back'}`]() {
     const ring = Ring.anonymous()
     const worker = new Worker(file, { workerData: { fd: ring.fd, action: 'read' } })
     await new Promise((resolve, reject) => {
@@ -97,9 +95,12 @@ const checks = {
     })
     await worker.terminate()
     const producer = ring.producer()
-    const consumer = ring.consumer()
     producer.tryWrite(Buffer.from('still here'))
-    expect(consumer.tryRead().toString() === 'still here')
+    if (runsNoCleanupHooks) {
+      expect(codeOf(() => ring.consumer()) === 'ERR_SLUICE_ROLE_TAKEN')
+    } else {
+      expect(ring.consumer().tryRead().toString() === 'still here')
+    }
     ring.close()
   },
 
@@ -150,6 +151,15 @@ function expectExit(action) {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   expect(status === exitCode, `exit code ${status}, signal ${signal}: ${stderr}`)
+}
+
+function codeOf(work) {
+  try {
+    work()
+  } catch (error) {
+    return error instanceof SluiceError ? error.code : error
+  }
+  return undefined
 }
 
 function expect(condition, what = '') {
