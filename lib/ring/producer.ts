@@ -286,6 +286,7 @@ export class Producer extends Endpoint<ProducerHandle> {
     if (local[State.status] !== 0) this.requireUsable()
     if (
       !(length >= 0 && length <= this.#maxLength && Number.isInteger(length)) ||
+      typeof type !== 'number' ||
       (type | 0) !== type ||
       type < 0
     ) {
