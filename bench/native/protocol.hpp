@@ -47,11 +47,13 @@ class Meter {
     return false;
   }
 
+  // Answers, and waits to be ended: a peer must not see this process go before it goes itself.
   void report() const {
     const double seconds = std::chrono::duration<double>(elapsed_).count();
     std::printf("{\"count\":%llu,\"seconds\":%.9f}\n", static_cast<unsigned long long>(count_),
                 seconds);
     std::fflush(stdout);
+    std::getchar();
   }
 
  private:

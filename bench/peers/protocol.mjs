@@ -14,8 +14,11 @@ export function waitForStart() {
   if (readSync(0, Buffer.alloc(1)) === 0) process.exit(1)
 }
 
-export function report(result) {
+/** Answers, and waits to be ended: a peer must not see this process go before it goes itself. */
+function report(result) {
   writeSync(1, `${JSON.stringify(result)}\n`)
+  readSync(0, Buffer.alloc(1))
+  process.exit()
 }
 
 /** The same for loops that never return to the event loop. */
@@ -35,20 +38,18 @@ export class Meter {
     this.#begin = performance.now() + warmUpMs
   }
 
-  /** False when the window has closed, and then has reported. `count`: events so far. */
-  running(count, more = () => ({})) {
+  /** To be called now and then; does not return when the window closes. `count`: events so far. */
+  at(count, more = () => ({})) {
     const now = performance.now()
     if (!this.#open) {
-      if (now < this.#begin) return true
+      if (now < this.#begin) return
       this.#open = true
       this.#begin = now
       this.#first = count
-      return true
     }
-    if (now - this.#begin < this.#measureMs) return true
+    if (now - this.#begin < this.#measureMs) return
     const seconds = (now - this.#begin) / 1000
     report({ count: count - this.#first, seconds, ...more() })
-    return false
   }
 
   get open() {

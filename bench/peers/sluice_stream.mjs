@@ -20,7 +20,6 @@ if (role === 'producer') {
   if (mode === 'zero-copy') peek(consumer)
   else drain(consumer, mode === 'copy')
 }
-process.exit()
 
 function reserve(producer) {
   const { view } = producer
@@ -35,7 +34,8 @@ function reserve(producer) {
 function peek(consumer) {
   const { view } = consumer
   const meter = new Meter(window)
-  for (let number = 0; number % batch !== 0 || meter.running(number); number++) {
+  for (let number = 0; ; number = (number + 1) >>> 0) {
+    if (number % batch === 0) meter.at(number)
     while (consumer.peek() < 0) consumer.waitSync()
     if (view.getUint32(consumer.offset, true) !== number) throw new Error('not the next message')
     consumer.release()
@@ -69,7 +69,7 @@ function drain(consumer, copying) {
   for (;;) {
     if (consumer.drain(handler, batch) === 0) consumer.waitSync()
     if (count < next) continue
-    if (!meter.running(count)) return
+    meter.at(count)
     next = count + (length > 4096 ? 16 : batch)
   }
 }

@@ -15,7 +15,7 @@ if (mode === 'stream' && role === 'listen') {
   waitForStart()
   const meter = new Meter(window)
   let count = 0
-  for await (const [_message] of socket) if (++count % 16 === 0 && !meter.running(count)) break
+  for await (const [_message] of socket) if (++count % 16 === 0) meter.at(count)
 } else if (mode === 'stream') {
   const socket = new Push()
   socket.connect(address)
@@ -31,9 +31,9 @@ if (mode === 'stream' && role === 'listen') {
   socket.connect(address)
   waitForStart()
   const meter = new Meter(window)
-  for (let count = 0; meter.running(count); count++) {
+  for (let count = 0; ; count++) {
+    meter.at(count)
     await socket.send(message)
     await socket.receive()
   }
 }
-process.exit()
