@@ -25,10 +25,12 @@ namespace sluice {
 
 inline constexpr std::chrono::milliseconds kRecheckInterval{100};
 
-// How long `wait` looks for the peer's doings before it sleeps: pauses of the processor, of 10 to
-// 50 ns each. A peer that is awake answers sooner than the kernel could wake this thread.
-inline constexpr uint32_t kSpinPauses = 1000;
-inline constexpr uint32_t kSpinMostPausesBetweenLooks = 16;
+// How often `wait` looks for the peer's doings before it sleeps, and how many pauses of the
+// processor, of 10 to 50 ns each, lie before each look. A peer that is awake answers sooner than
+// the kernel could wake this thread. The pauses are worth their latency: each look takes the line
+// away from the peer that writes it, so one after every message makes both crawl from line to line.
+inline constexpr int kSpinLooks = 24;
+inline constexpr int kSpinPauses = 64;
 
 enum class WaitStatus : uint32_t {
   kReady = 0,       // a message, or the room that was asked for
@@ -244,17 +246,14 @@ inline WaitStatus RingEndpoint::look(const Sleep& sleep) const {
                                                                  : WaitStatus::kPeerDied;
 }
 
-// Looks ever less often: each look takes the peer's line away from it, and what comes together can
-// be handled together. For the same reason a producer hopes for half the ring.
+// A producer hopes for half the ring, as in `announce_again`.
 inline bool RingEndpoint::spin(uint32_t wanted) const {
   const Sleep hope{.ticket = 0,
                    .position = state_.position,
                    .wanted = role_ == Role::kConsumer ? 0 : std::max(wanted, capacity_ / 2)};
-  uint32_t pauses = 1;
-  for (uint32_t spent = 0; spent < kSpinPauses; spent += pauses) {
+  for (int look = 0; look < kSpinLooks; ++look) {
+    for (int pause = 0; pause < kSpinPauses; ++pause) cpu_relax();
     if (available(hope)) return true;
-    for (uint32_t i = 0; i < pauses; ++i) cpu_relax();
-    pauses = std::min(pauses * 2, kSpinMostPausesBetweenLooks);
   }
   return false;
 }
