@@ -6,11 +6,11 @@ import { createInterface } from 'node:readline'
 import { addChild } from './cleanup.mjs'
 import { pinned } from './pinning.mjs'
 
-const deadlineMs = 30_000
+const deadlineMs = 20_000
 
 /**
- * @param peers `{ command, core, measures }`, in the order in which they are started: who listens
- * comes before who connects.
+ * @param peers `{ command, core, measures, listens }`: who listens is ready before the next is
+ * started, the others start together.
  */
 export async function measure(peers) {
   const children = []
@@ -23,8 +23,10 @@ export async function measure(peers) {
     for (const peer of peers) {
       const child = new Child(peer, failure.reject)
       children.push(child)
-      await Promise.race([child.line(), failure.promise])
+      child.ready = child.line()
+      if (peer.listens) await Promise.race([child.ready, failure.promise])
     }
+    await Promise.race([Promise.all(children.map(({ ready }) => ready)), failure.promise])
     for (const child of children) child.start()
     const measuring = children[peers.findIndex((peer) => peer.measures)]
     return JSON.parse(await Promise.race([measuring.line(), failure.promise]))
@@ -35,6 +37,7 @@ export async function measure(peers) {
 }
 
 class Child {
+  ready
   #process
   #lines
   #closed

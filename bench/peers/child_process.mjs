@@ -9,7 +9,7 @@ import { Meter, waitForStart } from './protocol.mjs'
 const settings = JSON.parse(process.argv[2])
 const { mode, role, length, childCommand, ...window } = settings
 if (role === 'child') {
-  process.on('disconnect', () => process.exit())
+  process.once('disconnect', () => process.exit())
   if (mode === 'stream') process.once('message', stream)
   else process.on('message', (message) => process.send(message))
 } else {
@@ -17,7 +17,13 @@ if (role === 'child') {
   const child = fork(
     fileURLToPath(import.meta.url),
     [JSON.stringify({ ...settings, role: 'child' })],
-    { execPath, execArgv, serialization: 'advanced' },
+    {
+      execPath,
+      execArgv,
+      serialization: 'advanced',
+      // The pipes to this process's own parent close when this process ends.
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    },
   )
   child.once('spawn', () => {
     waitForStart()
@@ -33,10 +39,10 @@ if (role === 'child') {
 
 function stream(message) {
   // `send` says when it holds back too much already.
-  const send = () => {
-    let room = true
-    while (room) room = process.send(message)
-    process.send(message, send)
+  const send = (error) => {
+    if (error) process.exit() // the parent has gone
+    while (process.connected && process.send(message)) continue
+    if (process.connected) process.send(message, send)
   }
   send()
 }

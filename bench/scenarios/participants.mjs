@@ -129,6 +129,7 @@ function overSocket(name, mode, length, window) {
     {
       command: peer(name, { mode, role: 'listen', path, length, ...window }),
       core: second,
+      listens: true,
       measures: !asks,
     },
     {
