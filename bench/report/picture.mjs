@@ -33,6 +33,7 @@ function specification(report) {
       subtitleColor: ink,
       fontSize: 16,
       subtitlePadding: 6,
+      offset: 18,
     },
     vconcat: report.scenarios.filter(hasBars).map(panel),
     spacing: 28,
