@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url'
 
 import { Meter, waitForStart } from './protocol.mjs'
 
+const longestBurst = 1024 // messages
+
 const settings = JSON.parse(process.argv[2])
 const { mode, role, length, childCommand, ...window } = settings
 if (role === 'child') {
@@ -38,11 +40,12 @@ if (role === 'child') {
 }
 
 function stream(message) {
-  // `send` says when it holds back too much already.
+  // `send` says false when it holds back too much already, but goes on saying true when the other
+  // process has gone: only its callback tells, so each burst has an end.
   const send = (error) => {
-    if (error) process.exit() // the parent has gone
-    while (process.connected && process.send(message)) continue
-    if (process.connected) process.send(message, send)
+    if (error) process.exit()
+    for (let i = 1; i < longestBurst && process.send(message); i++) continue
+    process.send(message, send)
   }
   send()
 }
