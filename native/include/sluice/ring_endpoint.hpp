@@ -48,7 +48,7 @@ enum class EndpointStatus : uint32_t {
 };
 
 // The private state of an endpoint. It may lie in memory that the JavaScript side reads and writes
-// too (lib/ring/endpoint_state.ts names the same words), never in shared memory.
+// too (lib/ring/layout.ts names the same words), never in shared memory.
 struct EndpointState {
   uint32_t position = 0;       // where the next record begins
   uint32_t published = 0;      // the position that the peer knows of
