@@ -12,10 +12,16 @@ import { parseCapacity, parseMode, parseOwner, parseSeconds } from './values.js'
 /** The `sluice` command with all its subcommands. */
 export function createProgram(version: string): Command {
   const program = new Command('sluice')
+  program
     .description('Bytes from one process to another through shared memory.')
     .version(version, '-V, --version')
     .exitOverride()
-    .showHelpAfterError('("sluice --help" tells more)')
+    .configureHelp({ helpWidth: 100 })
+    .configureOutput({
+      outputError: (text, write) => {
+        write(`sluice: ${text.replace(/^error: /, '')}${usageOf(program)}\n`)
+      },
+    })
     .addHelpText(
       'after',
       `
@@ -68,7 +74,13 @@ Examples:
   subcommand(program, 'rm', 'Removes rings.')
     .argument('[names...]', 'the rings')
     .option('--force', 'also one that is in use, or that is not a ring')
-    .option('--dead', 'all rings that no living process uses, with what is unread in them')
+    .option('--dead', 'of all rings, or of those named, the ones whose users are all gone')
+    .addHelpText(
+      'after',
+      `
+A ring is refused while a living process sends or receives through it. What is unread in a ring
+goes with it.`,
+    )
     .action((names: string[], options: RmOptions) => rm(names, options))
 
   subcommand(program, 'doctor', 'Tells what this machine supports, and tries a ring.')
@@ -102,7 +114,14 @@ export async function runProgram(program: Command): Promise<number> {
 
 function subcommand(program: Command, name: string, description: string): Command {
   const command = program.command(name).description(description)
-  return command.showHelpAfterError(`("sluice ${name} --help" tells more)`)
+  // Not the whole help: the error would scroll away.
+  command.configureHelp({ helpWidth: 100 })
+  command.configureOutput({
+    outputError: (text, write) => {
+      write(`sluice ${name}: ${text.replace(/^error: /, '')}${usageOf(command)}\n`)
+    },
+  })
+  return command
 }
 
 function transferCommand(program: Command, name: string, description: string): Command {
@@ -122,6 +141,12 @@ function transferCommand(program: Command, name: string, description: string): C
     .option('--timeout <seconds>', 'how long to wait for the other side to come, or to move', parseSeconds)
     .option('--hash', 'print the SHA-256 of the bytes to standard error at the end')
     .option('-q, --quiet', 'no progress and no notes')
+}
+
+function usageOf(command: Command): string {
+  const names = [command.parent?.name(), command.name()].filter((name) => name !== undefined)
+  const text = names.join(' ')
+  return `Usage: ${text} ${command.usage()}\n("${text} --help" tells more)`
 }
 
 function parseInterval(text: string): number {

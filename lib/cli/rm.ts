@@ -10,8 +10,7 @@ export interface RmOptions {
 /** `sluice rm`: removes what it may, complains about the rest. */
 export async function rm(names: string[], options: RmOptions): Promise<void> {
   if (options.dead === true) {
-    if (names.length > 0) throw new CommandFailure('--dead takes no names', exitCodes.usage)
-    await removeDead()
+    removeDead(names.length > 0 ? names : (await SharedMemory.list()).map(({ name }) => name))
     return
   }
   if (names.length === 0) {
@@ -28,13 +27,18 @@ export async function rm(names: string[], options: RmOptions): Promise<void> {
   if (complaints.length > 0) throw new CommandFailure(complaints.join('\nsluice rm: '))
 }
 
-async function removeDead(): Promise<void> {
-  for (const { name } of await SharedMemory.list()) {
+function removeDead(names: string[]): void {
+  for (const name of names) {
     const ring = look(name)
-    if (ring === undefined || isInUse(ring)) continue
+    // One that nobody has used yet was perhaps made just now.
+    if (ring === undefined || isInUse(ring) || !wasUsed(ring)) continue
     SharedMemory.unlink(name)
     process.stdout.write(`removed ${name}\n`)
   }
+}
+
+function wasUsed({ producer, consumer }: RingView): boolean {
+  return producer.state !== 'never' || consumer.state !== 'never'
 }
 
 function removeOne(name: string, force: boolean): void {
