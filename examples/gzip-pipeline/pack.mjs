@@ -33,7 +33,9 @@ try {
   const packed = await readFile(target)
   const original = await readFile(source)
   const same = gunzipSync(packed).equals(original)
-  console.log(`${original.length} bytes became ${packed.length}; unpacked again: ${same ? 'the same' : 'DIFFERENT'}`)
+  console.log(
+    `${original.length} bytes became ${packed.length}; unpacked again: ${same ? 'the same' : 'DIFFERENT'}`,
+  )
   process.exitCode = same ? 0 : 1
 } finally {
   child.kill()

@@ -84,7 +84,7 @@ export class Output {
   async write(bytes: Uint8Array): Promise<void> {
     try {
       await this.#begin()
-      for (let done = 0; done < bytes.byteLength; ) {
+      for (let done = 0; done < bytes.byteLength;) {
         done += await this.#writeSome(bytes.subarray(done))
       }
       this.#written += bytes.byteLength

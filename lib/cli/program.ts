@@ -138,7 +138,11 @@ function transferCommand(program: Command, name: string, description: string): C
         .default(0o600, '600'),
     )
     .option('--owner <uid|any>', "whose ring to accept beside one's own and root's", parseOwner)
-    .option('--timeout <seconds>', 'how long to wait for the other side to come, or to move', parseSeconds)
+    .option(
+      '--timeout <seconds>',
+      'how long to wait for the other side to come, or to move',
+      parseSeconds,
+    )
     .option('--hash', 'print the SHA-256 of the bytes to standard error at the end')
     .option('-q, --quiet', 'no progress and no notes')
 }

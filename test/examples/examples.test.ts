@@ -30,7 +30,9 @@ test('worker-read-sync: the blocking worker gets every line', async () => {
 test('gzip-pipeline: what is unpacked is what was packed', async () => {
   const [line] = await linesOf(['examples/gzip-pipeline/pack.mjs', 'package-lock.json'])
   const { length } = readFileSync(join(root, 'package-lock.json'))
-  expect(line).toMatch(new RegExp(`^${String(length)} bytes became \\d+; unpacked again: the same$`))
+  expect(line).toMatch(
+    new RegExp(`^${String(length)} bytes became \\d+; unpacked again: the same$`),
+  )
 })
 
 test('cpp-consumer: builds with the line that it names, and gets every measurement', async () => {

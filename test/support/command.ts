@@ -19,6 +19,7 @@ export interface CommandOptions {
   input?: string | Buffer
   env?: NodeJS.ProcessEnv
   cwd?: string
+  uid?: number
 }
 
 /** Killed and reaped at the end of the test that started it, if it has not ended by then. */
@@ -35,6 +36,7 @@ export class Command {
       stdio: ['pipe', 'pipe', 'pipe'],
       cwd: options.cwd ?? root,
       env: { ...process.env, ...options.env },
+      ...(options.uid !== undefined && { uid: options.uid }),
     })
     const { stdin, stdout, stderr } = this.#process
     stdin.on('error', () => undefined) // it may be gone before it has read all

@@ -33,7 +33,7 @@ const largestPiece = 2 ** 28
 
 /** Sends the file from one new process to another. */
 export async function measure(transport: TransportName, task: Task): Promise<Measurement> {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-'))
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-demo-'))
   const ring = Ring.anonymous({ capacity: ringCapacity })
   const start = (part: string) =>
     new Part(part, transport, join(folder, 'socket'), task.file, ring.fd)

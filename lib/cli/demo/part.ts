@@ -7,9 +7,7 @@ import { transports, type TransportName } from './transports.js'
 
 /** From the parent. A piece is what is transferred in one go. */
 export type Order =
-  | { what: 'prepare'; offset: number; length: number }
-  | { what: 'transfer' }
-  | { what: 'digest' }
+  { what: 'prepare'; offset: number; length: number } | { what: 'transfer' } | { what: 'digest' }
 
 /** A child's answers: to its start and to 'prepare' `ready`, to the others what they ask for. */
 export type Report =
@@ -106,7 +104,7 @@ async function receiver(transport: TransportName, address: string): Promise<Play
 }
 
 async function readFully(file: FileHandle, target: Buffer, offset: number): Promise<void> {
-  for (let done = 0; done < target.byteLength; ) {
+  for (let done = 0; done < target.byteLength;) {
     const { bytesRead } = await file.read(target, done, target.byteLength - done, offset + done)
     if (bytesRead === 0) throw new Error('the file has become shorter')
     done += bytesRead
