@@ -8,26 +8,29 @@ const watchMs = 100
 export class ReceiverWatch {
   readonly #ring: Ring
   readonly #timer: NodeJS.Timeout
-  #seen: boolean
+  readonly #readBefore: number
+  #seen = false
 
-  /** `gone` is called once, when a receiver that had come is no longer there. */
+  /** Made before anything is sent. `gone` is called once, when a receiver that had come is no longer there. */
   constructor(ring: Ring, gone: (failure: CommandFailure) => void) {
     this.#ring = ring
+    this.#readBefore = ring.stats().consumer.messages
     this.#seen = ring.stats().consumer.alive
     this.#timer = setInterval(() => {
-      this.#seen ||= ring.stats().consumer.alive
       if (!this.isGone()) return
       this.stop()
       gone(this.failure())
     }, watchMs).unref()
   }
 
-  get seen(): boolean {
-    return this.#seen
-  }
-
+  /** The receiver of an earlier transfer, which closes without having read of this one, is not ours. */
   isGone(): boolean {
-    return this.#seen && !this.#ring.stats().consumer.alive
+    const { alive, state, messages } = this.#ring.stats().consumer
+    this.#seen ||= alive
+    if (alive || !this.#seen) return false
+    if (state === 'open' || messages !== this.#readBefore) return true
+    this.#seen = false
+    return false
   }
 
   failure(): CommandFailure {

@@ -5,11 +5,13 @@ import { CommandFailure, isSluiceError } from './failure.js'
 import { openInput, type Input } from './files.js'
 import { formatSeconds } from './format.js'
 import { abortAtSignals } from './interruption.js'
-import { notesOf } from './notes.js'
+import { notesOf, type Note } from './notes.js'
 import { Progress } from './progress.js'
 import { ReceiverWatch } from './receiver_watch.js'
 import {
+  isNamed,
   joinAsSender,
+  leave,
   receiverComes,
   removeName,
   shown,
@@ -37,24 +39,43 @@ export async function send(name: string, file: string, options: SendOptions): Pr
   const stop = new AbortController()
   abortAtSignals(stop)
   const input = await openInput(file, stop.signal)
-  const session = await joinAsSender(name, options, stop.signal, note)
+  const session = await meetReceiver(name, options, stop.signal, note)
   try {
-    if (options.wait) await receiverComes(session.ring, options, stop.signal, note)
-    const sender = new Sender(session, options, stop)
-    try {
-      const { hash, summary } = await sender.send(input)
-      if (hash !== undefined) process.stderr.write(`sha256 ${hash}\n`)
-      if (process.stderr.isTTY) note(`sent ${summary}`)
-    } finally {
-      sender.stop()
-    }
+    const { hash, summary } = await new Sender(session, options, stop).send(input)
+    if (hash !== undefined) process.stderr.write(`sha256 ${hash}\n`)
+    if (process.stderr.isTTY) note(`sent ${summary}`)
   } catch (error) {
-    // Not close(): the receiver must not take this for the end.
-    session.end.abandon()
-    // With nobody there it would only be in the way of the next transfer.
-    if (!session.ring.stats().consumer.alive) removeName(session.ring)
+    giveUp(session)
     throw stop.signal.aborted ? stop.signal.reason : error
   }
+}
+
+/** The session, with a receiver in it if one is to be waited for. */
+async function meetReceiver(
+  name: string,
+  options: SendOptions,
+  signal: AbortSignal,
+  note: Note,
+): Promise<Session<Producer>> {
+  for (;;) {
+    const session = await joinAsSender(name, options, signal, note)
+    try {
+      if (!options.wait || (await receiverComes(session.ring, options, signal, note))) {
+        return session
+      }
+    } catch (error) {
+      giveUp(session)
+      throw error
+    }
+    leave(session)
+  }
+}
+
+function giveUp({ ring, end }: Session<Producer>): void {
+  // Not close(): the receiver must not take this for the end.
+  end.abandon()
+  // With nobody there the ring would only be in the way of the next transfer.
+  if (!ring.stats().consumer.alive) removeName(ring)
 }
 
 class Sender {
@@ -77,10 +98,6 @@ class Sender {
     })
   }
 
-  stop(): void {
-    this.#watch.stop()
-  }
-
   async send({ stream, size }: Input): Promise<{ hash: string | undefined; summary: string }> {
     const hash = this.#options.hash === true ? createHash('sha256') : undefined
     const progress = new Progress('sending', size, this.#options.quiet !== true)
@@ -98,7 +115,9 @@ class Sender {
       this.#stop.signal.throwIfAborted()
       this.#producer.close()
       if (this.#options.wait) await this.#delivered()
+      else this.#requireReachable()
     } finally {
+      this.#watch.stop()
       progress.stop()
     }
     return { hash: hash?.digest('hex'), summary: progress.stop() }
@@ -116,8 +135,8 @@ class Sender {
           isSluiceError(error, 'ERR_SLUICE_PEER_DIED') ||
           isSluiceError(error, 'ERR_SLUICE_PEER_CLOSED')
         if (!gone) throw error
-        if (this.#watch.seen) throw this.#watch.failure()
-        // It was the receiver of an earlier transfer that had gone; this one's is still to come.
+        if (this.#watch.isGone()) throw this.#watch.failure()
+        // It was the receiver of an earlier transfer that has gone; this one's is still to come.
         await poll(
           () => this.#ring.stats().consumer.alive || undefined,
           drainPollMs,
@@ -150,6 +169,14 @@ class Sender {
       drainPollMs,
       this.#stop.signal,
     )
+  }
+
+  /** Nobody will find what is left in a ring without a name. */
+  #requireReachable(): void {
+    const { used, consumer } = this.#ring.stats()
+    if (used > 0 && !consumer.alive && !isNamed(this.#ring)) {
+      throw new CommandFailure(`somebody has removed ${shown(this.#ring)}`)
+    }
   }
 
   #tookNothing(): CommandFailure {

@@ -1,9 +1,9 @@
 /**
  * One transfer through a named ring, from the first of both sides that comes to the last that goes.
  *
- * The receiver removes the ring's name before it gives its role up. Somebody who has claimed a
- * role, sees the other side's end of an earlier transfer, and finds the name still leading to his
- * ring, therefore has one that nobody is about to remove; else he starts again.
+ * The receiver removes the ring's name at the end, unless the next sender is there already. It may
+ * do so just after the next sender or receiver has opened the ring. Who waits there for the other
+ * side therefore looks whether the name still leads to his ring, and if not, starts again.
  */
 import { fstatSync } from 'node:fs'
 
@@ -28,7 +28,7 @@ export interface Session<End> {
   end: End
 }
 
-/** Becomes the sender. Waits while the receiver of an earlier transfer is still finishing it. */
+/** Becomes the sender. Waits while the receiver of an earlier transfer has not read its end yet. */
 export async function joinAsSender(
   name: string,
   options: SessionOptions,
@@ -40,26 +40,27 @@ export async function joinAsSender(
   return poll(
     () =>
       attempt(name, options, (ring) => {
-        const before = ring.stats()
-        const { producer, consumer } = before
-        if (producer.state === 'closed' && consumer.alive) {
-          if (performance.now() > deadline) {
-            throw new CommandFailure(
-              `process ${String(consumer.pid)} is still receiving an earlier transfer through ${shown(ring)}`,
-            )
-          }
-          if (!told) {
-            note(`waiting for process ${String(consumer.pid)} to finish an earlier transfer`)
-          }
-          told = true
-          return undefined
-        }
+        const { producer } = ring.stats()
         if (producer.state === 'open' && !producer.alive && producer.messages > 0) {
           throw deadSender(ring)
         }
         const end = claim(ring, 'sender', () => ring.producer())
+        if (end === undefined) {
+          const earlier = `process ${String(ring.stats().consumer.pid)}`
+          if (performance.now() > deadline) {
+            throw new CommandFailure(
+              `${earlier} is still receiving an earlier transfer through ${shown(ring)}`,
+            )
+          }
+          if (!told) note(`waiting for ${earlier} to finish an earlier transfer`)
+          told = true
+          return undefined
+        }
         // Another sender has come, written and died between the look and the claim.
-        if (ring.stats().producer.messages !== producer.messages) throw deadSender(ring)
+        if (ring.stats().producer.messages !== producer.messages) {
+          end.abandon()
+          throw deadSender(ring)
+        }
         return end
       }),
     pollMs,
@@ -91,19 +92,19 @@ export async function joinAsReceiver(
   )
 }
 
-/** Waits until a receiver is there. */
+/** Waits until a receiver is there: true; or the name leads elsewhere: false, join again. */
 export async function receiverComes(
   ring: Ring,
   options: SessionOptions,
   signal: AbortSignal,
   note: Note,
-): Promise<void> {
+): Promise<boolean> {
   const deadline = deadlineOf(options)
   let told = false
-  await poll(
+  return poll(
     () => {
       if (ring.stats().consumer.alive) return true
-      if (!isNamed(ring)) throw new CommandFailure(`somebody has removed ${shown(ring)}`)
+      if (!isNamed(ring)) return false
       if (performance.now() > deadline) {
         throw new CommandFailure(
           `no receiver has come to ${shown(ring)} within ${formatSeconds(options.timeout ?? 0)}`,
@@ -116,6 +117,12 @@ export async function receiverComes(
     pollMs,
     signal,
   )
+}
+
+/** Leaves a session in the middle: to the other side it looks like a death, never like an end. */
+export function leave({ ring, end }: Session<Producer | Consumer>): void {
+  end.abandon()
+  ring.close()
 }
 
 /** Removes the ring's name, unless it leads to another ring by now. */
@@ -133,23 +140,28 @@ export function shown(ring: Ring): string {
   return (ring.name ?? '').replace(/^\//, '')
 }
 
-function attempt<End>(
+function attempt<End extends Producer | Consumer>(
   name: string,
   { capacity, mode, owner }: SessionOptions,
   join: (ring: Ring) => End | undefined,
 ): Session<End> | undefined {
   const ring = Ring.openOrCreate(name, { capacity, mode, ...(owner !== undefined && { owner }) })
-  let session: Session<End> | undefined
   try {
     const end = join(ring)
-    if (end !== undefined && isNamed(ring)) session = { ring, end }
-  } finally {
-    if (session === undefined) ring.close()
+    if (end !== undefined) {
+      if (isNamed(ring)) return { ring, end }
+      end.abandon()
+    }
+  } catch (error) {
+    ring.close()
+    throw error
   }
-  return session
+  ring.close()
+  return undefined
 }
 
-function claim<End>(ring: Ring, role: 'sender' | 'receiver', take: () => End): End {
+/** Undefined while the receiver of an earlier transfer is still at work. */
+function claim<End>(ring: Ring, role: 'sender' | 'receiver', take: () => End): End | undefined {
   try {
     return take()
   } catch (error) {
@@ -157,9 +169,11 @@ function claim<End>(ring: Ring, role: 'sender' | 'receiver', take: () => End): E
       throw new CommandFailure(`${shown(ring)} already has a ${role}, process ${String(error.pid)}`)
     }
     if (isSluiceError(error, 'ERR_SLUICE_STREAM_ENDED')) {
+      const { used, consumer } = ring.stats()
+      if (consumer.alive) return undefined
       throw new CommandFailure(
         `${shown(ring)} holds a finished transfer that nobody has received to its end ` +
-          `(${formatBytes(ring.stats().used)} unread); "sluice recv ${shown(ring)}" receives it, ` +
+          `(${formatBytes(used)} unread); "sluice recv ${shown(ring)}" receives it, ` +
           `"sluice rm ${shown(ring)}" removes it`,
       )
     }
@@ -175,7 +189,8 @@ function deadSender(ring: Ring): CommandFailure {
   )
 }
 
-function isNamed(ring: Ring): boolean {
+/** Whether the ring's name still leads to it. */
+export function isNamed(ring: Ring): boolean {
   if (ring.name === undefined) return false
   let memory: SharedMemory
   try {

@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
+import { Ring } from '../../lib/index.js'
 import { sluice, type Command } from '../support/command.js'
 import { temporaryFolder } from '../support/folder.js'
-import { uniqueName } from '../support/rings.js'
+import { closedAfterTest, uniqueName } from '../support/rings.js'
 
 const exists = (name: string) => existsSync(`/dev/shm${name}`)
 
@@ -195,6 +196,9 @@ describe('what a killed session left', () => {
   test('the rest of a stream does not pass for a whole one', async () => {
     const name = uniqueName()
     const [sender, receiver] = await halfWay(name)
+    // What is written is given back a moment later.
+    const ring = closedAfterTest(Ring.open(name))
+    await expect.poll(() => ring.stats().consumer.messages).toBe(1)
     // Neither side can clean up.
     sender.kill('SIGSTOP')
     receiver.kill('SIGKILL')

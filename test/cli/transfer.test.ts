@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-import { Ring } from '../../lib/index.js'
+import { Ring, SharedMemory } from '../../lib/index.js'
 import { sluice } from '../support/command.js'
 import { temporaryFolder } from '../support/folder.js'
 import { closedAfterTest, uniqueName } from '../support/rings.js'
@@ -127,4 +127,42 @@ test('the other side may be a program that uses the library', async () => {
   for await (const message of consumer) chunks.push(message)
   expect(Buffer.concat(chunks).toString()).toBe('to a program')
   expect((await sender.finished).code).toBe(0)
+})
+
+test('a receiver that waits joins the ring that has taken the name', async () => {
+  const name = uniqueName()
+  const receiver = sluice(['recv', name])
+  await receiver.says('waiting for a sender')
+  SharedMemory.unlink(name)
+  const sender = sluice(['send', name, '-q'], { input: 'x' })
+  expect((await receiver.finished).stdout.toString()).toBe('x')
+  expect((await sender.finished).code).toBe(0)
+})
+
+test('a sender that waits joins the ring that has taken the name', async () => {
+  const name = uniqueName()
+  const sender = sluice(['send', name], { input: 'x' })
+  await sender.says('waiting for a receiver')
+  SharedMemory.unlink(name)
+  expect((await sluice(['recv', name, '-q']).finished).stdout.toString()).toBe('x')
+  expect((await sender.finished).code).toBe(0)
+})
+
+test('senders and receivers that come without order all find each other', async () => {
+  const name = uniqueName()
+  const texts = Array.from({ length: 12 }, (_, i) => `message ${String(i)}`)
+  const sending = (async () => {
+    for (const text of texts) {
+      expect(await sluice(['send', name, '-q'], { input: text }).finished).toMatchObject(succeeded)
+    }
+  })()
+  const received = []
+  for (let i = 0; i < texts.length; i++) {
+    const { code, stdout } = await sluice(['recv', name, '-q']).finished
+    expect(code).toBe(0)
+    received.push(stdout.toString())
+  }
+  await sending
+  expect(received).toEqual(texts)
+  expect(exists(name)).toBe(false)
 })
