@@ -7,17 +7,20 @@ import { transports, type TransportName } from './demo/transports.js'
 import { CommandFailure } from './failure.js'
 import { openInput } from './files.js'
 import { formatBytes } from './format.js'
+import { abortAtSignals } from './interruption.js'
 import { runProgram } from './program.js'
 import { columns } from './table.js'
 import { parseCount } from './values.js'
 
 async function demo(file: string, rounds: number): Promise<void> {
+  const stop = new AbortController()
+  abortAtSignals(stop)
   const size = await sizeOf(file)
   process.stdout.write(
     `${file}, ${formatBytes(size)}, from one process to another; ${String(availableParallelism())} processors\n`,
   )
-  const ring = await measure('ring', { file, size, rounds })
-  const socket = await measure('socket', { file, size, rounds })
+  const ring = await measure('ring', { file, size, rounds }, stop.signal)
+  const socket = await measure('socket', { file, size, rounds }, stop.signal)
   process.stdout.write(`\n${resultTable([ring, socket])}\n\n`)
   for (const { sent, received, transport } of [ring, socket]) {
     process.stdout.write(`SHA-256 ${transport.padEnd(7)} sent      ${sent}\n`)
@@ -77,4 +80,4 @@ program
     playPart(part, transport, address, file),
   )
 
-void runProgram(program).then((code) => process.exit(code))
+void runProgram(program, 'demo').then((code) => process.exit(code))

@@ -97,10 +97,10 @@ goes with it.`,
 }
 
 /** Runs it with the process's arguments; what fails is one line on stderr. Returns the exit code. */
-export async function runProgram(program: Command): Promise<number> {
-  let running = program.name()
+export async function runProgram(program: Command, name = program.name()): Promise<number> {
+  let running = name
   program.hook('preAction', (_, action) => {
-    if (action !== program) running = `${program.name()} ${action.name()}`
+    if (action !== program) running = `${name} ${action.name()}`
   })
   try {
     await program.parseAsync()

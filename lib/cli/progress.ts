@@ -13,20 +13,21 @@ export class Progress {
   readonly #timer: NodeJS.Timeout | undefined
 
   /** `total` is undefined when nobody knows; `label` says which way the bytes go. */
-  constructor(label: string, total: number | undefined, show: boolean) {
+  constructor(label: string, total: number | undefined, show: boolean, showRate = true) {
     this.#total = total
     if (!show || !process.stderr.isTTY) return
+    const amount =
+      total === undefined ? '{transferred}' : '{bar} {percentage}%  {transferred} of {whole}'
     this.#bar = new SingleBar({
       stream: process.stderr,
-      format:
-        total === undefined
-          ? `${label} {transferred}  {rate}`
-          : `${label} {bar} {percentage}%  {transferred} of {whole}  {rate}`,
+      format: `${label} ${amount}${showRate ? '  {rate}' : ''}`,
       barCompleteChar: '\u2588',
       barIncompleteChar: '\u2591',
-      barsize: 30,
+      barsize: 20,
       clearOnComplete: true,
-      hideCursor: false, // a killed process must not take the cursor with it
+      // What a killed process would leave changed in the terminal is not changed.
+      hideCursor: false,
+      linewrap: true,
       gracefulExit: false, // signals are the command's own
       emptyOnZero: true,
     })

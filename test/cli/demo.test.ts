@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
@@ -17,7 +16,10 @@ function fileWith(content: Buffer): string {
 
 test('sends a file through a ring and a socket, and compares the hashes', async () => {
   const content = randomBytes(3_000_001)
-  const { code, stdout, stderr } = await demo([fileWith(content), '--rounds', '2']).finished
+  const folder = temporaryFolder()
+  const { code, stdout, stderr } = await demo([fileWith(content), '--rounds', '2'], {
+    env: { TMPDIR: folder },
+  }).finished
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   const text = stdout.toString()
   expect(text).toMatch(/^sluice ring +3\.0 +\d\.\d{4} +\d+\.\d\d +\d+\.\dx +ok$/m)
@@ -25,7 +27,7 @@ test('sends a file through a ring and a socket, and compares the hashes', async 
   const hash = createHash('sha256').update(content).digest('hex')
   expect(text.match(/^SHA-256 (ring|socket) +(sent|received) +(\w+)$/gm)).toHaveLength(4)
   expect(text.split(hash)).toHaveLength(5)
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-demo-'))).toEqual([])
+  expect(readdirSync(folder)).toEqual([])
 })
 
 test('sends the running node binary by default', async () => {
@@ -61,6 +63,18 @@ test.each([
   expect(result.code).toBe(code)
   expect(result.stderr).toContain(message)
   expect(result.stderr).not.toContain('    at ')
+})
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s ends it, and it leaves nothing behind', async (signal, code) => {
+  const folder = temporaryFolder()
+  const command = demo(['--rounds', '1000'], { env: { TMPDIR: folder } })
+  await expect.poll(() => readdirSync(folder).length).toBe(1)
+  command.kill(signal)
+  expect((await command.finished).code).toBe(code)
+  expect(readdirSync(folder)).toEqual([])
 })
 
 test('--help tells what is measured', async () => {

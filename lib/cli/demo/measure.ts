@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { Ring } from '../../index.js'
 import { CommandFailure } from '../failure.js'
 import { Progress } from '../progress.js'
+import { unlessAborted } from '../waiting.js'
 import type { Order, Report } from './part.js'
 import { ringCapacity, transports, type TransportName } from './transports.js'
 
@@ -32,13 +33,18 @@ export interface Task {
 const largestPiece = 2 ** 28
 
 /** Sends the file from one new process to another. */
-export async function measure(transport: TransportName, task: Task): Promise<Measurement> {
+export async function measure(
+  transport: TransportName,
+  task: Task,
+  signal: AbortSignal,
+): Promise<Measurement> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-demo-'))
   const ring = Ring.anonymous({ capacity: ringCapacity })
   const start = (part: string) =>
     new Part(part, transport, join(folder, 'socket'), task.file, ring.fd)
   const parts: Part[] = []
-  const progress = new Progress(transport.padEnd(8), task.size * task.rounds, true)
+  // No rate: most of the time goes into reading and hashing, which is not what is measured.
+  const progress = new Progress(transport.padEnd(8), task.size * task.rounds, true, false)
   try {
     // The sender first: a socket's receiver needs somebody to connect to.
     const sender = start('send')
@@ -50,7 +56,7 @@ export async function measure(transport: TransportName, task: Task): Promise<Mea
     receiver.onProgress = (bytes) => {
       progress.bytes = bytes
     }
-    return await rounds(transport, task, sender, receiver)
+    return await unlessAborted(rounds(transport, task, sender, receiver), signal)
   } finally {
     progress.stop()
     await Promise.all(parts.map((part) => part.end()))
