@@ -34,7 +34,7 @@ export async function selfTest(): Promise<SelfTestResult> {
     const consumer = homeward.consumer()
     for (let count = 0; count < messages; count++) {
       const message = await consumer.read({ timeout: timeoutMs })
-      if (message === undefined || !message.equals(testMessage(count))) {
+      if (message?.equals(testMessage(count)) !== true) {
         throw new Error(`message ${String(count)} came back changed`)
       }
     }

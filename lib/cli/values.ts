@@ -1,13 +1,14 @@
 /** What options and arguments may hold: each function turns a text into a value or says why not. */
 import { InvalidArgumentError } from 'commander'
 
-const units: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
+const units: Partial<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
 const longestSeconds = 2_000_000 // a timer takes 2^31 - 1 ms
 
 /** `65536`, `64K`, `1M`: a ring's capacity in bytes. */
 export function parseCapacity(text: string): number {
-  const [, digits, unit] = /^(\d+)([KMG]?)(?:i?B)?$/i.exec(text) ?? []
-  const bytes = Number(digits) * (units[(unit ?? '').toUpperCase()] ?? NaN)
+  const match = /^(?<digits>\d+)(?<unit>[KMG]?)(?:i?B)?$/i.exec(text)
+  const unit = units[match?.groups?.['unit']?.toUpperCase() ?? '']
+  const bytes = Number(match?.groups?.['digits']) * (unit ?? NaN)
   if (!(bytes >= 4096 && bytes <= 2 ** 30 && Number.isInteger(Math.log2(bytes)))) {
     throw new InvalidArgumentError('Expected a power of two from 4K to 1G, such as 1M.')
   }

@@ -90,7 +90,7 @@ async function receiver(transport: TransportName, address: string): Promise<Play
         const at = now()
         clearInterval(timer)
         before += received
-        if (process.env['SLUICE_DEMO_CORRUPT'] === transport) piece[0] = ~(piece[0] ?? 0)
+        if (process.env['SLUICE_DEMO_CORRUPT'] === transport) piece[0] ^= 1
         hash.update(piece)
         return { what: 'transferred', at }
       }
