@@ -36,6 +36,11 @@ test('sends the running node binary by default', async () => {
   expect(stdout.toString()).toContain(process.execPath)
 })
 
+test('many rounds end without a warning', async () => {
+  const { code, stderr } = await demo([fileWith(randomBytes(1000)), '--rounds', '50']).finished
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
+
 test('an empty file is no special case', async () => {
   const { code, stdout } = await demo([fileWith(Buffer.alloc(0))]).finished
   expect(code).toBe(0)

@@ -6,7 +6,7 @@ import { Ring } from '../../index.js'
 
 /** What the parent process hands down: a ring's descriptor. */
 export const ringDescriptor = 4
-export const ringCapacity = 2 ** 20
+export const ringCapacity = 2 ** 22
 
 /** Bytes of a write, and at most of a read. */
 const chunkSize = 65536
@@ -79,6 +79,7 @@ async function socketSender(path: string): Promise<SendingEnd> {
 
 async function socketReceiver(path: string): Promise<ReceivingEnd> {
   let arrived: (bytes: Uint8Array) => void = () => undefined
+  let failed: (reason: Error) => void = () => undefined
   const socket = connect({
     path,
     // Without a buffer of one's own, net makes a new one for every read, and is slower.
@@ -91,10 +92,13 @@ async function socketReceiver(path: string): Promise<ReceivingEnd> {
     },
   })
   await once(socket, 'connect')
+  socket.on('error', (error) => {
+    failed(error)
+  })
   return {
     receive(target, progress) {
       return new Promise((resolve, reject) => {
-        socket.once('error', reject)
+        failed = reject
         let received = 0
         arrived = (bytes) => {
           target.set(bytes, received)
