@@ -11,5 +11,5 @@ cmake -S . -B $build -DSLUICE_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++-14 \
 cmake --build $build -j 2 --target ring_fuzz >/dev/null
 mkdir -p $build/corpus
 # -timeout is for a single input, which takes microseconds.
-$build/test/fuzz/ring_fuzz -max_total_time="$seconds" -timeout=20 -max_len=4096 \
+$build/test/fuzz/ring_fuzz -max_total_time="$seconds" -timeout=20 -max_len=8192 \
   -print_final_stats=1 -artifact_prefix=$build/ -verbosity=0 $build/corpus test/fuzz/corpus

@@ -148,7 +148,7 @@ class Session {
       case 0:
         if (const auto message = consumer_->peek()) {
           require_inside(message->payload);
-          digest_ += digest(message->payload);
+          digest_ = digest_ + digest(message->payload);
         }
         return;
       case 1:
@@ -158,7 +158,7 @@ class Session {
         consumer_->drain(
             [&](const RingConsumer::Message& message) {
               require_inside(message.payload);
-              digest_ += digest(message.payload);
+              digest_ = digest_ + digest(message.payload);
               return true;
             },
             operation % 2 == 0 ? SIZE_MAX : argument % 8);

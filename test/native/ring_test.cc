@@ -13,7 +13,7 @@ bool write(RingProducer& producer, std::string_view text, int32_t type = 0) {
 }
 
 std::string read(RingConsumer& consumer) {
-  const std::string text = text_of(consumer.peek());
+  std::string text = text_of(consumer.peek());
   if (text != "(none)") consumer.release();
   return text;
 }
