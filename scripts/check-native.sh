@@ -3,7 +3,7 @@
 #   scripts/check-native.sh                the tests; with ASan and UBSan; with TSan; fuzzing; the model
 #   scripts/check-native.sh --quick        the tests only, without CMake
 #   scripts/check-native.sh --tidy         clang-tidy and clang-format only
-#   --fuzz-seconds N (30)   --scale PERCENT (100; 5000 is the long form: over 100 million messages)
+#   --fuzz-seconds N (30)   --scale PERCENT (100; 10000 is the long form: 100 million messages, 20,000 kills)
 # Ends with "N passed, N failed", counted in test programs, fuzz runs and searches of the model.
 set -eu
 cd "$(dirname "$0")/.."
