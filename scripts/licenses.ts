@@ -1,7 +1,7 @@
 // Collects the licences of the packages whose code a bundle contains, from esbuild's own account
 // of what it put in.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 /** The part of esbuild's metafile that matters here. */
 interface Bundles {
@@ -19,6 +19,7 @@ export function writeLicenses(bundles: Bundles, target: string): void {
       if (folder !== undefined && bytesInOutput > 0) folders.add(folder)
     }
   }
+  mkdirSync(dirname(target), { recursive: true }) // in a fresh clone this comes before the bundles
   writeFileSync(target, [...folders].sort().map(licenseOf).join(separator))
 }
 
