@@ -51,14 +51,15 @@ export class Child {
     this.#process.stderr?.on('data', (data: Buffer) => (this.#errors += data.toString()))
     if (this.#process.stdout) {
       createInterface({ input: this.#process.stdout }).on('line', (line) => {
-        this.#lines.push(JSON.parse(line))
+        this.#lines.push(parsed(line))
         this.#changed()
       })
     }
-    this.exited = once(this.#process, 'close').then(([code, signal]) => {
+    this.exited = once(this.#process, 'close').then((values) => {
+      const [code, signal] = values as [Exit['code'], Exit['signal']]
       this.#ended = true
       this.#changed()
-      return { code, signal } as Exit
+      return { code, signal }
     })
     this.exited.catch(() => undefined)
     onTestFinished(async () => {
@@ -112,5 +113,14 @@ export class Child {
     if (exit.code !== 0) {
       throw new Error(`the child ended with ${JSON.stringify(exit)}\n${this.#errors}`)
     }
+  }
+}
+
+/** Other programs than our fixtures speak plain text. */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return line
   }
 }

@@ -1,8 +1,8 @@
 // A piece of memory that other processes can map: named, anonymous (memfd), received, or a file.
 //
 // The object owns the mapping and, where there is one, the descriptor behind it; both go when it
-// is destroyed, the mapping only when nobody else has a share of it. A read-only mapping is copy-on-write: a store into it changes a private page and
-// never kills the process.
+// is destroyed, the mapping only when nobody else has a share of it. A read-only mapping is
+// copy-on-write: a store into it changes a private page and never kills the process.
 #pragma once
 
 #include <cstddef>
