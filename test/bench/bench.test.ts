@@ -95,7 +95,7 @@ describe('the benchmark', () => {
       'worker_threads',
       'zeromq',
     ])
-    const cpp = comparisons[0]
+    const cpp = comparisons.at(0)
     expect(cpp?.target).toEqual({ atMost: 1.25 })
     expect(cpp?.met).toBe((cpp?.ratio?.median ?? NaN) <= 1.25)
 
