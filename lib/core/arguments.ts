@@ -1,5 +1,5 @@
 /** Checks of arguments: each throws `ERR_SLUICE_INVALID_ARGUMENT` naming the argument, what was expected and what came. */
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 
 import { SluiceError } from './errors.js'
 
@@ -52,13 +52,14 @@ export function checkInteger(
   maximum = Number.MAX_SAFE_INTEGER,
 ): asserts value is number {
   if (!Number.isSafeInteger(value) || Number(value) < minimum || Number(value) > maximum) {
-    const upTo = maximum === Number.MAX_SAFE_INTEGER ? 'or more' : `to ${String(maximum)}`
-    throw invalidArgument(name, `an integer from ${String(minimum)} ${upTo}`, value)
+    const upTo = maximum === Number.MAX_SAFE_INTEGER ? ' or more' : ` to ${String(maximum)}`
+    throw invalidArgument(name, `an integer, ${String(minimum)}${upTo}`, value)
   }
 }
 
 export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
-  if (!(value instanceof Uint8Array)) throw invalidArgument(name, 'a Uint8Array', value)
+  // Also one of another realm (vm, jsdom), which is no instance of this one's class.
+  if (!types.isUint8Array(value)) throw invalidArgument(name, 'a Uint8Array', value)
   // A detached buffer's views have no bytes; an empty message is not what was meant.
   if (value.byteLength === 0 && isDetached(value.buffer)) {
     throw invalidArgument(name, 'a Uint8Array over memory', 'one whose buffer is detached')

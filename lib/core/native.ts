@@ -112,7 +112,6 @@ export interface NativeAddon {
     populate: boolean,
   ): SharedMemoryHandle
   unlinkMemory(name: string): void
-  canonicalName(name: string): string
   detachBuffer(buffer: ArrayBuffer): void
 
   createRing(name: string, capacity: number, mode: number): RingHandle

@@ -1,4 +1,5 @@
 /** Operations that wait: in order, bounded, each cancellable by a signal and by a time. */
+import { AbortListeners } from './abort_listeners.js'
 import { invalidArgument } from './arguments.js'
 import { SluiceError } from './errors.js'
 
@@ -36,6 +37,16 @@ export function timedOut(what: string, timeout: number): SluiceError {
   return new SluiceError('ERR_SLUICE_TIMEOUT', `${what} timed out after ${String(timeout)} ms`)
 }
 
+/** Runs what may throw, for a call whose failures are rejections. */
+export function promised<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return action()
+  } catch (error) {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what it throws is ours
+    return Promise.reject(error)
+  }
+}
+
 /** A promise that is rejected with the reason of a signal that has aborted. */
 export function aborted(signal: AbortSignal): Promise<never> {
   // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a reason can be anything
@@ -59,6 +70,9 @@ const longestDelay = 2 ** 31 - 1
 export class WaitQueue {
   readonly #waiters: Waiter[] = []
   readonly #changed: () => void
+  readonly #listeners = new AbortListeners<Waiter>((waiter, reason) => {
+    this.#cancel(waiter, reason)
+  })
   #ref = true
 
   /** `changed` is called when the first waiter has become another one, or none. */
@@ -96,7 +110,7 @@ export class WaitQueue {
     return new Promise<T>((resolve, reject) => {
       const settled = () => {
         clearTimeout(waiter.timer)
-        signal?.removeEventListener('abort', abort)
+        if (signal !== undefined) this.#listeners.remove(signal, waiter)
       }
       const waiter: Waiter = {
         attempt: () => {
@@ -116,10 +130,7 @@ export class WaitQueue {
           reject(reason)
         },
       }
-      const abort = () => {
-        this.#cancel(waiter, signal?.reason)
-      }
-      signal?.addEventListener('abort', abort)
+      if (signal !== undefined) this.#listeners.add(signal, waiter)
       if (timeout !== undefined && timeout <= longestDelay) {
         waiter.timer = setTimeout(() => {
           this.#cancel(waiter, timedOut(what, timeout))

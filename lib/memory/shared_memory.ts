@@ -16,43 +16,43 @@ export interface CreateMemoryOptions {
   /** Bytes, at least 1. */
   size: number
   /** Who may open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
-  mode?: number
+  mode?: number | undefined
   /** Default true: an existing object is an error. False: one of the same size is opened. */
-  exclusive?: boolean
+  exclusive?: boolean | undefined
 }
 
 export interface OpenMemoryOptions {
   /** Default false. True: stores stay in this process (copy-on-write) and never reach the others. */
-  readOnly?: boolean
+  readOnly?: boolean | undefined
   /** Whose object is accepted beside the current user's and root's: a user id, or `'any'`. */
-  owner?: number | 'any'
+  owner?: number | 'any' | undefined
 }
 
 export interface AnonymousMemoryOptions {
   /** Bytes, at least 1. With huge pages it is rounded up to 2 MiB. */
   size: number
   /** Default true: the size can never change again, so no holder can make another fault. */
-  seal?: boolean
+  seal?: boolean | undefined
   /** Default false. Linux only; needs pages reserved in `vm.nr_hugepages`. */
-  hugePages?: boolean
+  hugePages?: boolean | undefined
 }
 
 export interface FromFdOptions {
   /** Default true: refuse memory that its other holders could shrink (`ERR_SLUICE_UNSEALED`). */
-  requireSeals?: boolean
+  requireSeals?: boolean | undefined
   /** Default false; see {@link OpenMemoryOptions.readOnly}. */
-  readOnly?: boolean
+  readOnly?: boolean | undefined
 }
 
 export interface MapFileOptions {
   /** Bytes from the start of the file; default 0. Need not be aligned. */
-  offset?: number
+  offset?: number | undefined
   /** Bytes; by default to the end of the file. */
-  length?: number
+  length?: number | undefined
   /** Default false. True: stores stay in this process (copy-on-write). */
-  readOnly?: boolean
+  readOnly?: boolean | undefined
   /** Default false. True: read the whole range in now rather than at the first access. */
-  populate?: boolean
+  populate?: boolean | undefined
 }
 
 /**
@@ -130,6 +130,9 @@ export class SharedMemory {
   /**
    * Makes memory without a name, to be inherited or sent by its descriptor. On Linux a sealed
    * memfd; on macOS nothing can be sealed.
+   *
+   * @throws `ERR_SLUICE_SYSTEM`: `ENOMEM`; with huge pages `ENOSPC`, `ENOMEM` when too few are
+   * reserved (`vm.nr_hugepages`).
    */
   static anonymous(options: AnonymousMemoryOptions): SharedMemory {
     requireOptions(options, ['size', 'seal', 'hugePages'])
@@ -158,6 +161,9 @@ export class SharedMemory {
   /**
    * Maps a file, or a range of it. If somebody truncates the file, an access to what is gone
    * ends the process with SIGBUS: map only files that nobody truncates.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`), `ERR_SLUICE_INVALID_ARGUMENT` for a range outside
+   * of the file, an empty file, or what is no regular file.
    */
   static mapFile(path: string, options: MapFileOptions = {}): SharedMemory {
     checkOptions(options, ['offset', 'length', 'readOnly', 'populate'])
@@ -240,7 +246,11 @@ export class SharedMemory {
     await this.#handle.sync()
   }
 
-  /** Removes the name. The memory lives on for who has it. */
+  /**
+   * Removes the name, whoever has it by now. The memory lives on for who has it.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`), `ERR_SLUICE_INVALID_STATE` for memory without a name.
+   */
   unlink(): void {
     if (this.#name === undefined) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this shared memory has no name')

@@ -8,6 +8,8 @@ import {
   checkTimeout,
   checkWaitOptions,
   notYet,
+  promised,
+  timedOut,
   waitOptionNames,
   type WaitOptions,
 } from '../core/waiting.js'
@@ -30,8 +32,9 @@ import {
 import { RecordView } from './record_view.js'
 import { createRingReadStream, type RingReadStreamOptions } from './read_stream.js'
 
-/** Called with each message; `false` stops after it. */
-export type MessageHandler = (message: Buffer, type: number) => unknown
+/** Called with each message; `false` stops after it. It must not be async. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most handlers return nothing
+export type MessageHandler = (message: Buffer, type: number) => void | boolean
 
 export interface ConsumeOptions {
   /** Rejects with the signal's reason when it aborts. */
@@ -49,7 +52,8 @@ export interface ConsumeOptions {
  * The reading end of a ring; made by `ring.consumer()`.
  *
  * A message is given back to the producer when it is released; a consumer that dies before leaves
- * it to its successor, so a message that was being handled at the time of a death comes again.
+ * it to its successor. So after a death messages come again: with `read`, `peek` and `release` at
+ * most the one that was being handled, with `drain` and `consume` at most the current batch.
  * When the producer dies without closing, what it committed is delivered first, then every wait
  * rejects with `ERR_SLUICE_PEER_DIED` until another producer claims the role.
  *
@@ -81,36 +85,54 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return this.local[State.status] === Status.ended
   }
 
-  /** A copy of the next message; undefined when there is none now, or while reads wait for it. */
+  /**
+   * A copy of the next message; undefined when there is none now, or while reads wait for it.
+   *
+   * @throws `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`.
+   */
   tryRead(): Buffer | undefined {
     return this.hasWaiting ? undefined : this.#next()
   }
 
-  /** Resolves with a copy of the next message, or undefined at the end of the stream. */
+  /**
+   * Resolves with a copy of the next message, or undefined at the end of the stream.
+   *
+   * @throws (rejects) `ERR_SLUICE_PEER_DIED`, `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_CORRUPT`,
+   * `ERR_SLUICE_CLOSED`, `ERR_SLUICE_INVALID_STATE` during `consume`, `ERR_SLUICE_QUEUE_FULL` beyond
+   * 1024 waiting reads, or the signal's reason.
+   */
   read(options: WaitOptions = {}): Promise<Buffer | undefined> {
     checkOptions(options, waitOptionNames)
     checkWaitOptions(options)
-    this.#requireNoLoop()
-    if (!this.hasWaiting && options.signal?.aborted !== true) {
-      const message = this.tryRead()
-      if (message !== undefined || this.ended) return Promise.resolve(message)
-    }
-    return this.wait('the read', () => this.#next() ?? (this.ended ? undefined : notYet), options)
+    return promised(() => {
+      this.#requireNoLoop()
+      if (!this.hasWaiting && options.signal?.aborted !== true) {
+        const message = this.#next()
+        if (message !== undefined || this.ended) return Promise.resolve(message)
+      }
+      return this.wait('the read', () => this.#next() ?? (this.ended ? undefined : notYet), options)
+    })
   }
 
-  /** Resolves when there is a message to peek at: true; or at the end of the stream: false. */
+  /**
+   * Resolves when there is a message to peek at: true; or at the end of the stream: false.
+   *
+   * @throws (rejects) as `read`.
+   */
   ready(options: WaitOptions = {}): Promise<boolean> {
     checkOptions(options, waitOptionNames)
     checkWaitOptions(options)
-    this.#requireNoLoop()
-    return this.wait(
-      'ready',
-      () => {
-        if (this.#hasMessage()) return true
-        return this.ended ? false : notYet
-      },
-      options,
-    )
+    return promised(() => {
+      this.#requireNoLoop()
+      return this.wait(
+        'ready',
+        () => {
+          if (this.#hasMessage()) return true
+          return this.ended ? false : notYet
+        },
+        options,
+      )
+    })
   }
 
   /**
@@ -118,9 +140,10 @@ export class Consumer extends Endpoint<ConsumerHandle> {
    * of the stream: for workers.
    *
    * @param timeout milliseconds until `ERR_SLUICE_TIMEOUT`; by default there is no limit.
+   * @throws also as `waitSync`.
    */
   readSync(timeout = Infinity): Buffer | undefined {
-    if (!this.waitSync(timeout)) throw this.timedOut('readSync', timeout)
+    if (!this.waitSync(timeout)) throw timedOut('readSync', timeout)
     return this.tryRead()
   }
 
@@ -129,16 +152,13 @@ export class Consumer extends Endpoint<ConsumerHandle> {
    * (milliseconds, default no limit) is up. A worker that is terminated meanwhile ends within
    * 100 ms.
    *
-   * @throws `ERR_SLUICE_PEER_DIED`.
+   * @throws `ERR_SLUICE_PEER_DIED`, `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`,
+   * `ERR_SLUICE_INVALID_STATE` while reads wait or `consume` runs.
    */
   waitSync(timeout = Infinity): boolean {
     checkTimeout('timeout', timeout)
-    if (this.hasWaiting || this.#loop !== undefined) {
-      throw new SluiceError(
-        'ERR_SLUICE_INVALID_STATE',
-        'reads are waiting; a blocking call would overtake them',
-      )
-    }
+    this.#requireNoLoop()
+    this.#requireNoReads()
     const deadline = performance.now() + timeout
     // Padding that comes alone ends a wait, and is no message.
     while (!this.#hasMessage() && !this.ended) {
@@ -152,7 +172,10 @@ export class Consumer extends Endpoint<ConsumerHandle> {
 
   /**
    * Finds the next message without copying or removing it: the length of its payload, or -1 when
-   * there is none now. It lies at `offset` of `bytes` and `view`; `release()` gives it back.
+   * there is none now. It lies at `offset` of `bytes` and `view`; `release()` gives it back. A read
+   * that waits takes the same message: use the one or the other.
+   *
+   * @throws `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` (Electron).
    */
   peek(): number {
     const local = this.local
@@ -220,32 +243,39 @@ export class Consumer extends Endpoint<ConsumerHandle> {
   /**
    * Removes the peeked message.
    *
-   * @throws `ERR_SLUICE_INVALID_STATE` when nothing is peeked.
+   * @throws `ERR_SLUICE_INVALID_STATE` when nothing is peeked, or in a handler, whose message is
+   * released for it.
    */
   release(): void {
     const local = this.local
     if (local[State.status] !== 0) this.requireUsable()
-    if (local[State.length] === noRecord) {
-      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'there is no peeked message to release')
+    if (this.#draining) {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_STATE',
+        'the message of a handler is released for it',
+      )
     }
-    if (this.words.length === 0) {
-      this.#copy = undefined
-      this.handle.release()
-      return
-    }
-    this.#advance()
-    this.#publish()
+    this.#release()
   }
 
   /**
    * Calls `handler(message, type)` for the messages that are there now, at most `limit`, and
    * returns how many. The messages are views of shared memory that are valid during the call
-   * (copies where the runtime forbids views). They are released in batches; a message whose
-   * handler throws is not, and comes again.
+   * (copies where the runtime forbids views).
+   *
+   * They are released in batches, at the end of the call or when they fill an eighth of the ring:
+   * if this process is killed in between, its successor gets the whole batch again. A message whose
+   * handler throws is not released, and comes again; those before it are.
+   *
+   * @throws what the handler throws; `ERR_SLUICE_INVALID_ARGUMENT` when it returns a promise;
+   * `ERR_SLUICE_INVALID_STATE` in a handler, during `consume`, or while reads wait;
+   * `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`.
    */
   drain(handler: MessageHandler, limit = Infinity): number {
     checkFunction('handler', handler)
     if (limit !== Infinity) checkInteger('limit', limit, 0)
+    this.#requireNoLoop()
+    this.#requireNoReads()
     return this.#drain(handler, limit).count
   }
 
@@ -264,28 +294,12 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     const { signal, spin, burst = 1024 } = options
     if (spin !== undefined) checkSpin(spin)
     checkInteger('options.burst', burst, 1)
-    this.requireUsable()
-    this.#requireNoLoop()
-    if (this.hasWaiting) {
-      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'reads are waiting for messages')
-    }
     if (signal?.aborted === true) return aborted(signal)
-    if (this.ended) return Promise.resolve(0)
-    const ownSpin = spin !== undefined && this.words.length !== 0
-    if (ownSpin) this.sleeper.spin = spin
-    const loop = new ConsumeLoop(
-      this.sleeper,
-      (limit, wasStopped) => this.#drain(handler, limit, wasStopped),
-      (status) => {
-        if (status === WaitStatus.peerDied) throw this.peerError(status)
-        this.handle.finish()
-      },
-      burst,
-    )
-    this.#loop = loop
-    return loop.run(signal).finally(() => {
-      this.#loop = undefined
-      if (ownSpin) this.sleeper.spin = this.#spin
+    return promised(() => {
+      this.requireUsable()
+      this.#requireNoLoop()
+      this.#requireNoReads()
+      return this.ended ? Promise.resolve(0) : this.#startLoop(handler, signal, spin, burst)
     })
   }
 
@@ -330,6 +344,44 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     } else {
       this.failWaiting(this.peerError(status))
     }
+  }
+
+  #startLoop(
+    handler: MessageHandler,
+    signal: AbortSignal | undefined,
+    spin: number | undefined,
+    burst: number,
+  ): Promise<number> {
+    const ownSpin = spin !== undefined && this.words.length !== 0
+    if (ownSpin) this.sleeper.spin = spin
+    const loop = new ConsumeLoop(
+      this.sleeper,
+      (limit, wasStopped) => this.#drain(handler, limit, wasStopped),
+      (status) => {
+        if (status === WaitStatus.peerDied) throw this.peerError(status)
+        this.handle.finish()
+      },
+      burst,
+    )
+    this.#loop = loop
+    return loop.run(signal).finally(() => {
+      this.#loop = undefined
+      if (ownSpin) this.sleeper.spin = this.#spin
+    })
+  }
+
+  #release(): void {
+    const local = this.local
+    if (local[State.length] === noRecord) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'there is no peeked message to release')
+    }
+    if (this.words.length === 0) {
+      this.#copy = undefined
+      this.handle.release()
+      return
+    }
+    this.#advance()
+    this.#publish()
   }
 
   #hasMessage(): boolean {
@@ -383,10 +435,10 @@ export class Consumer extends Endpoint<ConsumerHandle> {
         const length = this.peek()
         if (length === noRecord) break
         const more = handler(this.#viewOf(length), local[State.type])
+        if (more !== undefined) refuseAsync(more)
         count++
         if (local[State.status] !== 0) break // closed by the handler
-        // The handler may have released it itself.
-        if (local[State.length] !== noRecord) this.#advance()
+        this.#advance()
         if (((local[State.position] - local[State.published]) | 0) >= batch) this.#publish()
         if (more === false) return { count, stopped: true }
         if (wasStopped()) break
@@ -410,9 +462,10 @@ export class Consumer extends Endpoint<ConsumerHandle> {
         const message = this.#take()
         if (message === undefined) break
         const more = handler(message, this.type)
+        if (more !== undefined) refuseAsync(more)
         count++
         if (this.local[State.status] !== 0) break
-        if (this.local[State.length] !== noRecord) this.release()
+        this.#release()
         if (more === false) return { count, stopped: true }
         if (wasStopped()) break
       }
@@ -458,6 +511,12 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return unread !== 0
   }
 
+  #requireNoReads(): void {
+    if (this.hasWaiting) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'reads are waiting for messages')
+    }
+  }
+
   #requireNoLoop(): void {
     if (this.#loop !== undefined) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'consume() is running')
@@ -466,6 +525,16 @@ export class Consumer extends Endpoint<ConsumerHandle> {
 }
 
 const never = () => false
+
+/** A handler's message is gone when it returns: a promise would work on what is overwritten. */
+function refuseAsync(returned: unknown): void {
+  if (!(returned instanceof Promise)) return
+  returned.catch(() => undefined)
+  throw new SluiceError(
+    'ERR_SLUICE_INVALID_ARGUMENT',
+    'handler must not be async: its message is valid only until it returns; use read()',
+  )
+}
 
 export function checkSpin(spin: unknown): asserts spin is number {
   if (typeof spin !== 'number' || !(spin >= 0 && spin <= 1e6)) {

@@ -1,8 +1,8 @@
 import { SluiceError, type SluiceErrorCode } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
 import { WaitStatus, type EndpointHandle, type RingHandle } from '../core/native.js'
-import { timedOut, WaitQueue, type notYet, type WaitOptions } from '../core/waiting.js'
-import { noRecord, State, stateSize, Status } from './layout.js'
+import { WaitQueue, type notYet, type WaitOptions } from '../core/waiting.js'
+import { State, stateSize, Status } from './layout.js'
 import { Sleeper } from './sleeper.js'
 
 /** What a ring gives to its ends. */
@@ -207,10 +207,6 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     return new SluiceError(code, `the ring's ${peer}, process ${String(pid)}, ${fate}`, { pid })
   }
 
-  protected timedOut(what: string, timeout: number): SluiceError {
-    return timedOut(what, timeout)
-  }
-
   #setRef(ref: boolean): this {
     if (this.#isRef === ref) return this
     this.#isRef = ref
@@ -228,5 +224,3 @@ function abandoning(handle: EndpointHandle): () => void {
     handle.abandon()
   }
 }
-
-export { noRecord }

@@ -7,6 +7,8 @@ import {
   checkTimeout,
   checkWaitOptions,
   notYet,
+  promised,
+  timedOut,
   waitOptionNames,
   type WaitOptions,
 } from '../core/waiting.js'
@@ -96,19 +98,21 @@ export class Producer extends Endpoint<ProducerHandle> {
     checkOptions(options, ['type', ...waitOptionNames])
     checkWaitOptions(options)
     const { type = 0, signal } = options
-    this.#check(bytes.byteLength, type)
-    if (!this.hasWaiting && signal?.aborted !== true && this.#put(bytes, type)) {
-      return Promise.resolve()
-    }
-    return this.wait(
-      'the write',
-      () => {
-        if (this.#put(bytes, type)) return
-        this.wanted = this.#needed(bytes.byteLength)
-        return notYet
-      },
-      options,
-    )
+    this.#checkMessage(bytes.byteLength, type)
+    return promised(() => {
+      if (!this.hasWaiting && signal?.aborted !== true && this.#put(bytes, type)) {
+        return Promise.resolve()
+      }
+      return this.wait(
+        'the write',
+        () => {
+          if (this.#put(bytes, type)) return
+          this.wanted = this.#needed(bytes.byteLength)
+          return notYet
+        },
+        options,
+      )
+    })
   }
 
   /**
@@ -124,7 +128,7 @@ export class Producer extends Endpoint<ProducerHandle> {
     const deadline = performance.now() + timeout
     while (!this.#put(bytes, type)) {
       const left = Math.max(0, deadline - performance.now())
-      if (!this.#sleepSync(bytes.byteLength, left)) throw this.timedOut('writeSync', timeout)
+      if (!this.#sleepSync(bytes.byteLength, left)) throw timedOut('writeSync', timeout)
     }
   }
 
@@ -209,7 +213,7 @@ export class Producer extends Endpoint<ProducerHandle> {
   ready(length: number, options: WaitOptions = {}): Promise<void> {
     checkOptions(options, waitOptionNames)
     checkWaitOptions(options)
-    this.#check(length, 0)
+    this.#checkMessage(length, 0)
     return this.wait(
       'ready',
       () => {
@@ -227,7 +231,8 @@ export class Producer extends Endpoint<ProducerHandle> {
    */
   waitSync(length: number, timeout = Infinity): boolean {
     checkTimeout('timeout', timeout)
-    this.#check(length, 0)
+    this.#checkMessage(length, 0)
+    this.requireUsable()
     this.#requireNoWaiting()
     return this.#hasRoom(this.#needed(length)) || this.#sleepSync(length, timeout)
   }
@@ -253,14 +258,13 @@ export class Producer extends Endpoint<ProducerHandle> {
     this.failWaiting(this.peerError(status))
   }
 
-  #check(length: number, type: number): void {
+  #checkMessage(length: number, type: number): void {
     if (!Number.isInteger(length) || length < 0) {
       throw invalidArgument('length', 'an integer, 0 or more', length)
     }
     if (!Number.isInteger(type) || type < 0 || type > largestType) {
       throw invalidArgument('type', `an integer from 0 to ${String(largestType)}`, type)
     }
-    this.requireUsable()
     if (length > this.#maxLength) {
       throw new SluiceError(
         'ERR_SLUICE_MESSAGE_TOO_LONG',
@@ -272,11 +276,22 @@ export class Producer extends Endpoint<ProducerHandle> {
   #put(bytes: Uint8Array, type: number): boolean {
     const length = bytes.byteLength
     if (this.words.length === 0) {
-      this.#check(length, type)
+      this.requireUsable()
+      this.#checkMessage(length, type)
       return this.handle.tryWrite(bytes, type)
     }
     if (!this.#reserve(length, type)) return false
-    this.bytes.set(bytes, this.offset)
+    try {
+      this.bytes.set(bytes, this.offset)
+    } catch (cause) {
+      // Its buffer was detached or shrunk since it was given.
+      this.abort()
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_ARGUMENT',
+        'bytes lost their memory before they were written',
+        { cause },
+      )
+    }
     this.commit()
     return true
   }
@@ -290,7 +305,7 @@ export class Producer extends Endpoint<ProducerHandle> {
       (type | 0) !== type ||
       type < 0
     ) {
-      this.#check(length, type)
+      this.#checkMessage(length, type)
     }
     if (local[State.length] !== noRecord) {
       throw new SluiceError(

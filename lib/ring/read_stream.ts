@@ -6,9 +6,9 @@ import type { Consumer } from './consumer.js'
 
 export interface RingReadStreamOptions {
   /** Bytes that the stream keeps at most before it stops reading; default 64 KiB. */
-  highWaterMark?: number
+  highWaterMark?: number | undefined
   /** Destroys the stream when it aborts. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /**

@@ -26,9 +26,9 @@ const defaultTimeout = 1000
 
 export interface CreateRingOptions {
   /** Bytes of data: a power of two from 4 KiB to 1 GiB; default 1 MiB. */
-  capacity?: number
+  capacity?: number | undefined
   /** Who may open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
-  mode?: number
+  mode?: number | undefined
 }
 
 export interface OpenRingOptions {
@@ -36,19 +36,19 @@ export interface OpenRingOptions {
    * Milliseconds to wait for a creator that has made the name and not yet the ring; default 1000.
    * The wait blocks the thread; it is over within microseconds unless the creator has died.
    */
-  timeout?: number
+  timeout?: number | undefined
   /** Whose ring is accepted beside the current user's and root's: a user id, or `'any'`. */
-  owner?: number | 'any'
+  owner?: number | 'any' | undefined
 }
 
 export interface AnonymousRingOptions {
   /** See {@link CreateRingOptions.capacity}. */
-  capacity?: number
+  capacity?: number | undefined
 }
 
 export interface RingFromFdOptions {
   /** Default true: refuse memory that its other holders could shrink (`ERR_SLUICE_UNSEALED`). */
-  requireSeals?: boolean
+  requireSeals?: boolean | undefined
 }
 
 export interface EndpointOptions {
@@ -56,7 +56,7 @@ export interface EndpointOptions {
    * Microseconds for which a wait looks for its peer's doings before it sleeps; 0: never. By
    * default up to 50, and only while that has paid lately.
    */
-  spin?: number
+  spin?: number | undefined
 }
 
 /**
@@ -202,7 +202,12 @@ export class Ring {
     return this.#handle.stats()
   }
 
-  /** Removes the name. Who has the ring open keeps it. */
+  /**
+   * Removes the name, whoever has it by now: also when a newer ring was made in the meantime. Who has
+   * a ring open keeps it.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`), `ERR_SLUICE_INVALID_STATE` for a ring without a name.
+   */
   unlink(): void {
     if (this.name === undefined) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this ring has no name')

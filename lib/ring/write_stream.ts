@@ -6,13 +6,13 @@ import type { Producer } from './producer.js'
 
 export interface RingWriteStreamOptions {
   /** Bytes that the stream keeps at most before `write` says so; default 64 KiB. */
-  highWaterMark?: number
+  highWaterMark?: number | undefined
   /** The longest message that is made of a chunk; longer chunks become several. Default 64 KiB. */
-  maxMessageLength?: number
+  maxMessageLength?: number | undefined
   /** The messages' type; default 0. */
-  type?: number
+  type?: number | undefined
   /** Destroys the stream when it aborts. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 const defaultMessageLength = 65536

@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 
 import { capabilities, SharedMemory } from '../../lib/index.js'
@@ -99,6 +100,20 @@ describe('a named object', () => {
     }
   })
 
+  test('a pipe in its place is refused, and does not make anybody wait', () => {
+    const name = uniqueName()
+    execFileSync('mkfifo', [`/dev/shm${name}`])
+    for (const readOnly of [true, false]) {
+      expect(() => SharedMemory.open(name, { readOnly })).toThrow(
+        sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
+      )
+    }
+    expect(() => SharedMemory.mapFile(`/dev/shm${name}`, { readOnly: true })).toThrow(
+      sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
+    )
+    rmSync(`/dev/shm${name}`)
+  })
+
   test('that does not exist cannot be opened', () => {
     const name = uniqueName()
     expect(() => SharedMemory.open(name)).toThrow(
@@ -138,7 +153,7 @@ describe('a named object', () => {
     expect(() => SharedMemory.create(name, { size: 2 ** 50 })).toThrow(
       sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ENOSPC', errno: -28, address: name }),
     )
-    expect(() => SharedMemory.create(name, { size: 2 ** 50 })).toThrow(/df \/dev\/shm/)
+    expect(() => SharedMemory.create(name, { size: 2 ** 50 })).toThrow(/is \/dev\/shm full\?/)
     expect(() => statSync(`/dev/shm${name}`)).toThrow(/ENOENT/)
     expect(openDescriptors()).toEqual(before)
   })

@@ -195,14 +195,14 @@ test('one at a time, and not while reads wait', async () => {
   const { producer, consumer } = ringWithEnds()
   const state = sluiceError('ERR_SLUICE_INVALID_STATE')
   const done = consumer.consume(() => undefined)
-  expect(() => consumer.consume(() => undefined)).toThrow(state)
-  expect(() => consumer.read()).toThrow(state)
+  await expect(consumer.consume(() => undefined)).rejects.toThrow(state)
+  await expect(consumer.read()).rejects.toThrow(state)
   expect(() => consumer.waitSync()).toThrow(state)
   producer.close()
   await done
   const other = ringWithEnds()
   const read = other.consumer.read()
-  expect(() => other.consumer.consume(() => undefined)).toThrow(state)
+  await expect(other.consumer.consume(() => undefined)).rejects.toThrow(state)
   other.producer.close()
   await read
 })

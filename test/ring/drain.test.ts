@@ -48,7 +48,37 @@ test('stops after the message for which the handler returns false', () => {
 test('only false stops it', () => {
   const { consumer } = filled('a', 'b', 'c', 'd')
   const returned: unknown[] = [undefined, null, 0, '']
-  expect(consumer.drain(() => returned.shift())).toBe(4)
+  expect(consumer.drain(() => returned.shift() as undefined)).toBe(4)
+})
+
+test('an async handler is refused at its first message, which stays', () => {
+  const { consumer } = filled('a', 'b')
+  const failing = () => Promise.reject(new Error('nobody would see it')) as unknown as undefined
+  expect(() => consumer.drain(failing)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+  expect(consumer.drain(() => undefined)).toBe(2)
+})
+
+test('the handler cannot take messages itself, so none is skipped or comes twice', () => {
+  const { ring, consumer } = filled('a', 'b', 'c', 'd')
+  const seen: string[] = []
+  const count = consumer.drain((message) => {
+    seen.push(message.toString())
+    expect(() => {
+      consumer.release()
+    }).toThrow(sluiceError('ERR_SLUICE_INVALID_STATE'))
+    expect(() => consumer.tryRead()).toThrow(sluiceError('ERR_SLUICE_INVALID_STATE'))
+  })
+  expect(count).toBe(4)
+  expect(seen).toEqual(['a', 'b', 'c', 'd'])
+  expect(ring.stats().consumer.messages).toBe(4)
+})
+
+test('does not overtake reads that wait', async () => {
+  const { producer, consumer } = filled()
+  const read = consumer.read()
+  expect(() => consumer.drain(() => undefined)).toThrow(sluiceError('ERR_SLUICE_INVALID_STATE'))
+  producer.tryWrite(bytes('mine'))
+  expect((await read)?.toString()).toBe('mine')
 })
 
 test('a message whose handler throws stays, and those before it have left', () => {
@@ -108,16 +138,6 @@ test('a successor gets what was not handled to its end, and nothing else', () =>
   const next = ring.consumer()
   expect(next.tryRead()?.toString()).toBe('b')
   expect(next.tryRead()?.toString()).toBe('c')
-})
-
-test('the handler may read the message itself, or the next ones', () => {
-  const { consumer } = filled('a', 'b', 'c')
-  const seen: string[] = []
-  const count = consumer.drain((message) => {
-    seen.push(message.toString(), String(consumer.tryRead()), String(consumer.tryRead()))
-  })
-  expect(seen).toEqual(['a', 'a', 'b', 'c', 'c', 'undefined'])
-  expect(count).toBe(2)
 })
 
 test.runIf(zeroCopy)('messages are views of the ring, writable and 8-aligned', () => {

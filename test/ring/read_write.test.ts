@@ -304,3 +304,65 @@ describe('async iteration', () => {
     expect((await consumer.read())?.toString()).toBe('b')
   })
 })
+
+describe('failures that are no wrong arguments are rejections', () => {
+  test('after close', async () => {
+    const { producer, consumer } = ringWithEnds()
+    producer.close()
+    consumer.close()
+    const calls = [
+      producer.write(bytes('x')),
+      producer.ready(1),
+      consumer.read(),
+      consumer.ready(),
+      consumer.consume(() => undefined),
+    ]
+    for (const call of calls) {
+      await expect(call).rejects.toMatchObject({ code: 'ERR_SLUICE_CLOSED' })
+    }
+  })
+
+  test('during consume', async () => {
+    const { producer, consumer } = ringWithEnds()
+    const consumed = consumer.consume(() => undefined)
+    for (const call of [consumer.read(), consumer.ready(), consumer.consume(() => undefined)]) {
+      await expect(call).rejects.toMatchObject({ code: 'ERR_SLUICE_INVALID_STATE' })
+    }
+    producer.close()
+    await consumed
+  })
+})
+
+test('bytes that lose their memory while their write waits fail it, and it alone', async () => {
+  const ends = fullRing()
+  const doomed = new Uint8Array(1800)
+  const waiting = ends.producer.write(doomed)
+  const next = ends.producer.write(bytes('next'))
+  structuredClone(doomed.buffer, { transfer: [doomed.buffer] })
+  const outcome = waiting.then(
+    () => 'written',
+    (error: unknown) => (error as { code: string }).code,
+  )
+  drainAll(ends)
+  await next
+  // A detached view has no bytes: it is refused where there are views, and empty where there are not.
+  expect(await outcome).toMatch(/written|ERR_SLUICE_INVALID_ARGUMENT/)
+  expect(drainAll(ends).at(-1)).toBe('next')
+  expect(ends.producer.tryWrite(bytes('and on'))).toBe(true)
+})
+
+test('one signal may cancel as many operations as may wait', async () => {
+  const { consumer } = ringWithEnds()
+  const warned = vi.fn()
+  process.on('warning', warned)
+  const controller = new AbortController()
+  const { signal } = controller
+  const reads = Array.from({ length: 100 }, () => consumer.read({ signal }))
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+  controller.abort()
+  for (const read of reads) await expect(read).rejects.toMatchObject({ name: 'AbortError' })
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+  await new Promise((resolve) => setImmediate(resolve)) // warnings come on the next tick
+  process.off('warning', warned)
+  expect(warned).not.toHaveBeenCalled()
+})

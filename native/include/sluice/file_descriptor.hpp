@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "sluice/error.hpp"
@@ -30,7 +32,12 @@ class FileDescriptor {
   // A close-on-exec duplicate of a descriptor that stays the caller's.
   static FileDescriptor duplicate(int number) {
     const int copy = ::fcntl(number, F_DUPFD_CLOEXEC, 0);
-    if (copy < 0) throw Error::system("fcntl", errno, "cannot duplicate the file descriptor");
+    if (copy < 0) {
+      const int error = errno;
+      throw Error::system("fcntl", error,
+                          "cannot duplicate file descriptor " + std::to_string(number) + ": " +
+                              std::generic_category().message(error));
+    }
     return FileDescriptor(copy);
   }
 

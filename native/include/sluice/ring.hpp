@@ -84,10 +84,11 @@ inline Ring Ring::open(const std::string& name, RingMemory::Timeout timeout, con
           deadline - std::chrono::steady_clock::now());
       return Ring(
           RingMemory::attach(std::move(memory), std::max(left, RingMemory::Timeout::zero())));
-    } catch (const EmptyMemory& error) {
+    } catch (const EmptyMemory&) {
       // The creator is between making the name and giving it a size.
-      if (std::chrono::steady_clock::now() >= deadline)
-        throw Error(error_code::kTimeout, error.what());
+      if (std::chrono::steady_clock::now() >= deadline) {
+        throw not_sized_in_time(SharedMemory::canonical_name(name), timeout.count());
+      }
       std::this_thread::sleep_for(RingMemory::Timeout(1));
     }
   }

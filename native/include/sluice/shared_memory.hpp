@@ -31,6 +31,12 @@ class EmptyMemory : public Error {
   explicit EmptyMemory(const std::string& message) : Error(error_code::kInvalidArgument, message) {}
 };
 
+inline Error not_sized_in_time(const std::string& name, int64_t milliseconds) {
+  return {error_code::kTimeout, "shared memory '" + name + "' has got no size within " +
+                                    std::to_string(milliseconds) +
+                                    " ms; if its creator died on the way, remove it"};
+}
+
 class SharedMemory {
  public:
   struct CreateOptions {
@@ -84,6 +90,7 @@ class SharedMemory {
  private:
   SharedMemory(FileDescriptor descriptor, std::string name, Access access)
       : descriptor_(std::move(descriptor)), name_(std::move(name)), access_(access) {}
+  static SharedMemory open_existing(const std::string& name, const CreateOptions& options);
   void map(uint64_t offset, uint64_t size, bool populate);
 
   FileDescriptor descriptor_;

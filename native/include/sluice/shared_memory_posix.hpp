@@ -4,15 +4,14 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#if defined(__linux__)
-#include <sys/sysinfo.h>
-#endif
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <limits>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "sluice/shared_memory.hpp"
@@ -20,11 +19,11 @@
 namespace sluice {
 namespace detail {
 
-#if defined(__APPLE__)
-inline constexpr size_t kMaxNameLength = 30;  // PSHMNAMLEN is 31 and counts the slash
-#else
-inline constexpr size_t kMaxNameLength = 254;  // NAME_MAX less the slash
-#endif
+// What differs between the systems: shared_memory_linux.hpp and shared_memory_darwin.hpp.
+size_t max_name_length();
+int populate_flag();
+void allocate(const FileDescriptor& descriptor, uint64_t size, const std::string& address);
+bool is_sealed(const FileDescriptor& descriptor);
 
 inline std::string describe(int number) {
   return std::generic_category().message(number);
@@ -34,7 +33,7 @@ inline Error memory_error(const char* syscall, int number, const std::string& at
                           const std::string& address) {
   std::string message =
       attempt + (address.empty() ? "" : " '" + address + "'") + ": " + describe(number);
-  if (number == ENOSPC) message += " (shared memory is full; see df /dev/shm)";
+  if (number == ENOSPC && !address.empty()) message += " (is /dev/shm full?)";
   return Error::system(syscall, number, message, address);
 }
 
@@ -45,44 +44,6 @@ inline struct stat file_status(const FileDescriptor& descriptor, const std::stri
   }
   return status;
 }
-
-// Sets the size and allocates every page of it.
-inline void allocate(const FileDescriptor& descriptor, uint64_t size, const std::string& address) {
-  if (size > static_cast<uint64_t>(std::numeric_limits<off_t>::max())) {
-    throw memory_error("posix_fallocate", EFBIG, "cannot allocate shared memory", address);
-  }
-#if defined(__APPLE__)
-  // No posix_fallocate here; ftruncate reserves the pages of a POSIX shared-memory object.
-  if (::ftruncate(descriptor.get(), static_cast<off_t>(size)) != 0) {
-    throw memory_error("ftruncate", errno, "cannot allocate shared memory", address);
-  }
-#else
-  int number;
-  do {  // it returns the error, and EINTR when a signal comes between
-    number = ::posix_fallocate(descriptor.get(), 0, static_cast<off_t>(size));
-  } while (number == EINTR);
-  if (number != 0) {
-    throw memory_error("posix_fallocate", number,
-                       "cannot allocate " + std::to_string(size) + " bytes of shared memory",
-                       address);
-  }
-#endif
-}
-
-#if defined(__linux__)
-// A memfd has no file system's limit: allocating more than there is would not fail, it would let
-// the kernel kill processes to find the pages.
-inline void require_that_machine_has(uint64_t size) {
-  struct sysinfo info = {};
-  if (::sysinfo(&info) != 0) return;
-  if (size / info.mem_unit > info.totalram + info.totalswap) {
-    throw memory_error("posix_fallocate", ENOMEM,
-                       "cannot allocate " + std::to_string(size) +
-                           " bytes of anonymous shared memory, more than this machine has",
-                       "");
-  }
-}
-#endif
 
 inline void check_owner(const struct stat& status, const Owner& owner, const std::string& name) {
   const bool trusted = owner.any || status.st_uid == ::geteuid() || status.st_uid == 0 ||
@@ -122,14 +83,14 @@ inline std::string SharedMemory::canonical_name(const std::string& name) {
     problem = "contains a slash after the first character";
   } else if (bare == "." || bare == "..") {
     problem = "is a directory's name";
-  } else if (bare.size() > detail::kMaxNameLength) {
+  } else if (bare.size() > detail::max_name_length()) {
     problem = "is too long";
   }
   if (problem != nullptr) {
     throw Error(error_code::kInvalidArgument,
                 "the name of a shared-memory object " + std::string(problem) + " (" +
                     std::to_string(bare.size()) + " bytes; allowed are 1 to " +
-                    std::to_string(detail::kMaxNameLength) +
+                    std::to_string(detail::max_name_length()) +
                     " bytes without a slash, after an optional leading one)");
   }
   return "/" + bare;
@@ -140,13 +101,7 @@ inline SharedMemory SharedMemory::create(const std::string& given, const CreateO
   // O_EXCL first in either case, so that it is known who made the object.
   FileDescriptor descriptor(::shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
   if (!descriptor.valid()) {
-    if (errno == EEXIST && !options.exclusive) {
-      SharedMemory existing = open(name);
-      if (existing.size() == options.size) return existing;
-      throw Error(error_code::kInvalidArgument, "shared memory '" + name + "' exists with " +
-                                                    std::to_string(existing.size()) +
-                                                    " bytes, not " + std::to_string(options.size));
-    }
+    if (errno == EEXIST && !options.exclusive) return open_existing(name, options);
     throw detail::memory_error("shm_open", errno, "cannot create shared memory", name);
   }
   detail::UnlinkOnFailure guard(name);
@@ -161,65 +116,45 @@ inline SharedMemory SharedMemory::create(const std::string& given, const CreateO
   return memory;
 }
 
+// The other who made the name may be about to allocate it, or may have removed it again.
+inline SharedMemory SharedMemory::open_existing(const std::string& name,
+                                                const CreateOptions& options) {
+  constexpr int kMilliseconds = 1000;
+  for (int waited = 0;; ++waited) {
+    try {
+      SharedMemory existing = open(name);
+      if (existing.size() == options.size) return existing;
+      throw Error(error_code::kInvalidArgument, "shared memory '" + name + "' exists with " +
+                                                    std::to_string(existing.size()) +
+                                                    " bytes, not " + std::to_string(options.size));
+    } catch (const EmptyMemory&) {
+      if (waited == kMilliseconds) throw not_sized_in_time(name, kMilliseconds);
+    } catch (const Error& error) {
+      if (error.number() != ENOENT) throw;
+      return create(name, options);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 inline SharedMemory SharedMemory::open(const std::string& given, Access access,
                                        const Owner& owner) {
   const std::string name = canonical_name(given);
-  const int flags = access == Access::kReadOnly ? O_RDONLY : O_RDWR;
+  // O_NONBLOCK: anybody can put a FIFO there, and opening it would wait for its other end.
+  const int flags = (access == Access::kReadOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK;
   FileDescriptor descriptor(::shm_open(name.c_str(), flags, 0));
   if (!descriptor.valid()) {
     throw detail::memory_error("shm_open", errno, "cannot open shared memory", name);
   }
   const struct stat status = detail::file_status(descriptor, name);
   detail::check_owner(status, owner, name);
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(error_code::kInvalidArgument, "'" + name + "' is not shared memory");
+  }
   SharedMemory memory(std::move(descriptor), name, access);
   memory.map(0, static_cast<uint64_t>(status.st_size), false);
   return memory;
 }
-
-#if defined(__linux__)
-inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_pages) {
-  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  if (huge_pages) {
-    flags |= MFD_HUGETLB;
-    constexpr uint64_t kHugePage = 2u << 20;
-    size = (size + kHugePage - 1) & ~(kHugePage - 1);
-  }
-  FileDescriptor descriptor(::memfd_create("sluice", flags));
-  if (!descriptor.valid()) {
-    throw detail::memory_error("memfd_create", errno, "cannot create anonymous shared memory", "");
-  }
-  SharedMemory memory(std::move(descriptor), "", Access::kReadWrite);
-  detail::require_that_machine_has(size);
-  detail::allocate(memory.descriptor_, size, "");
-  if (seal && ::fcntl(memory.descriptor_.get(), F_ADD_SEALS,
-                      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    throw detail::memory_error("fcntl", errno, "cannot seal anonymous shared memory", "");
-  }
-  memory.map(0, size, false);
-  return memory;
-}
-#else
-inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_pages) {
-  if (huge_pages) {
-    throw Error(error_code::kUnsupported, "huge pages for shared memory need Linux");
-  }
-  static_cast<void>(seal);  // without memfd_create nothing can be sealed
-  // A name that nobody can guess, removed at once, leaves a descriptor without a name.
-  for (int attempt = 0; attempt < 16; ++attempt) {
-    const std::string name =
-        "/sluice." + std::to_string(::getpid()) + "." + std::to_string(::arc4random());
-    try {
-      SharedMemory memory = create(name, {.size = size});
-      ::shm_unlink(name.c_str());
-      memory.name_.clear();
-      return memory;
-    } catch (const Error& error) {
-      if (error.number() != EEXIST) throw;
-    }
-  }
-  throw detail::memory_error("shm_open", EEXIST, "cannot create anonymous shared memory", "");
-}
-#endif
 
 inline SharedMemory SharedMemory::from_descriptor(int fd, bool require_seals, Access access) {
   FileDescriptor descriptor = FileDescriptor::duplicate(fd);
@@ -228,13 +163,7 @@ inline SharedMemory SharedMemory::from_descriptor(int fd, bool require_seals, Ac
     throw Error(error_code::kInvalidArgument, "the file descriptor " + std::to_string(fd) +
                                                   " is neither shared memory nor a regular file");
   }
-#if defined(__linux__)
-  const int seals = ::fcntl(descriptor.get(), F_GET_SEALS);
-  const bool sealed = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
-#else
-  const bool sealed = false;
-#endif
-  if (require_seals && !sealed) {
+  if (require_seals && !detail::is_sealed(descriptor)) {
     throw Error(error_code::kUnsealed,
                 "the memory behind file descriptor " + std::to_string(fd) +
                     " is not sealed against shrinking, so its other holders could make this "
@@ -249,7 +178,8 @@ inline SharedMemory SharedMemory::map_file(const std::string& path, const FileOp
   if (path.find('\0') != std::string::npos) {
     throw Error(error_code::kInvalidArgument, "the path contains a NUL byte");
   }
-  const int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+  // O_NONBLOCK: a FIFO in the file's place must not make this wait.
+  const int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
   FileDescriptor descriptor(::open(path.c_str(), flags));
   if (!descriptor.valid()) {
     throw detail::memory_error("open", errno, "cannot map the file", path);
@@ -286,12 +216,8 @@ inline void SharedMemory::map(uint64_t offset, uint64_t size, bool populate) {
   const uint64_t page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const uint64_t slack = offset % page;
   // Copy-on-write for readers: a stray store lands in a private page instead of SIGSEGV.
-  int flags = access_ == Access::kReadOnly ? MAP_PRIVATE : MAP_SHARED;
-#if defined(MAP_POPULATE)
-  if (populate) flags |= MAP_POPULATE;
-#else
-  static_cast<void>(populate);
-#endif
+  const int flags = (access_ == Access::kReadOnly ? MAP_PRIVATE : MAP_SHARED) |
+                    (populate ? detail::populate_flag() : 0);
   void* address = ::mmap(nullptr, size + slack, PROT_READ | PROT_WRITE, flags, descriptor_.get(),
                          static_cast<off_t>(offset - slack));
   if (address == MAP_FAILED) {
@@ -312,3 +238,9 @@ inline void SharedMemory::sync() const {
 }
 
 }  // namespace sluice
+
+#if defined(__linux__)
+#include "sluice/shared_memory_linux.hpp"  // IWYU pragma: export
+#elif defined(__APPLE__)
+#include "sluice/shared_memory_darwin.hpp"  // IWYU pragma: export
+#endif

@@ -90,13 +90,6 @@ void unlink(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { SharedMemory::unlink(info[0].As<Napi::String>()); });
 }
 
-// canonicalName(name)
-Napi::Value canonical_name(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    return Napi::String::New(info.Env(), SharedMemory::canonical_name(info[0].As<Napi::String>()));
-  });
-}
-
 // detachBuffer(arrayBuffer): every view of it has length zero from now on.
 void detach_buffer(const Napi::CallbackInfo& info) {
   auto buffer = info[0].As<Napi::ArrayBuffer>();
@@ -167,7 +160,6 @@ void SharedMemoryHandle::define(Napi::Env env, Napi::Object exports) {
   exports.Set("memoryFromDescriptor", Napi::Function::New(env, from_descriptor));
   exports.Set("mapFile", Napi::Function::New(env, map_file));
   exports.Set("unlinkMemory", Napi::Function::New(env, unlink));
-  exports.Set("canonicalName", Napi::Function::New(env, canonical_name));
   exports.Set("detachBuffer", Napi::Function::New(env, detach_buffer));
   exports.Set("hasExternalBuffers", Napi::Function::New(env, has_external_buffers));
   exports.Set("hasSharedBuffers", Napi::Boolean::New(env, create_shared_buffer() != nullptr));

@@ -1,0 +1,78 @@
+// What shared memory needs of Linux: memfd_create(2) with seals, posix_fallocate(3).
+#pragma once
+
+#include <sys/sysinfo.h>
+
+#include "sluice/shared_memory_posix.hpp"
+
+namespace sluice {
+namespace detail {
+
+// NAME_MAX less the slash.
+inline size_t max_name_length() {
+  return 254;
+}
+
+inline int populate_flag() {
+  return MAP_POPULATE;
+}
+
+// Sets the size and allocates every page of it.
+inline void allocate(const FileDescriptor& descriptor, uint64_t size, const std::string& address) {
+  if (size > static_cast<uint64_t>(std::numeric_limits<off_t>::max())) {
+    throw memory_error("posix_fallocate", EFBIG, "cannot allocate shared memory", address);
+  }
+  int number;
+  do {  // it returns the error, and EINTR when a signal comes between
+    number = ::posix_fallocate(descriptor.get(), 0, static_cast<off_t>(size));
+  } while (number == EINTR);
+  if (number != 0) {
+    throw memory_error("posix_fallocate", number,
+                       "cannot allocate " + std::to_string(size) + " bytes of shared memory",
+                       address);
+  }
+}
+
+inline bool is_sealed(const FileDescriptor& descriptor) {
+  const int seals = ::fcntl(descriptor.get(), F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
+// A memfd has no file system's limit: allocating more than there is would not fail, it would let
+// the kernel kill processes to find the pages.
+inline void require_that_machine_has(uint64_t size) {
+  struct sysinfo info = {};
+  if (::sysinfo(&info) != 0) return;
+  if (size / info.mem_unit > info.totalram + info.totalswap) {
+    throw memory_error("posix_fallocate", ENOMEM,
+                       "cannot allocate " + std::to_string(size) +
+                           " bytes of anonymous shared memory, more than this machine has",
+                       "");
+  }
+}
+
+}  // namespace detail
+
+inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_pages) {
+  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  if (huge_pages) {
+    flags |= MFD_HUGETLB;
+    constexpr uint64_t kHugePage = 2u << 20;
+    size = (size + kHugePage - 1) & ~(kHugePage - 1);
+  }
+  FileDescriptor descriptor(::memfd_create("sluice", flags));
+  if (!descriptor.valid()) {
+    throw detail::memory_error("memfd_create", errno, "cannot create anonymous shared memory", "");
+  }
+  SharedMemory memory(std::move(descriptor), "", Access::kReadWrite);
+  detail::require_that_machine_has(size);
+  detail::allocate(memory.descriptor_, size, "");
+  if (seal && ::fcntl(memory.descriptor_.get(), F_ADD_SEALS,
+                      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    throw detail::memory_error("fcntl", errno, "cannot seal anonymous shared memory", "");
+  }
+  memory.map(0, size, false);
+  return memory;
+}
+
+}  // namespace sluice
