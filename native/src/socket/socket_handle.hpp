@@ -56,11 +56,11 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   Napi::Value connect(const Napi::CallbackInfo& info);
   Napi::Value shut_down_writing(const Napi::CallbackInfo& info);
   Napi::Value set_buffer_sizes(const Napi::CallbackInfo& info);
-  Napi::Value remember_peer(const Napi::CallbackInfo& info);
   Napi::Value peer(const Napi::CallbackInfo& info);
   void leave_name(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
+  void ask_for_peer();
   Napi::Value status_of(const Napi::CallbackInfo& info, ssize_t result);
 
   FileDescriptor socket_;

@@ -50,7 +50,6 @@ void SocketHandle::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod<&SocketHandle::connect>("connect"),
                       InstanceMethod<&SocketHandle::shut_down_writing>("shutDownWriting"),
                       InstanceMethod<&SocketHandle::set_buffer_sizes>("setBufferSizes"),
-                      InstanceMethod<&SocketHandle::remember_peer>("rememberPeer"),
                       InstanceMethod<&SocketHandle::peer>("peer"),
                       InstanceMethod<&SocketHandle::leave_name>("leaveName"),
                       InstanceMethod<&SocketHandle::close>("close"),
@@ -173,9 +172,8 @@ Napi::Value SocketHandle::write(const Napi::CallbackInfo& info) {
   const napi_env env = info.Env();
   const napi_value chunks = info[0];
   uint32_t index = info[1].As<Napi::Number>().Uint32Value();
-  size_t offset = info[2].As<Napi::Number>().Uint32Value();
-  uint32_t end = 0;
-  napi_get_array_length(env, chunks, &end);
+  const uint32_t end = info[2].As<Napi::Number>().Uint32Value();
+  size_t offset = info[3].As<Napi::Number>().Uint32Value();
   size_t written = 0;
   while (index < end) {
     std::array<iovec, kMaxPieces> pieces;
@@ -258,7 +256,9 @@ Napi::Value SocketHandle::accept(const Napi::CallbackInfo& info) {
     if (accepted.empty()) return Napi::Number::New(info.Env(), -failure);
     auto list = Napi::Array::New(info.Env(), accepted.size());
     for (size_t i = 0; i < accepted.size(); ++i) {
-      list.Set(static_cast<uint32_t>(i), wrap(info.Env(), std::move(accepted[i])));
+      const Napi::Object connection = wrap(info.Env(), std::move(accepted[i]));
+      Unwrap(connection)->ask_for_peer();
+      list.Set(static_cast<uint32_t>(i), connection);
     }
     return list;
   });
@@ -268,9 +268,11 @@ Napi::Value SocketHandle::accept(const Napi::CallbackInfo& info) {
 Napi::Value SocketHandle::connect(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto address = SocketAddress::parse(info[0].As<Napi::String>(), info[1].ToBoolean());
-    return status_of(info, uninterrupted([&] {
-                       return ::connect(socket_.get(), address.data(), address.length);
-                     }));
+    const int result = uninterrupted(
+        [&] { return ::connect(socket_.get(), address.data(), address.length); });
+    const Napi::Value status = status_of(info, result);
+    if (result == 0) ask_for_peer();
+    return status;
   });
 }
 
@@ -289,12 +291,13 @@ Napi::Value SocketHandle::set_buffer_sizes(const Napi::CallbackInfo& info) {
   return status_of(info, sending < 0 ? sending : set(info[1], SO_RCVBUF));
 }
 
-// Asks the kernel while there is a connection to ask about. 0, or the negative error number.
-Napi::Value SocketHandle::remember_peer(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    if (!peer_) peer_ = PeerCredentials::of_socket(socket_.get());
-    return Napi::Number::New(info.Env(), 0);
-  });
+// While there is a connection to ask about: `peer` is wanted after its end, too.
+void SocketHandle::ask_for_peer() {
+  try {
+    peer_ = PeerCredentials::of_socket(socket_.get());
+  } catch (const Error&) {
+    // `peer` asks again, and says what is wrong.
+  }
 }
 
 Napi::Value SocketHandle::peer(const Napi::CallbackInfo& info) {
