@@ -1,4 +1,5 @@
-import { getSystemErrorMap, getSystemErrorName } from 'node:util'
+import { getSystemErrorName } from 'node:util'
+import * as util from 'node:util'
 
 /**
  * What went wrong, as a stable code.
@@ -111,7 +112,14 @@ export function systemError(
   errno: number,
   { address, hint }: { address?: string | undefined; hint?: string | undefined } = {},
 ): SluiceError {
-  const [name, meaning] = getSystemErrorMap().get(errno) ?? [String(errno), 'unknown error']
-  const message = `${attempt}: ${name}, ${meaning}${hint === undefined ? '' : ` (${hint})`}`
+  const meaning = meaningOf(errno)
+  const more = [getSystemErrorName(errno), ...(meaning === undefined ? [] : [meaning])].join(', ')
+  const message = `${attempt}: ${more}${hint === undefined ? '' : ` (${hint})`}`
   return new SluiceError('ERR_SLUICE_SYSTEM', message, { syscall, errno, address })
+}
+
+// Bun has no such function.
+function meaningOf(errno: number): string | undefined {
+  const { getSystemErrorMap } = util as Partial<typeof util>
+  return getSystemErrorMap?.().get(errno)?.[1]
 }

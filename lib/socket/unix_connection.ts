@@ -326,15 +326,24 @@ export class UnixConnection extends Duplex {
     this.#watch.close()
     this.#incoming.close()
     this.#handle.close()
-    const reason = this.#closedError()
-    this.#receives?.fail(reason)
-    for (const operation of this.#sends ?? []) operation.fail(reason)
-    this.#written?.(reason)
-    this.#written = undefined
+    if (
+      this.#written !== undefined ||
+      (this.#receives?.length ?? 0) > 0 ||
+      (this.#sends?.size ?? 0) > 0
+    ) {
+      this.#failWaiting(this.#closedError())
+    }
     // The promises have told it to who uses only those: an event nobody listens to would end the
     // process.
     const told = !this.#readsStream && !this.#writesStream && this.listenerCount('error') === 0
     callback(told ? null : error)
+  }
+
+  #failWaiting(reason: Error): void {
+    this.#receives?.fail(reason)
+    for (const operation of this.#sends ?? []) operation.fail(reason)
+    this.#written?.(reason)
+    this.#written = undefined
   }
 
   #onReadable(): void {
@@ -436,7 +445,6 @@ export class UnixConnection extends Duplex {
   #atEnd(): void {
     this.#ended = true
     this.#reading = false
-    this.#watch.remove(Readiness.readable)
     this.push(null)
   }
 

@@ -97,6 +97,7 @@ export class UnixServer {
   #open = true
   #pause: NodeJS.Timeout | undefined
   #warned = false
+  #mayHavePending = true
 
   private constructor(
     handle: SocketHandle,
@@ -177,7 +178,9 @@ export class UnixServer {
     const first = this.#accepts.length === 0
     const promise = this.#accepts.add('accept', () => this.#pool.shift() ?? notYet, options)
     if (first) {
-      if (this.#pool.length === 0) this.#takePending()
+      // Otherwise the watch says when somebody comes; a look now would mostly be in vain.
+      const look = this.#mayHavePending || options.timeout !== undefined
+      if (this.#pool.length === 0 && look) this.#takePending()
       this.#accepts.service()
     }
     this.#updateWatch()
@@ -247,8 +250,12 @@ export class UnixServer {
     if (this.#accepts.length > 0) {
       this.#takePending()
       this.#accepts.service()
+      this.#updateWatch()
+    } else {
+      // Left on since the last accept, and not wanted any more.
+      this.#mayHavePending = true
+      this.#watch.set(Readiness.idle)
     }
-    this.#updateWatch(true)
   }
 
   /** Takes what waits in the kernel, as far as there is room here. */
@@ -261,10 +268,13 @@ export class UnixServer {
     const accepted = this.#handle.accept(room)
     if (typeof accepted !== 'number') {
       this.#warned = false
+      this.#mayHavePending = accepted.length === room
       for (const handle of accepted) this.#admit(handle)
     } else if (isExhaustion(accepted)) {
       this.#pauseAccepting(accepted)
-    } else if (accepted !== again) {
+    } else if (accepted === again) {
+      this.#mayHavePending = false
+    } else {
       this.#accepts.fail(systemError('cannot accept a connection', 'accept', accepted))
     }
   }
@@ -335,16 +345,13 @@ export class UnixServer {
     if (!this.#watch.ref) this.#pause.unref()
   }
 
-  /** `reported`: readiness has just come; otherwise a watch for it is left on until it does. */
-  #updateWatch(reported = false): void {
-    if (!this.#open) return
+  #updateWatch(): void {
+    if (!this.#open || this.#accepts.length === 0) return
     const wanted =
-      this.#accepts.length > 0 &&
       this.#pause === undefined &&
       this.#pool.length < poolSize &&
       this.#undecided.size < mostUndecided
-    if (wanted) this.#watch.set(Readiness.readable)
-    else if (reported || this.#accepts.length > 0) this.#watch.set(Readiness.idle)
+    this.#watch.set(wanted ? Readiness.readable : Readiness.idle)
   }
 }
 

@@ -38,7 +38,7 @@ struct SocketResults {
 class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
  public:
   static void define(Napi::Env env, Napi::Object exports);
-  static Napi::Object wrap(Napi::Env env, FileDescriptor socket, BoundName name = {});
+  static Napi::Object wrap(Napi::Env env, FileDescriptor socket, int type, BoundName name = {});
 
   explicit SocketHandle(const Napi::CallbackInfo& info);
   ~SocketHandle() override;
@@ -65,7 +65,7 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
 
   FileDescriptor socket_;
   BoundName name_;
-  bool keeps_boundaries_ = false;
+  int type_ = 0;  // SOCK_STREAM, ...
   std::unique_ptr<Watch> watch_;  // after socket_: destroyed before it is closed
   std::optional<PeerCredentials> peer_;
   std::vector<FileDescriptor> received_;

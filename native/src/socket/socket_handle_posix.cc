@@ -25,13 +25,6 @@ auto uninterrupted(Call&& call) {
   }
 }
 
-int type_of(int socket) {
-  int type = 0;
-  socklen_t size = sizeof(type);
-  ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size);
-  return type;
-}
-
 }  // namespace
 
 void SocketHandle::define(Napi::Env env, Napi::Object exports) {
@@ -62,10 +55,10 @@ void SocketHandle::define(Napi::Env env, Napi::Object exports) {
   exports.Set("socketResults", results);
 }
 
-Napi::Object SocketHandle::wrap(Napi::Env env, FileDescriptor socket, BoundName name) {
+Napi::Object SocketHandle::wrap(Napi::Env env, FileDescriptor socket, int type, BoundName name) {
   const Napi::Object object = Environment::of(env).socket.New({});
   SocketHandle* handle = Unwrap(object);
-  handle->keeps_boundaries_ = type_of(socket.get()) == SOCK_SEQPACKET;
+  handle->type_ = type;
   handle->socket_ = std::move(socket);
   handle->name_ = std::move(name);
   return object;
@@ -143,7 +136,7 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
   }
   if ((message.msg_flags & MSG_TRUNC) != 0) results_->flags |= SocketResults::kMessageCut;
   results_->descriptors = static_cast<int32_t>(received_.size());
-  if (count == 0 && keeps_boundaries_ && !is_at_end(socket_.get())) {
+  if (count == 0 && type_ == SOCK_SEQPACKET && !is_at_end(socket_.get())) {
     return Napi::Number::New(info.Env(), static_cast<double>(length + 1));
   }
   return Napi::Number::New(info.Env(), static_cast<double>(count));
@@ -256,7 +249,7 @@ Napi::Value SocketHandle::accept(const Napi::CallbackInfo& info) {
     if (accepted.empty()) return Napi::Number::New(info.Env(), -failure);
     auto list = Napi::Array::New(info.Env(), accepted.size());
     for (size_t i = 0; i < accepted.size(); ++i) {
-      const Napi::Object connection = wrap(info.Env(), std::move(accepted[i]));
+      const Napi::Object connection = wrap(info.Env(), std::move(accepted[i]), type_);
       Unwrap(connection)->ask_for_peer();
       list.Set(static_cast<uint32_t>(i), connection);
     }

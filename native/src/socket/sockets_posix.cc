@@ -45,8 +45,10 @@ void check_address(const Napi::CallbackInfo& info) {
 
 // openSocket(type)
 Napi::Value open(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(),
-                 [&] { return SocketHandle::wrap(info.Env(), make_socket(to_type(info[0]))); });
+  return guarded(info.Env(), [&] {
+    const int type = to_type(info[0]);
+    return SocketHandle::wrap(info.Env(), make_socket(type), type);
+  });
 }
 
 // bindSocket(type, address, padded, mode, removeStale, backlog): a backlog of 0 does not listen.
@@ -62,7 +64,7 @@ Napi::Value bind(const Napi::CallbackInfo& info) {
     if (backlog > 0 && ::listen(socket.get(), backlog) != 0) {
       throw failed("listen", "cannot listen on '" + address.to_string() + "'");
     }
-    return SocketHandle::wrap(info.Env(), std::move(socket), std::move(name));
+    return SocketHandle::wrap(info.Env(), std::move(socket), type, std::move(name));
   });
 }
 
@@ -98,7 +100,7 @@ Napi::Value from_descriptor(const Napi::CallbackInfo& info) {
     const std::string text = address.to_string();
     if (!text.empty()) result.Set("address", text);
     result.Set("type", type_name(type));
-    result.Set("handle", SocketHandle::wrap(env, std::move(socket)));
+    result.Set("handle", SocketHandle::wrap(env, std::move(socket), type));
     return result;
   });
 }
@@ -108,12 +110,13 @@ Napi::Value open_pair(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     FileDescriptor one;
     FileDescriptor other;
-    if (!open_socket_pair(to_type(info[0]), one, other)) {
+    const int type = to_type(info[0]);
+    if (!open_socket_pair(type, one, other)) {
       throw failed("socketpair", "cannot make a pair of sockets");
     }
     Napi::Array pair = Napi::Array::New(info.Env(), 2);
-    pair.Set(0U, SocketHandle::wrap(info.Env(), std::move(one)));
-    pair.Set(1U, SocketHandle::wrap(info.Env(), std::move(other)));
+    pair.Set(0U, SocketHandle::wrap(info.Env(), std::move(one), type));
+    pair.Set(1U, SocketHandle::wrap(info.Env(), std::move(other), type));
     return pair;
   });
 }
