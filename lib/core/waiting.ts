@@ -46,6 +46,7 @@ interface Waiter {
   /** Settles it if it can be settled now. */
   attempt: () => boolean
   fail: (reason: unknown) => void
+  timer?: NodeJS.Timeout
 }
 
 // Longer delays make Node's timers fire at once.
@@ -71,6 +72,13 @@ export class WaitQueue {
 
   set ref(ref: boolean) {
     this.#ref = ref
+    for (const { timer } of this.#waiters) {
+      if (ref) {
+        timer?.ref()
+      } else {
+        timer?.unref()
+      }
+    }
   }
 
   /** Settles when `attempt` returns something, throws, or the wait is cancelled. */
@@ -86,9 +94,8 @@ export class WaitQueue {
       )
     }
     return new Promise<T>((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined
       const settled = () => {
-        clearTimeout(timer)
+        clearTimeout(waiter.timer)
         signal?.removeEventListener('abort', abort)
       }
       const waiter: Waiter = {
@@ -114,10 +121,10 @@ export class WaitQueue {
       }
       signal?.addEventListener('abort', abort)
       if (timeout !== undefined && timeout <= longestDelay) {
-        timer = setTimeout(() => {
+        waiter.timer = setTimeout(() => {
           this.#cancel(waiter, timedOut(what, timeout))
         }, timeout)
-        if (!this.#ref) timer.unref()
+        if (!this.#ref) waiter.timer.unref()
       }
       this.#waiters.push(waiter)
     })
@@ -125,7 +132,7 @@ export class WaitQueue {
 
   /** Settles as many as can be, in order. */
   service(): void {
-    while (this.#waiters[0]?.attempt() === true) this.#waiters.shift()
+    while (this.#waiters[0]?.attempt()) this.#waiters.shift()
   }
 
   /** Rejects all. */

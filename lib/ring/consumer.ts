@@ -124,11 +124,15 @@ export class Consumer extends Endpoint<ConsumerHandle> {
         'reads are waiting; a blocking call would overtake them',
       )
     }
-    if (this.#hasMessage() || this.ended) return true
-    const status = this.waitSyncFor(() => 0, timeout)
-    if (status === WaitStatus.peerDied) throw this.peerError(status)
-    if (status === WaitStatus.peerClosed) this.handle.finish()
-    return status !== WaitStatus.nothingYet
+    const deadline = performance.now() + timeout
+    // Padding that comes alone ends a wait, and is no message.
+    while (!this.#hasMessage() && !this.ended) {
+      const status = this.waitSyncFor(() => 0, deadline - performance.now())
+      if (status === WaitStatus.peerDied) throw this.peerError(status)
+      if (status === WaitStatus.peerClosed) this.handle.finish()
+      if (status === WaitStatus.nothingYet) return false
+    }
+    return true
   }
 
   /**
@@ -251,10 +255,11 @@ export class Consumer extends Endpoint<ConsumerHandle> {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'reads are waiting for messages')
     }
     if (signal?.aborted === true) return aborted(signal)
+    if (this.ended) return Promise.resolve(0)
     if (spin !== undefined) this.sleeper.spin = spin
     const loop = new ConsumeLoop(
       this.sleeper,
-      (limit) => this.#drain(handler, limit),
+      (limit, wasStopped) => this.#drain(handler, limit, wasStopped),
       (status) => {
         if (status === WaitStatus.peerDied) throw this.peerError(status)
         this.handle.finish()
@@ -344,11 +349,15 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return new RecordView(this.memory, headerSize + this.offset, length) as unknown as Buffer
   }
 
-  #drain(handler: MessageHandler, limit: number): { count: number; stopped: boolean } {
+  #drain(
+    handler: MessageHandler,
+    limit: number,
+    wasStopped: () => boolean = never,
+  ): { count: number; stopped: boolean } {
     if (this.#draining) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'the handler must not drain')
     }
-    if (this.words.length === 0) return this.#drainCopies(handler, limit)
+    if (this.words.length === 0) return this.#drainCopies(handler, limit, wasStopped)
     const local = this.local
     const batch = this.capacity >> 3
     let count = 0
@@ -364,6 +373,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
         if (local[State.length] !== noRecord) this.#advance()
         if (((local[State.position] - local[State.published]) | 0) >= batch) this.#publish()
         if (more === false) return { count, stopped: true }
+        if (wasStopped()) break
       }
     } finally {
       this.#draining = false
@@ -372,7 +382,11 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return { count, stopped: false }
   }
 
-  #drainCopies(handler: MessageHandler, limit: number): { count: number; stopped: boolean } {
+  #drainCopies(
+    handler: MessageHandler,
+    limit: number,
+    wasStopped: () => boolean,
+  ): { count: number; stopped: boolean } {
     let count = 0
     this.#draining = true
     try {
@@ -384,6 +398,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
         if (this.local[State.status] !== 0) break
         if (this.local[State.length] !== noRecord) this.release()
         if (more === false) return { count, stopped: true }
+        if (wasStopped()) break
       }
     } finally {
       this.#draining = false
@@ -433,6 +448,8 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     }
   }
 }
+
+const never = () => false
 
 export function checkSpin(spin: unknown): asserts spin is number {
   if (typeof spin !== 'number' || !(spin >= 0 && spin <= 1e6)) {

@@ -70,9 +70,10 @@ describe('tryWrite and tryRead', () => {
   test('a record never wraps: what does not fit at the end begins anew', () => {
     const { producer, consumer } = ringWithEnds()
     for (let round = 0; round < 50; round++) {
-      const lengths = [1500, 700 + round, 900]
-      for (const length of lengths) expect(producer.tryWrite(fill(length, round))).toBe(true)
-      for (const length of lengths) expect(consumer.tryRead()).toEqual(fill(length, round))
+      for (const length of [1500, 700 + round, 900]) {
+        expect(producer.tryWrite(fill(length, round))).toBe(true)
+        expect(consumer.tryRead()?.equals(fill(length, round))).toBe(true)
+      }
     }
   })
 
@@ -88,7 +89,7 @@ describe('tryWrite and tryRead', () => {
         expect(producer.tryWrite(fill(length, i), i)).toBe(true)
         if (i % 3 === 2) {
           for (const j of [i - 2, i - 1, i]) {
-            expect(consumer.tryRead()).toEqual(fill((j * 37) % 1000, j))
+            expect(consumer.tryRead()?.equals(fill((j * 37) % 1000, j))).toBe(true)
           }
         }
       }

@@ -249,6 +249,8 @@ inline WaitStatus RingEndpoint::look(const Sleep& sleep) const {
   if (available(sleep)) return WaitStatus::kReady;
   const uint32_t last_state = peer().state.load(std::memory_order_acquire);
   if (peer().claims.load(std::memory_order_acquire) != claims) return WaitStatus::kNothingYet;
+  // A successor that had counted its claim before the first look, and opened after it.
+  if (state == kClosed && last_state != kClosed) return WaitStatus::kNothingYet;
   return last_state == kClosed ? WaitStatus::kPeerClosed : WaitStatus::kPeerDied;
 }
 
