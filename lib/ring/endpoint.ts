@@ -55,7 +55,8 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     this.words = new Int32Array(this.memory)
     const state = new ArrayBuffer(stateSize)
     this.local = new Int32Array(state)
-    this.sleeper = new Sleeper(() => this.isReady(), spin)
+    // What cannot be seen from here need not be looked for.
+    this.sleeper = new Sleeper(() => this.isReady(), ring.buffer === undefined ? 0 : spin)
     this.#queue = new WaitQueue(() => {
       this.serve()
     })
