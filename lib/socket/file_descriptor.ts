@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 
 import { checkInteger, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
 import { native } from '../core/native.js'
 import type { DescriptorHandle } from '../core/native_sockets.js'
 import { requireSockets } from './platform.js'
@@ -33,9 +33,7 @@ export class FileDescriptor {
   /** @internal */
   constructor(handle: DescriptorHandle) {
     this.#handle = handle
-    releaseWhenForgotten(this, `FileDescriptor ${String(handle.number())}`, () => {
-      handle.close()
-    })
+    releaseWhenForgotten(this, `FileDescriptor ${String(handle.number())}`, closerOf(handle))
   }
 
   /** Takes a descriptor over: from now on it is this object's to close. */

@@ -3,7 +3,7 @@ import type { ReadableStream, WritableStream } from 'node:stream/web'
 
 import { checkBytes, checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
 import { native } from '../core/native.js'
 import type { SocketHandle } from '../core/native_sockets.js'
 import {
@@ -103,9 +103,7 @@ export class UnixConnection extends Duplex {
     })
     this.#incoming = new Incoming(handle, { maxDescriptors, maxMessageLength }, keepsBoundaries)
     this.#outgoing = new Outgoing(handle, keepsBoundaries)
-    releaseWhenForgotten(this, 'UnixConnection', () => {
-      handle.close()
-    })
+    releaseWhenForgotten(this, 'UnixConnection', closerOf(handle))
   }
 
   /**

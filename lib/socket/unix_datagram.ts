@@ -1,6 +1,6 @@
 import { checkBoolean, checkBytes, checkOptions, checkString } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
-import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
 import { native } from '../core/native.js'
 import type { SocketHandle } from '../core/native_sockets.js'
 import {
@@ -113,9 +113,7 @@ export class UnixDatagram {
     this.#receives = new WaitQueue(() => {
       if (this.#receives.length === 0) this.#watch.remove(Readiness.readable)
     })
-    releaseWhenForgotten(this, `UnixDatagram ${address ?? ''}`.trim(), () => {
-      handle.close()
-    })
+    releaseWhenForgotten(this, `UnixDatagram ${address ?? ''}`.trim(), closerOf(handle))
   }
 
   /**

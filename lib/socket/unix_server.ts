@@ -6,7 +6,7 @@ import {
   invalidArgument,
 } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
-import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
 import { native } from '../core/native.js'
 import type { SocketHandle } from '../core/native_sockets.js'
 import {
@@ -118,9 +118,7 @@ export class UnixServer {
     // As other servers do: an open one keeps the process alive.
     this.#watch.set(Readiness.idle)
     options.signal?.addEventListener('abort', this.#abort)
-    releaseWhenForgotten(this, `UnixServer ${address ?? ''}`.trim(), () => {
-      handle.close()
-    })
+    releaseWhenForgotten(this, `UnixServer ${address ?? ''}`.trim(), closerOf(handle))
   }
 
   /**
