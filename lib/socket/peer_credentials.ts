@@ -45,8 +45,8 @@ export class PeerCredentials {
 
   /**
    * A descriptor of the peer's process, which becomes readable when that ends, while the socket is
-   * open. Before Linux 6.5 it is found by the pid, which may be another process's by now
-   * (`capabilities().exactPeerProcess` says which). Undefined when the process is gone.
+   * open. Before Linux 6.5 it is found by the pid, which may be another process's by now.
+   * Undefined when the process is gone.
    *
    * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` (not Linux).
    */
