@@ -47,7 +47,9 @@ export class Incoming {
 
   /** Never throws: an Error means that the connection is lost. */
   read(): Buffer | typeof end | typeof nothing | SluiceError {
-    const room = slab.room(this.#wanted)
+    const available = slab.room(this.#wanted)
+    // The limit of a message is exact, even if there is more room.
+    const room = this.#keepsBoundaries ? this.#limits.maxMessageLength : available
     const count = this.#handle.read(slab.buffer, slab.offset, room)
     if (count === again) {
       this.mayHaveMore = false

@@ -1,6 +1,6 @@
 import { checkBoolean, checkBytes, checkOptions, checkString } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
-import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
+import { closed, releaseWhenForgotten } from '../core/forgotten.js'
 import { native } from '../core/native.js'
 import type { SocketHandle } from '../core/native_sockets.js'
 import {
@@ -28,6 +28,7 @@ import {
   makeDirectoryOf,
   type BindOptions,
 } from './listen_options.js'
+import { forgetName, namedCloserOf, removeNameAtExit } from './names_at_exit.js'
 import { descriptorNumbers } from './outgoing_descriptors.js'
 import { requireSockets } from './platform.js'
 import { Result, results } from './results.js'
@@ -113,7 +114,8 @@ export class UnixDatagram {
     this.#receives = new WaitQueue(() => {
       if (this.#receives.length === 0) this.#watch.remove(Readiness.readable)
     })
-    releaseWhenForgotten(this, `UnixDatagram ${address ?? ''}`.trim(), closerOf(handle))
+    releaseWhenForgotten(this, `UnixDatagram ${address ?? ''}`.trim(), namedCloserOf(handle))
+    if (address !== undefined) removeNameAtExit(handle)
   }
 
   /**
@@ -271,6 +273,7 @@ export class UnixDatagram {
     this.#open = false
     closed(this)
     this.#watch.close()
+    forgetName(this.#handle)
     this.#handle.close()
     this.#receives.fail(closedError())
     for (const sender of this.#senders.values()) sender.fail(closedError())

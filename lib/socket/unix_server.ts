@@ -6,7 +6,7 @@ import {
   invalidArgument,
 } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
-import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
+import { closed, releaseWhenForgotten } from '../core/forgotten.js'
 import { native } from '../core/native.js'
 import type { SocketHandle } from '../core/native_sockets.js'
 import {
@@ -33,6 +33,7 @@ import {
   makeDirectoryOf,
   type BindOptions,
 } from './listen_options.js'
+import { forgetName, namedCloserOf, removeNameAtExit } from './names_at_exit.js'
 import type { PeerCredentials } from './peer_credentials.js'
 import { requireSockets } from './platform.js'
 import { SocketWatch } from './socket_watch.js'
@@ -118,7 +119,8 @@ export class UnixServer {
     // As other servers do: an open one keeps the process alive.
     this.#watch.set(Readiness.idle)
     options.signal?.addEventListener('abort', this.#abort)
-    releaseWhenForgotten(this, `UnixServer ${address ?? ''}`.trim(), closerOf(handle))
+    releaseWhenForgotten(this, `UnixServer ${address ?? ''}`.trim(), namedCloserOf(handle))
+    removeNameAtExit(handle)
   }
 
   /**
@@ -233,6 +235,7 @@ export class UnixServer {
     clearTimeout(this.#pause)
     this.#options.signal?.removeEventListener('abort', this.#abort)
     this.#watch.close()
+    forgetName(this.#handle)
     this.#handle.close()
     for (const connection of [...this.#pool.splice(0), ...this.#undecided]) connection.destroy()
     this.#undecided.clear()

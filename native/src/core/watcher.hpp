@@ -52,6 +52,8 @@ class Watcher {
   void forget_listener() { listener_.Reset(); }
 
  private:
+  void call_listener(Id id, Readiness readiness);
+
   Napi::Env env_;
   Napi::FunctionReference listener_;
 };
