@@ -98,6 +98,21 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return this.wait('the read', () => this.#next() ?? (this.ended ? undefined : notYet), options)
   }
 
+  /** Resolves when there is a message to peek at: true; or at the end of the stream: false. */
+  ready(options: WaitOptions = {}): Promise<boolean> {
+    checkOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    this.#requireNoLoop()
+    return this.wait(
+      'ready',
+      () => {
+        if (this.#hasMessage()) return true
+        return this.ended ? false : notYet
+      },
+      options,
+    )
+  }
+
   /**
    * Blocks the thread until there is a message, and returns a copy of it, or undefined at the end
    * of the stream: for workers.

@@ -1,0 +1,158 @@
+/** Where the bytes of `send` come from and those of `recv` go: a file, or standard input and output. */
+import { close, constants, fstatSync, ftruncate, open, unlink, write } from 'node:fs'
+import { open as openFile } from 'node:fs/promises'
+import { addAbortSignal, type Readable } from 'node:stream'
+import { promisify } from 'node:util'
+
+import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
+import { pause } from './waiting.js'
+
+const standard = '-'
+const stdoutDescriptor = 1
+const chunkSize = 256 * 1024
+
+const openDescriptor = promisify(open)
+const closeDescriptor = promisify(close)
+const truncateDescriptor = promisify(ftruncate)
+const writeDescriptor = promisify(write)
+const removeFile = promisify(unlink)
+
+export interface Input {
+  stream: Readable
+  /** Bytes; undefined when only the end will tell. */
+  size: number | undefined
+}
+
+export async function openInput(path: string, signal: AbortSignal): Promise<Input> {
+  if (path === standard) {
+    const { stdin } = process
+    const status = fstatSync(stdin.fd)
+    return {
+      stream: addAbortSignal(signal, stdin),
+      size: status.isFile() ? status.size : undefined,
+    }
+  }
+  try {
+    const file = await openFile(path)
+    const status = await file.stat()
+    if (status.isDirectory()) {
+      await file.close()
+      throw new CommandFailure(`cannot read ${path}: is a directory`)
+    }
+    return {
+      stream: file.createReadStream({ highWaterMark: chunkSize, signal }),
+      size: status.isFile() ? status.size : undefined,
+    }
+  } catch (error) {
+    throw fileFailure('read', path, error)
+  }
+}
+
+/**
+ * A file keeps its old content until the first byte comes, so that a `recv` that waits in vain
+ * destroys nothing.
+ */
+export class Output {
+  readonly #path: string
+  readonly #descriptor: number
+  readonly #isNew: boolean
+  #begun = false
+  #written = 0
+
+  private constructor(path: string, descriptor: number, isNew: boolean) {
+    this.#path = path
+    this.#descriptor = descriptor
+    this.#isNew = isNew
+  }
+
+  static async open(path: string): Promise<Output> {
+    if (path === standard) return new Output(path, stdoutDescriptor, false)
+    const { O_WRONLY, O_CREAT, O_EXCL } = constants
+    try {
+      return new Output(path, await openDescriptor(path, O_WRONLY | O_CREAT | O_EXCL), true)
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw fileFailure('write', path, error)
+    }
+    try {
+      return new Output(path, await openDescriptor(path, O_WRONLY), false)
+    } catch (error) {
+      throw fileFailure('write', path, error)
+    }
+  }
+
+  /** Resolves when the system has taken all the bytes. */
+  async write(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#begin()
+      for (let done = 0; done < bytes.byteLength;) {
+        done += await this.#writeSome(bytes.subarray(done))
+      }
+      this.#written += bytes.byteLength
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  async finish(): Promise<void> {
+    try {
+      await this.#begin()
+      if (this.#path !== standard) await closeDescriptor(this.#descriptor)
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  /** After a failure: says what has become of the output, and removes a file that got nothing. */
+  async giveUp(): Promise<string> {
+    if (this.#path === standard) return 'what was written to stdout is incomplete'
+    if (this.#written > 0 || this.#begun) return `${this.#path} is incomplete`
+    if (!this.#isNew) return `${this.#path} was not touched`
+    await removeFile(this.#path).catch(() => undefined) // somebody else removed it
+    return `${this.#path} was not made`
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#begun) return
+    this.#begun = true
+    if (this.#path === standard) return
+    // A device or a pipe has nothing to cut off.
+    if (fstatSync(this.#descriptor).isFile()) await truncateDescriptor(this.#descriptor, 0)
+  }
+
+  // Through the thread pool, also to a pipe: a reader that does not read must not stop the loop,
+  // or Ctrl-C could not be answered.
+  async #writeSome(bytes: Uint8Array): Promise<number> {
+    for (;;) {
+      try {
+        return (await writeDescriptor(this.#descriptor, bytes)).bytesWritten
+      } catch (error) {
+        // A pipe that another of its holders has made non-blocking.
+        if (systemCode(error) !== 'EAGAIN') throw error
+        await pause(10)
+      }
+    }
+  }
+
+  #failure(error: unknown): CommandFailure {
+    if (this.#path !== standard) return fileFailure('write', this.#path, error)
+    if (systemCode(error) === 'EPIPE') {
+      return new CommandFailure('the reader of stdout is gone', exitCodes.brokenPipe)
+    }
+    return fileFailure('write', 'stdout', error)
+  }
+}
+
+const reasons: Record<string, string> = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory',
+  ENOSPC: 'no space left on the device',
+  EROFS: 'the file system is read-only',
+}
+
+export function fileFailure(what: 'read' | 'write', path: string, error: unknown): CommandFailure {
+  if (error instanceof CommandFailure) return error
+  const reason = reasons[systemCode(error) ?? ''] ?? messageOf(error)
+  return new CommandFailure(`cannot ${what} ${path}: ${reason}`)
+}

@@ -1,0 +1,107 @@
+import { SharedMemory } from '../index.js'
+import { formatCapacity } from './format.js'
+import { viewRing, type RingView, type SideView } from './rings.js'
+import { columns } from './table.js'
+import { pause } from './waiting.js'
+
+export interface LsOptions {
+  /** Milliseconds between the two looks that a rate needs. */
+  interval: number
+  json?: boolean
+}
+
+interface SideRow {
+  pid: number | null
+  state: 'never' | 'alive' | 'dead' | 'closed' | 'unknown'
+  messages: number
+  messagesPerSecond: number
+}
+
+interface RingRow {
+  name: string
+  capacity: number
+  used: number
+  uid: number
+  mode: string
+  producer: SideRow
+  consumer: SideRow
+}
+
+/** `sluice ls`: one line for each ring. */
+export async function ls({ interval, json }: LsOptions): Promise<void> {
+  const rows = await listRings(interval)
+  if (json === true) {
+    process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`)
+  } else if (rows.length === 0) {
+    process.stderr.write('sluice ls: there are no rings\n')
+  } else {
+    process.stdout.write(`${table(rows)}\n`)
+  }
+}
+
+async function listRings(interval: number): Promise<RingRow[]> {
+  const objects = await SharedMemory.list()
+  const seen = objects.flatMap((object) => {
+    const view = viewRing(object.name)
+    return view === undefined ? [] : [{ object, view, before: view.look() }]
+  })
+  const started = performance.now()
+  if (seen.length > 0) await pause(interval)
+  return seen.map(({ object, view, before }) => {
+    const now = view.look()
+    const seconds = (performance.now() - started) / 1000
+    view.close()
+    return {
+      name: object.name,
+      capacity: now.capacity,
+      used: now.used,
+      uid: object.uid,
+      mode: object.mode.toString(8).padStart(3, '0'),
+      producer: sideRow('producer', before, now, seconds),
+      consumer: sideRow('consumer', before, now, seconds),
+    }
+  })
+}
+
+function sideRow(
+  side: 'producer' | 'consumer',
+  before: RingView,
+  now: RingView,
+  seconds: number,
+): SideRow {
+  const { messages, pid } = now[side]
+  const moved = (messages - before[side].messages) >>> 0 // the count wraps
+  return {
+    pid: pid ?? null,
+    state: stateOf(now[side]),
+    messages,
+    messagesPerSecond: Math.round(moved / seconds),
+  }
+}
+
+function stateOf({ state, alive }: SideView): SideRow['state'] {
+  if (alive === true) return 'alive'
+  if (state !== 'open') return state
+  return alive === undefined ? 'unknown' : 'dead'
+}
+
+function table(rows: RingRow[]): string {
+  return columns(
+    ['NAME', 'CAPACITY', 'USED', 'FILL', 'PRODUCER', 'MSG/S', 'CONSUMER', 'MSG/S'],
+    rows.map(({ name, capacity, used, producer, consumer }) => [
+      name,
+      formatCapacity(capacity),
+      formatCapacity(used),
+      `${String(Math.round((used / capacity) * 100))}%`,
+      who(producer),
+      String(producer.messagesPerSecond),
+      who(consumer),
+      String(consumer.messagesPerSecond),
+    ]),
+    [1, 2, 3, 5, 7],
+  )
+}
+
+function who({ pid, state }: SideRow): string {
+  return state === 'never' ? 'never' : `${String(pid)} ${state}`
+}

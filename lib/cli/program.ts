@@ -1,0 +1,158 @@
+import { Command, CommanderError, Option } from 'commander'
+
+import { doctor, type DoctorOptions } from './doctor.js'
+import { CommandFailure, exitCodes, messageOf } from './failure.js'
+import { ls, type LsOptions } from './ls.js'
+import { recv } from './recv.js'
+import { rm, type RmOptions } from './rm.js'
+import { echo } from './self_test.js'
+import { send, type SendOptions, type TransferOptions } from './send.js'
+import { parseCapacity, parseMode, parseOwner, parseSeconds } from './values.js'
+
+/** The `sluice` command with all its subcommands. */
+export function createProgram(version: string): Command {
+  const program = new Command('sluice')
+  program
+    .description('Bytes from one process to another through shared memory.')
+    .version(version, '-V, --version')
+    .exitOverride()
+    .configureHelp({ helpWidth: 100 })
+    .configureOutput({
+      outputError: (text, write) => {
+        write(`sluice: ${text.replace(/^error: /, '')}${usageOf(program)}\n`)
+      },
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice recv backup copy.tar --hash            in one terminal, before or after
+  sluice send backup big.tar --hash             in another
+  tar c photos | sluice send photos             from standard input
+  sluice recv photos | tar x                    to standard output
+  sluice ls                                     the rings, and who is at their ends
+  sluice rm --dead                              removes those that nobody uses
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C or SIGTERM,
+141 the reader of standard output is gone.`,
+    )
+
+  transferCommand(program, 'send', 'Sends a file, or standard input, to "sluice recv <name>".')
+    .argument('[file]', 'what to send; "-" is standard input', '-')
+    .option('--no-wait', 'end when all is in the ring, without a receiver having taken it')
+    .addHelpText(
+      'after',
+      `
+Ends with exit code 0 when the receiver has taken and written everything. Without --no-wait
+nothing is sent before a receiver is there.
+
+Examples:
+  sluice send backup big.tar
+  mysqldump shop | sluice send dump --timeout 60`,
+    )
+    .action((name: string, file: string, options: SendOptions) => send(name, file, options))
+
+  transferCommand(program, 'recv', 'Receives what "sluice send <name>" sends.')
+    .argument('[file]', 'where to write it; "-" is standard output', '-')
+    .addHelpText(
+      'after',
+      `
+Ends with exit code 0 when the sender's end has come and everything is written; the ring is
+removed then. A file keeps its old content until the first byte comes.
+
+Examples:
+  sluice recv backup copy.tar --hash
+  sluice recv dump | gzip > dump.gz`,
+    )
+    .action((name: string, file: string, options: TransferOptions) => recv(name, file, options))
+
+  subcommand(program, 'ls', 'Lists the rings of this machine.')
+    .option('--interval <seconds>', 'time over which the rates are sampled', parseInterval, 500)
+    .option('--json', 'as JSON, with sizes in bytes')
+    .action((options: LsOptions) => ls(options))
+
+  subcommand(program, 'rm', 'Removes rings.')
+    .argument('[names...]', 'the rings')
+    .option('--force', 'also one that is in use, or that is not a ring')
+    .option('--dead', 'of all rings, or of those named, the ones whose users are all gone')
+    .addHelpText(
+      'after',
+      `
+A ring is refused while a living process sends or receives through it. What is unread in a ring
+goes with it.`,
+    )
+    .action((names: string[], options: RmOptions) => rm(names, options))
+
+  subcommand(program, 'doctor', 'Tells what this machine supports, and tries a ring.')
+    .option('--json', 'as JSON')
+    .action((options: DoctorOptions) => doctor(options))
+
+  // The child of doctor's self-test.
+  program
+    .command('echo', { hidden: true })
+    .argument('<name>')
+    .action((name: string) => echo(name))
+
+  return program
+}
+
+/** Runs it with the process's arguments; what fails is one line on stderr. Returns the exit code. */
+export async function runProgram(program: Command, name = program.name()): Promise<number> {
+  let running = name
+  program.hook('preAction', (_, action) => {
+    if (action !== program) running = `${name} ${action.name()}`
+  })
+  try {
+    await program.parseAsync()
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
+    process.stderr.write(`${running}: ${messageOf(error)}\n`)
+    return error instanceof CommandFailure ? error.exitCode : exitCodes.failed
+  }
+}
+
+function subcommand(program: Command, name: string, description: string): Command {
+  const command = program.command(name).description(description)
+  // Not the whole help: the error would scroll away.
+  command.configureHelp({ helpWidth: 100 })
+  command.configureOutput({
+    outputError: (text, write) => {
+      write(`sluice ${name}: ${text.replace(/^error: /, '')}${usageOf(command)}\n`)
+    },
+  })
+  return command
+}
+
+function transferCommand(program: Command, name: string, description: string): Command {
+  return subcommand(program, name, description)
+    .argument('<name>', "the ring's name; whoever comes first makes it")
+    .addOption(
+      new Option('--capacity <bytes>', 'room in the ring, if it is made here: 64K, 4M')
+        .argParser(parseCapacity)
+        .default(2 ** 20, '1M'),
+    )
+    .addOption(
+      new Option('--mode <bits>', 'who may open the ring, if it is made here, in octal')
+        .argParser(parseMode)
+        .default(0o600, '600'),
+    )
+    .option('--owner <uid|any>', "whose ring to accept beside one's own and root's", parseOwner)
+    .option(
+      '--timeout <seconds>',
+      'how long to wait for the other side to come, or to move',
+      parseSeconds,
+    )
+    .option('--hash', 'print the SHA-256 of the bytes to standard error at the end')
+    .option('-q, --quiet', 'no progress and no notes')
+}
+
+function usageOf(command: Command): string {
+  const names = [command.parent?.name(), command.name()].filter((name) => name !== undefined)
+  const text = names.join(' ')
+  return `Usage: ${text} ${command.usage()}\n("${text} --help" tells more)`
+}
+
+function parseInterval(text: string): number {
+  return Math.max(1, parseSeconds(text))
+}

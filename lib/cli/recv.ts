@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto'
+
+import type { Consumer, Ring } from '../index.js'
+import { CommandFailure, exitCodes, isSluiceError, messageOf } from './failure.js'
+import { Output } from './files.js'
+import { formatBytes, formatSeconds } from './format.js'
+import { abortAtSignals } from './interruption.js'
+import { notesOf, type Note } from './notes.js'
+import { Progress } from './progress.js'
+import type { TransferOptions } from './send.js'
+import {
+  deadlineOf,
+  isNamed,
+  joinAsReceiver,
+  leave,
+  removeName,
+  shown,
+  type Session,
+} from './session.js'
+import { unlessAborted } from './waiting.js'
+
+// How often a receiver that waits looks whether its ring still bears the name.
+const lookMs = 200
+
+/** `sluice recv`: resolves when the stream has ended, all is written and the ring's name is gone. */
+export async function recv(name: string, file: string, options: TransferOptions): Promise<void> {
+  const note = notesOf('recv', options.quiet === true)
+  const stop = new AbortController()
+  abortAtSignals(stop)
+  const output = await Output.open(file)
+  const progress = { bytes: 0 }
+  try {
+    while (!(await oneSession(name, output, options, stop.signal, progress, note))) {
+      // The name led elsewhere before anything had come: see session.ts.
+    }
+  } catch (error) {
+    const failure = stop.signal.aborted ? (stop.signal.reason as unknown) : error
+    const fate = await output.giveUp()
+    throw new CommandFailure(
+      `${messageOf(failure)}; ${formatBytes(progress.bytes)} received, ${fate}`,
+      failure instanceof CommandFailure ? failure.exitCode : exitCodes.failed,
+    )
+  }
+}
+
+/** False when it has to be tried again. */
+async function oneSession(
+  name: string,
+  output: Output,
+  options: TransferOptions,
+  signal: AbortSignal,
+  account: { bytes: number },
+  note: Note,
+): Promise<boolean> {
+  const session = await joinAsReceiver(name, options, signal)
+  try {
+    const isThere = await senderComes(session, options, signal, note)
+    if (isThere) {
+      await receive(session, output, options, signal, account, note)
+      session.end.close()
+      tidyUp(session)
+    } else {
+      leave(session)
+    }
+    return isThere
+  } catch (error) {
+    // Not close(): the sender must not take this for a clean end.
+    session.end.abandon()
+    tidyUp(session)
+    throw error
+  }
+}
+
+/** A sender that is there needs the ring: to see what happened, or for the next transfer already. */
+function tidyUp({ ring }: Session<Consumer>): void {
+  if (!ring.stats().producer.alive) removeName(ring)
+}
+
+/** Waits for the first bytes, or the end: true; or the name leads elsewhere: false, join again. */
+async function senderComes(
+  { ring, end }: Session<Consumer>,
+  options: TransferOptions,
+  signal: AbortSignal,
+  note: Note,
+): Promise<boolean> {
+  const deadline = deadlineOf(options)
+  let told = false
+  for (;;) {
+    const { state, alive } = ring.stats().producer
+    if (!told && state === 'never') {
+      told = true
+      note(`waiting for a sender ("sluice send ${shown(ring)}")`)
+    }
+    try {
+      const left = Math.max(0, deadline - performance.now())
+      await end.ready({ signal, timeout: Math.min(left, lookMs) })
+      return true
+    } catch (error) {
+      const isOver = isSluiceError(error, 'ERR_SLUICE_PEER_DIED') || performance.now() >= deadline
+      if (!isOver && !isSluiceError(error, 'ERR_SLUICE_TIMEOUT')) throw error
+      if (!isNamed(ring)) return false
+      if (isOver) throw explained(error, ring, options.timeout, alive)
+    }
+  }
+}
+
+async function receive(
+  { ring, end }: Session<Consumer>,
+  output: Output,
+  options: TransferOptions,
+  signal: AbortSignal,
+  account: { bytes: number },
+  note: Note,
+): Promise<void> {
+  const { timeout, quiet } = options
+  const hash = options.hash === true ? createHash('sha256') : undefined
+  const progress = new Progress('receiving', undefined, quiet !== true)
+  try {
+    while (await nextMessage({ ring, end }, timeout, signal)) {
+      const length = end.peek()
+      const message = end.bytes.subarray(end.offset, end.offset + length)
+      await unlessAborted(output.write(message), signal)
+      hash?.update(message)
+      end.release() // what is released has been written out: the sender counts on it
+      account.bytes += length
+      progress.bytes = account.bytes
+    }
+    await output.finish()
+  } finally {
+    progress.stop()
+  }
+  if (hash !== undefined) process.stderr.write(`sha256 ${hash.digest('hex')}\n`)
+  if (process.stderr.isTTY) note(`received ${progress.stop()}`)
+}
+
+async function nextMessage(
+  { ring, end }: Session<Consumer>,
+  timeout: number | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return end.peek() >= 0 || (await end.ready({ signal, timeout }))
+  } catch (error) {
+    throw explained(error, ring, timeout, true)
+  }
+}
+
+function explained(
+  error: unknown,
+  ring: Ring,
+  timeout: number | undefined,
+  senderIsThere: boolean,
+): unknown {
+  if (isSluiceError(error, 'ERR_SLUICE_PEER_DIED')) {
+    const { pid } = ring.stats().producer
+    return new CommandFailure(
+      `the sender of ${shown(ring)}, process ${String(pid)}, died or was stopped before its end`,
+    )
+  }
+  if (isSluiceError(error, 'ERR_SLUICE_TIMEOUT')) {
+    const time = formatSeconds(timeout ?? 0)
+    return new CommandFailure(
+      senderIsThere
+        ? `nothing came through ${shown(ring)} for ${time}`
+        : `no sender has come to ${shown(ring)} within ${time}`,
+    )
+  }
+  return error
+}

@@ -1,0 +1,79 @@
+import { SharedMemory } from '../index.js'
+import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
+import { isInUse, viewRing, type RingView } from './rings.js'
+
+export interface RmOptions {
+  force?: boolean
+  dead?: boolean
+}
+
+/** `sluice rm`: removes what it may, complains about the rest. */
+export async function rm(names: string[], options: RmOptions): Promise<void> {
+  if (options.dead === true) {
+    removeDead(names.length > 0 ? names : (await SharedMemory.list()).map(({ name }) => name))
+    return
+  }
+  if (names.length === 0) {
+    throw new CommandFailure('name the rings to remove, or give --dead', exitCodes.usage)
+  }
+  const complaints: string[] = []
+  for (const name of names) {
+    try {
+      removeOne(name, options.force === true)
+    } catch (error) {
+      complaints.push(complaintAbout(name, error))
+    }
+  }
+  if (complaints.length > 0) throw new CommandFailure(complaints.join('\nsluice rm: '))
+}
+
+function removeDead(names: string[]): void {
+  for (const name of names) {
+    const ring = look(name)
+    // One that nobody has used yet was perhaps made just now.
+    if (ring === undefined || isInUse(ring) || !wasUsed(ring)) continue
+    SharedMemory.unlink(name)
+    process.stdout.write(`removed ${name}\n`)
+  }
+}
+
+function wasUsed({ producer, consumer }: RingView): boolean {
+  return producer.state !== 'never' || consumer.state !== 'never'
+}
+
+function removeOne(name: string, force: boolean): void {
+  if (!force) {
+    const ring = look(name)
+    if (ring === undefined) {
+      // Throws what says more: it does not exist, or this user may not.
+      SharedMemory.open(name, { readOnly: true, owner: 'any' }).close()
+      throw new CommandFailure(`${name} is not a ring, or not a finished one; --force removes it`)
+    }
+    if (isInUse(ring)) {
+      throw new CommandFailure(`${name} is in use by ${users(ring)}; --force removes its name`)
+    }
+  }
+  SharedMemory.unlink(name)
+}
+
+function look(name: string): RingView | undefined {
+  const view = viewRing(name)
+  try {
+    return view?.look()
+  } finally {
+    view?.close()
+  }
+}
+
+function users({ producer, consumer }: RingView): string {
+  return [producer, consumer]
+    .filter(({ alive }) => alive !== false)
+    .map(({ pid }) => `process ${String(pid)}`)
+    .join(' and ')
+}
+
+function complaintAbout(name: string, error: unknown): string {
+  if (systemCode(error) === 'ENOENT') return `there is no ${name}`
+  if (systemCode(error) === 'EACCES') return `${name}: permission denied`
+  return messageOf(error)
+}

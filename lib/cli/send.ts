@@ -1,0 +1,187 @@
+import { createHash } from 'node:crypto'
+
+import type { Producer } from '../index.js'
+import { CommandFailure, isSluiceError } from './failure.js'
+import { openInput, type Input } from './files.js'
+import { formatSeconds } from './format.js'
+import { abortAtSignals } from './interruption.js'
+import { notesOf, type Note } from './notes.js'
+import { Progress } from './progress.js'
+import { ReceiverWatch } from './receiver_watch.js'
+import {
+  isNamed,
+  joinAsSender,
+  leave,
+  receiverComes,
+  removeName,
+  shown,
+  type Session,
+  type SessionOptions,
+} from './session.js'
+import { poll } from './waiting.js'
+
+export interface TransferOptions extends SessionOptions {
+  hash?: boolean
+  quiet?: boolean
+}
+
+export interface SendOptions extends TransferOptions {
+  /** Whether the end is the receiver's having everything, or all being in the ring. */
+  wait: boolean
+}
+
+const longestMessage = 128 * 1024
+const drainPollMs = 5
+
+/** `sluice send`: resolves when the receiver has taken everything. */
+export async function send(name: string, file: string, options: SendOptions): Promise<void> {
+  const note = notesOf('send', options.quiet === true)
+  const stop = new AbortController()
+  abortAtSignals(stop)
+  const input = await openInput(file, stop.signal)
+  const session = await meetReceiver(name, options, stop.signal, note)
+  try {
+    const { hash, summary } = await new Sender(session, options, stop).send(input)
+    if (hash !== undefined) process.stderr.write(`sha256 ${hash}\n`)
+    if (process.stderr.isTTY) note(`sent ${summary}`)
+  } catch (error) {
+    giveUp(session)
+    throw stop.signal.aborted ? stop.signal.reason : error
+  }
+}
+
+/** The session, with a receiver in it if one is to be waited for. */
+async function meetReceiver(
+  name: string,
+  options: SendOptions,
+  signal: AbortSignal,
+  note: Note,
+): Promise<Session<Producer>> {
+  for (;;) {
+    const session = await joinAsSender(name, options, signal, note)
+    try {
+      if (!options.wait || (await receiverComes(session.ring, options, signal, note))) {
+        return session
+      }
+    } catch (error) {
+      giveUp(session)
+      throw error
+    }
+    leave(session)
+  }
+}
+
+function giveUp({ ring, end }: Session<Producer>): void {
+  // Not close(): the receiver must not take this for the end.
+  end.abandon()
+  // With nobody there the ring would only be in the way of the next transfer.
+  if (!ring.stats().consumer.alive) removeName(ring)
+}
+
+class Sender {
+  readonly #ring
+  readonly #producer: Producer
+  readonly #options: SendOptions
+  readonly #stop: AbortController
+  readonly #watch: ReceiverWatch
+  readonly #messageLength: number
+
+  constructor(session: Session<Producer>, options: SendOptions, stop: AbortController) {
+    this.#ring = session.ring
+    this.#producer = session.end
+    this.#options = options
+    this.#stop = stop
+    // Several messages fit: the two sides work at the same time.
+    this.#messageLength = Math.min(longestMessage, this.#ring.capacity / 8)
+    this.#watch = new ReceiverWatch(this.#ring, (failure) => {
+      stop.abort(failure)
+    })
+  }
+
+  async send({ stream, size }: Input): Promise<{ hash: string | undefined; summary: string }> {
+    const hash = this.#options.hash === true ? createHash('sha256') : undefined
+    const progress = new Progress('sending', size, this.#options.quiet !== true)
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        hash?.update(chunk)
+        for (let start = 0; start < chunk.byteLength; start += this.#messageLength) {
+          const piece = chunk.subarray(start, start + this.#messageLength)
+          if (!this.#producer.tryWrite(piece)) await this.#write(piece)
+          progress.bytes += piece.byteLength
+        }
+      }
+      // The watch would take a receiver that leaves after the end for one that leaves too early.
+      this.#watch.stop()
+      this.#stop.signal.throwIfAborted()
+      this.#producer.close()
+      if (this.#options.wait) await this.#delivered()
+      else this.#requireReachable()
+    } finally {
+      this.#watch.stop()
+      progress.stop()
+    }
+    return { hash: hash?.digest('hex'), summary: progress.stop() }
+  }
+
+  async #write(piece: Buffer): Promise<void> {
+    const { timeout } = this.#options
+    for (;;) {
+      try {
+        await this.#producer.write(piece, { signal: this.#stop.signal, timeout })
+        return
+      } catch (error) {
+        if (isSluiceError(error, 'ERR_SLUICE_TIMEOUT')) throw this.#tookNothing()
+        const gone =
+          isSluiceError(error, 'ERR_SLUICE_PEER_DIED') ||
+          isSluiceError(error, 'ERR_SLUICE_PEER_CLOSED')
+        if (!gone) throw error
+        if (this.#watch.isGone()) throw this.#watch.failure()
+        // It was the receiver of an earlier transfer that has gone; this one's is still to come.
+        await poll(
+          () => this.#ring.stats().consumer.alive || undefined,
+          drainPollMs,
+          this.#stop.signal,
+        )
+      }
+    }
+  }
+
+  /** What is taken has been written out: `recv` gives a message back only then. */
+  async #delivered(): Promise<void> {
+    const timeout = this.#options.timeout ?? Infinity
+    let left = this.#ring.capacity
+    let since = performance.now()
+    await poll(
+      () => {
+        const isGone = this.#watch.isGone()
+        // Looked at after the life of the receiver: what it did last counts.
+        const { used } = this.#ring.stats()
+        if (used === 0) return true
+        if (isGone) throw this.#watch.failure()
+        if (used !== left) {
+          left = used
+          since = performance.now()
+        } else if (performance.now() - since > timeout) {
+          throw this.#tookNothing()
+        }
+        return undefined
+      },
+      drainPollMs,
+      this.#stop.signal,
+    )
+  }
+
+  /** Nobody will find what is left in a ring without a name. */
+  #requireReachable(): void {
+    const { used, consumer } = this.#ring.stats()
+    if (used > 0 && !consumer.alive && !isNamed(this.#ring)) {
+      throw new CommandFailure(`somebody has removed ${shown(this.#ring)}`)
+    }
+  }
+
+  #tookNothing(): CommandFailure {
+    return new CommandFailure(
+      `nothing was taken from ${shown(this.#ring)} for ${formatSeconds(this.#options.timeout ?? 0)}`,
+    )
+  }
+}

@@ -1,0 +1,50 @@
+/** What options and arguments may hold: each function turns a text into a value or says why not. */
+import { InvalidArgumentError } from 'commander'
+
+const units: Partial<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
+const longestSeconds = 2_000_000 // a timer takes 2^31 - 1 ms
+
+/** `65536`, `64K`, `1M`: a ring's capacity in bytes. */
+export function parseCapacity(text: string): number {
+  const match = /^(?<digits>\d+)(?<unit>[KMG]?)(?:i?B)?$/i.exec(text)
+  const unit = units[match?.groups?.['unit']?.toUpperCase() ?? '']
+  const bytes = Number(match?.groups?.['digits']) * (unit ?? NaN)
+  if (!(bytes >= 4096 && bytes <= 2 ** 30 && Number.isInteger(Math.log2(bytes)))) {
+    throw new InvalidArgumentError('Expected a power of two from 4K to 1G, such as 1M.')
+  }
+  return bytes
+}
+
+/** `600`, `0660`: permission bits in octal. */
+export function parseMode(text: string): number {
+  if (!/^0?[0-7]{1,3}$/.test(text)) {
+    throw new InvalidArgumentError('Expected permission bits in octal, such as 660.')
+  }
+  return parseInt(text, 8)
+}
+
+/** Seconds, as milliseconds. */
+export function parseSeconds(text: string): number {
+  const seconds = text.trim() === '' ? NaN : Number(text)
+  if (!(seconds >= 0 && seconds <= longestSeconds)) {
+    throw new InvalidArgumentError('Expected a number of seconds, such as 2.5.')
+  }
+  return seconds * 1000
+}
+
+export function parseCount(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : NaN
+  if (!(count >= 1 && count <= 1000)) {
+    throw new InvalidArgumentError('Expected a whole number from 1 to 1000.')
+  }
+  return count
+}
+
+/** A user's id, or `any`. */
+export function parseOwner(text: string): number | 'any' {
+  if (text === 'any') return text
+  if (!/^\d{1,10}$/.test(text) || Number(text) > 0xffffffff) {
+    throw new InvalidArgumentError("Expected a user's numeric id, or any.")
+  }
+  return Number(text)
+}

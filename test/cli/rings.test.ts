@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+import { Ring, SharedMemory } from '../../lib/index.js'
+import { sluice } from '../support/command.js'
+import { closedAfterTest, namedRing, uniqueName } from '../support/rings.js'
+
+const exists = (name: string) => existsSync(`/dev/shm${name}`)
+
+interface Row {
+  name: string
+  [field: string]: unknown
+}
+
+async function listed(name: string): Promise<Row | undefined> {
+  const { code, stdout } = await sluice(['ls', '--json', '--interval', '0.05']).finished
+  expect(code).toBe(0)
+  return (JSON.parse(stdout.toString()) as Row[]).find((row) => row.name === name)
+}
+
+test('ls shows a ring, its fill and who is at its ends, and disturbs nothing', async () => {
+  const ring = namedRing(8192)
+  const producer = ring.producer()
+  producer.tryWrite(Buffer.alloc(100))
+  producer.tryWrite(Buffer.alloc(100))
+  const row = {
+    name: ring.name,
+    capacity: 8192,
+    used: 2 * 112,
+    uid: process.getuid?.(),
+    mode: '600',
+    producer: { pid: process.pid, state: 'alive', messages: 2, messagesPerSecond: 0 },
+    consumer: { pid: null, state: 'never', messages: 0, messagesPerSecond: 0 },
+  }
+  expect(await listed(ring.name)).toEqual(row)
+
+  producer.abandon()
+  expect(await listed(ring.name)).toMatchObject({ producer: { state: 'dead' } })
+  const consumer = ring.consumer()
+  consumer.tryRead()
+  consumer.close()
+  expect(await listed(ring.name)).toMatchObject({
+    used: 112,
+    consumer: { pid: process.pid, state: 'closed', messages: 1 },
+  })
+})
+
+test('ls samples the rates of both sides', async () => {
+  const ring = namedRing()
+  const producer = ring.producer()
+  const consumer = ring.consumer()
+  const flow = setInterval(() => {
+    producer.tryWrite(Buffer.alloc(8))
+    consumer.tryRead()
+  }, 1)
+  const row = await listed(ring.name)
+  clearInterval(flow)
+  expect(row).toMatchObject({
+    producer: { messagesPerSecond: expect.toSatisfy((rate: number) => rate > 0) as number },
+    consumer: { messagesPerSecond: expect.toSatisfy((rate: number) => rate > 0) as number },
+  })
+})
+
+test('ls prints a line for each ring, and leaves out what is no ring', async () => {
+  const ring = namedRing()
+  const other = uniqueName()
+  closedAfterTest(SharedMemory.create(other, { size: 100_000 }))
+  const { code, stdout } = await sluice(['ls', '--interval', '0']).finished
+  expect(code).toBe(0)
+  const lines = stdout.toString().split('\n')
+  expect(lines[0]).toMatch(/^NAME +CAPACITY +USED +FILL +PRODUCER +MSG\/S +CONSUMER +MSG\/S$/)
+  const line = lines.find((text) => text.startsWith(`${ring.name} `))
+  expect(line).toMatch(/ 4 KiB +0 B +0% +never +0 +never +0$/)
+  expect(stdout.toString()).not.toContain(`${other} `)
+})
+
+test('rm removes a ring', async () => {
+  const { name } = namedRing()
+  expect(await sluice(['rm', name.slice(1)]).finished).toMatchObject({ code: 0, stderr: '' })
+  expect(exists(name)).toBe(false)
+})
+
+test('rm refuses a ring in use, removes the others, and --force removes it', async () => {
+  const [used, unused] = [namedRing(), namedRing()]
+  used.consumer()
+  expect(await sluice(['rm', used.name, unused.name]).finished).toMatchObject({
+    code: 1,
+    stderr: `sluice rm: ${used.name} is in use by process ${String(process.pid)}; --force removes its name\n`,
+  })
+  expect([exists(used.name), exists(unused.name)]).toEqual([true, false])
+  expect((await sluice(['rm', '--force', used.name]).finished).code).toBe(0)
+  expect(exists(used.name)).toBe(false)
+})
+
+test('rm refuses what is no ring, and what does not exist', async () => {
+  const name = uniqueName()
+  closedAfterTest(SharedMemory.create(name, { size: 100_000 }))
+  const missing = uniqueName()
+  const { code, stderr } = await sluice(['rm', name, missing]).finished
+  expect(code).toBe(1)
+  expect(stderr).toBe(
+    `sluice rm: ${name} is not a ring, or not a finished one; --force removes it\n` +
+      `sluice rm: there is no ${missing}\n`,
+  )
+  expect(exists(name)).toBe(true)
+})
+
+test('rm --dead removes rings whose users are gone, and no others', async () => {
+  const [dead, alive, untouched] = [namedRing(), namedRing(), namedRing()]
+  dead.producer().abandon()
+  alive.producer()
+  const { code, stdout } = await sluice(['rm', '--dead', dead.name, alive.name, untouched.name])
+    .finished
+  expect({ code, text: stdout.toString() }).toEqual({ code: 0, text: `removed ${dead.name}\n` })
+  expect([dead, alive, untouched].map(({ name }) => exists(name))).toEqual([false, true, true])
+})
+
+test('a ring of another user can be looked at as far as it is open', async () => {
+  const name = uniqueName()
+  closedAfterTest(Ring.create(name, { mode: 0o644 })).producer()
+  // Root may write everything: only another user sees it read-only.
+  if (process.getuid?.() === 0) {
+    const { stdout } = await sluice(['ls', '--json', '--interval', '0'], { uid: 65534 }).finished
+    const row = (JSON.parse(stdout.toString()) as Row[]).find((each) => each.name === name)
+    expect(row).toMatchObject({
+      capacity: 2 ** 20,
+      producer: { pid: process.pid, state: 'unknown' },
+      consumer: { state: 'never' },
+    })
+  }
+})

@@ -1,0 +1,168 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+import { Ring, SharedMemory } from '../../lib/index.js'
+import { sluice } from '../support/command.js'
+import { temporaryFolder } from '../support/folder.js'
+import { closedAfterTest, uniqueName } from '../support/rings.js'
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+const exists = (name: string) => existsSync(`/dev/shm${name}`)
+const succeeded = { code: 0, signal: null, stderr: '' }
+
+test('the receiver first: stdin arrives on stdout, and the ring is gone', async () => {
+  const name = uniqueName()
+  const receiver = sluice(['recv', name])
+  await receiver.says('waiting for a sender')
+  const sender = sluice(['send', name], { input: 'a few bytes\n' })
+  expect(await sender.finished).toMatchObject(succeeded)
+  const { code, stdout } = await receiver.finished
+  expect({ code, text: stdout.toString() }).toEqual({ code: 0, text: 'a few bytes\n' })
+  expect(exists(name)).toBe(false)
+})
+
+test('the sender first: it waits for the receiver', async () => {
+  const name = uniqueName()
+  const sender = sluice(['send', name], { input: 'a few bytes\n' })
+  await sender.says(`waiting for a receiver ("sluice recv ${name.slice(1)}")`)
+  const receiver = await sluice(['recv', name]).finished
+  expect(receiver).toMatchObject(succeeded)
+  expect(receiver.stdout.toString()).toBe('a few bytes\n')
+  expect((await sender.finished).code).toBe(0)
+  expect(exists(name)).toBe(false)
+})
+
+test('a file of 200 MB arrives whole, and both sides print its hash', async () => {
+  const folder = temporaryFolder()
+  const [source, target] = [join(folder, 'source'), join(folder, 'target')]
+  const block = randomBytes(1_000_003)
+  const content = Buffer.alloc(200_000_000)
+  for (let at = 0; at < content.length; at += block.length) block.copy(content, at)
+  writeFileSync(source, content)
+
+  const name = uniqueName()
+  const receiver = sluice(['recv', name, target, '--hash', '--quiet'])
+  const sender = sluice(['send', name, source, '--hash', '--quiet'])
+  const stderr = `sha256 ${sha256(content)}\n`
+  expect(await sender.finished).toMatchObject({ code: 0, stderr })
+  expect(await receiver.finished).toMatchObject({ code: 0, stderr })
+  expect(sha256(readFileSync(target))).toBe(sha256(content))
+})
+
+test.each([
+  ['nothing', 0],
+  ['one byte', 1],
+  ['less than the ring', 4095],
+  ['many times the ring', 100_001],
+])('%s passes the smallest ring', async (_, length) => {
+  const name = uniqueName()
+  const content = randomBytes(length)
+  const receiver = sluice(['recv', name, '--capacity', '4K', '-q'])
+  const sender = sluice(['send', name, '--capacity', '4K', '-q'], { input: content })
+  expect(await sender.finished).toMatchObject(succeeded)
+  expect(await receiver.finished).toMatchObject({ ...succeeded, stdout: content })
+})
+
+test('an empty stream makes an empty file', async () => {
+  const name = uniqueName()
+  const target = join(temporaryFolder(), 'target')
+  writeFileSync(target, 'the old content')
+  const receiver = sluice(['recv', name, target])
+  expect((await sluice(['send', name], { input: '' }).finished).code).toBe(0)
+  expect((await receiver.finished).code).toBe(0)
+  expect(readFileSync(target, 'utf8')).toBe('')
+})
+
+test('--no-wait leaves what fits in the ring for a later receiver', async () => {
+  const name = uniqueName()
+  const sent = await sluice(['send', name, '--no-wait'], { input: 'for later' }).finished
+  expect(sent).toMatchObject(succeeded)
+  const received = await sluice(['recv', name]).finished
+  expect(received).toMatchObject({ ...succeeded, stdout: Buffer.from('for later') })
+  expect(exists(name)).toBe(false)
+})
+
+test('--no-wait waits for a receiver when the ring is full', async () => {
+  const name = uniqueName()
+  const content = randomBytes(50_000)
+  const args = ['send', name, '--no-wait', '--capacity', '4K']
+  const sender = sluice(args, { input: content })
+  expect((await sluice(['recv', name, '-q']).finished).stdout).toEqual(content)
+  expect(await sender.finished).toMatchObject(succeeded)
+})
+
+test('one transfer after the other through the same name', async () => {
+  const name = uniqueName()
+  const senders = []
+  for (const text of ['first', 'second', 'third']) {
+    const sender = sluice(['send', name, '-q'], { input: text })
+    senders.push(sender.finished)
+    expect((await sluice(['recv', name, '-q']).finished).stdout.toString()).toBe(text)
+    expect((await sender.finished).code).toBe(0)
+  }
+})
+
+test('a ring whose stream was read to its end by a program takes a new one', async () => {
+  const name = uniqueName()
+  const ring = closedAfterTest(Ring.create(name))
+  const producer = ring.producer()
+  await producer.write(Buffer.from('old'))
+  producer.close()
+  const consumer = ring.consumer()
+  for await (const message of consumer) expect(message.toString()).toBe('old')
+  consumer.close()
+
+  const sender = sluice(['send', name, '-q'], { input: 'new' })
+  expect((await sluice(['recv', name]).finished).stdout.toString()).toBe('new')
+  expect((await sender.finished).code).toBe(0)
+})
+
+test('the other side may be a program that uses the library', async () => {
+  const name = uniqueName()
+  const consumer = closedAfterTest(Ring.create(name)).consumer()
+  const sender = sluice(['send', name, '-q'], { input: 'to a program' })
+  const chunks = []
+  for await (const message of consumer) chunks.push(message)
+  expect(Buffer.concat(chunks).toString()).toBe('to a program')
+  expect((await sender.finished).code).toBe(0)
+})
+
+test('a receiver that waits joins the ring that has taken the name', async () => {
+  const name = uniqueName()
+  const receiver = sluice(['recv', name])
+  await receiver.says('waiting for a sender')
+  SharedMemory.unlink(name)
+  const sender = sluice(['send', name, '-q'], { input: 'x' })
+  expect((await receiver.finished).stdout.toString()).toBe('x')
+  expect((await sender.finished).code).toBe(0)
+})
+
+test('a sender that waits joins the ring that has taken the name', async () => {
+  const name = uniqueName()
+  const sender = sluice(['send', name], { input: 'x' })
+  await sender.says('waiting for a receiver')
+  SharedMemory.unlink(name)
+  expect((await sluice(['recv', name, '-q']).finished).stdout.toString()).toBe('x')
+  expect((await sender.finished).code).toBe(0)
+})
+
+test('senders and receivers that come without order all find each other', async () => {
+  const name = uniqueName()
+  const texts = Array.from({ length: 12 }, (_, i) => `message ${String(i)}`)
+  const sending = (async () => {
+    for (const text of texts) {
+      expect(await sluice(['send', name, '-q'], { input: text }).finished).toMatchObject(succeeded)
+    }
+  })()
+  const received = []
+  while (received.length < texts.length) {
+    const { code, stdout } = await sluice(['recv', name, '-q']).finished
+    expect(code).toBe(0)
+    received.push(stdout.toString())
+  }
+  await sending
+  expect(received).toEqual(texts)
+  expect(exists(name)).toBe(false)
+})

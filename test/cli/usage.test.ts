@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+import { root, sluice } from '../support/command.js'
+
+test.each([
+  [[], 'Usage: sluice [options] [command]'],
+  [['frobnicate'], "unknown command 'frobnicate'"],
+  [['--frobnicate'], "unknown option '--frobnicate'"],
+  [['send'], "missing required argument 'name'"],
+  [['send', 'a', 'b', 'c'], 'too many arguments'],
+  [['recv', 'a', '--no-wait'], "unknown option '--no-wait'"],
+  [['send', 'a', '--capacity', '5000'], 'Expected a power of two from 4K to 1G'],
+  [['send', 'a', '--capacity', '2G'], 'Expected a power of two from 4K to 1G'],
+  [['send', 'a', '--mode', '900'], 'Expected permission bits in octal'],
+  [['recv', 'a', '--timeout', 'soon'], 'Expected a number of seconds'],
+  [['recv', 'a', '--timeout', '-1'], 'Expected a number of seconds'],
+  [['recv', 'a', '--owner', 'root'], "Expected a user's numeric id"],
+  [['rm'], 'name the rings to remove, or give --dead'],
+])('sluice %j is wrong usage', async (args, message) => {
+  const { code, stdout, stderr } = await sluice(args).finished
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toContain(message)
+})
+
+test.each([
+  ['an empty name', ''],
+  ['a name with a slash', 'a/b'],
+  ['a name that is too long', 'a'.repeat(256)],
+])('%s is refused', async (_, name) => {
+  const { code, stderr } = await sluice(['send', name], { input: 'x' }).finished
+  expect(code).toBe(1)
+  expect(stderr).toMatch(
+    /^sluice send: the name of a shared-memory object .*allowed are 1 to 254 bytes/,
+  )
+})
+
+test('a usage error shows how to do it', async () => {
+  const { stderr } = await sluice(['send']).finished
+  expect(stderr).toBe(
+    "sluice send: missing required argument 'name'\n" +
+      'Usage: sluice send [options] <name> [file]\n' +
+      '("sluice send --help" tells more)\n',
+  )
+})
+
+test('--version is the version of the package', async () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    version: string
+  }
+  const { code, stdout } = await sluice(['--version']).finished
+  expect({ code, text: stdout.toString() }).toEqual({ code: 0, text: `${version}\n` })
+})
+
+test.each([[['--help']], [['send', '--help']], [['recv', '--help']]])(
+  '%j shows examples',
+  async (args) => {
+    const { code, stdout } = await sluice(args).finished
+    expect(code).toBe(0)
+    expect(stdout.toString()).toContain('Examples:')
+  },
+)
+
+test('the bundled packages come with their licences', () => {
+  const text = readFileSync(join(root, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8')
+  for (const name of ['commander', 'cli-progress', 'cli-table3']) {
+    expect(text).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(MIT\\)$`, 'm'))
+  }
+})
+
+test('the command uses the library beside it, not a second copy', () => {
+  const bundle = readFileSync(join(root, 'dist/cli.cjs'), 'utf8')
+  expect(bundle).toContain('require("./index.cjs")')
+  expect(bundle).not.toContain('node-gyp-build')
+})

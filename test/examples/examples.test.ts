@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+import { Command, node, root } from '../support/command.js'
+import { temporaryFolder } from '../support/folder.js'
+
+async function linesOf(args: string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await node(args).finished
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  return stdout.toString().trim().split('\n').sort()
+}
+
+test('parent-and-child: the child gets all numbers through the inherited ring', async () => {
+  expect(await linesOf(['examples/parent-and-child/parent.mjs'])).toEqual([
+    'child: received 100000 numbers, their sum is 5000050000',
+    'parent: sent 100000 numbers',
+  ])
+})
+
+test('worker-read-sync: the blocking worker gets every line', async () => {
+  expect(await linesOf(['examples/worker-read-sync/main.mjs'])).toEqual([
+    'main: the worker counted 10 words',
+    'worker: or not to be',
+    'worker: that is the question',
+    'worker: to be',
+  ])
+})
+
+test('gzip-pipeline: what is unpacked is what was packed', async () => {
+  const [line] = await linesOf(['examples/gzip-pipeline/pack.mjs', 'package-lock.json'])
+  const { length } = readFileSync(join(root, 'package-lock.json'))
+  expect(line).toMatch(
+    new RegExp(`^${String(length)} bytes became \\d+; unpacked again: the same$`),
+  )
+})
+
+test('cpp-consumer: builds with the line that it names, and gets every measurement', async () => {
+  const program = join(temporaryFolder(), 'consume')
+  const header = readFileSync(join(root, 'examples/cpp-consumer/produce.mjs'), 'utf8')
+  const line = /^\/\/ +(g\+\+ .*)$/m.exec(header)?.[1] ?? ''
+  const [compiler = '', ...args] = line.replace('/tmp/consume', program).split(' ')
+  const build = await new Command(compiler, args).finished
+  expect({ code: build.code, stderr: build.stderr }).toEqual({ code: 0, stderr: '' })
+
+  expect(await linesOf(['examples/cpp-consumer/produce.mjs', program])).toEqual([
+    'c++: received 200000 measurements',
+    'c++: sensor 0: mean 49999',
+    'c++: sensor 1: mean 49999.5',
+    'c++: sensor 2: mean 50000',
+    'c++: sensor 3: mean 50000.5',
+    'node: sent 200000 measurements',
+  ])
+})
