@@ -106,7 +106,7 @@ function openSocket(type: 'stream' | 'seqpacket', options: ConnectionOptions): S
   }
 }
 
-const hints: Record<string, string> = {
+const hints: Partial<Record<string, string>> = {
   ENOENT: 'no server has made it',
   ECONNREFUSED: 'no server listens there',
   EACCES: "the socket's permissions, or a directory's, forbid it",

@@ -85,8 +85,8 @@ export class Incoming {
   }
 
   #takeDescriptors(): SluiceError | undefined {
-    const flags = results[Result.flags] ?? 0
-    const count = results[Result.descriptors] ?? 0
+    const flags = results[Result.flags]
+    const count = results[Result.descriptors]
     const { maxDescriptors, maxMessageLength } = this.#limits
     if (count > 0) {
       const handles = this.#handle.takeDescriptors()

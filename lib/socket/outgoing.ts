@@ -59,7 +59,7 @@ export class Outgoing {
   /** Writes as much as goes. */
   proceed(): Progress {
     while (this.#index < this.#chunks.length) {
-      const chunk = this.#chunks[this.#index] as Uint8Array
+      const chunk = this.#chunks[this.#index]
       const message = this.#messages.size > 0 ? this.#messages.get(chunk) : undefined
       const progress =
         message !== undefined || this.#keepsBoundaries
@@ -115,7 +115,7 @@ export class Outgoing {
     this.bytesWritten += count
     let left = count + this.#offset
     while (this.#index < end) {
-      const length = (this.#chunks[this.#index] as Uint8Array).byteLength
+      const length = this.#chunks[this.#index].byteLength
       if (left < length) break
       left -= length
       this.#index++
@@ -127,7 +127,7 @@ export class Outgoing {
   #endOfPlainChunks(): number {
     if (this.#messages.size === 0) return this.#chunks.length
     for (let index = this.#index + 1; index < this.#chunks.length; index++) {
-      if (this.#messages.has(this.#chunks[index] as Uint8Array)) return index
+      if (this.#messages.has(this.#chunks[index])) return index
     }
     return this.#chunks.length
   }

@@ -353,7 +353,7 @@ export class UnixConnection extends Duplex {
       this.#watch.remove(Readiness.readable)
       return
     }
-    for (let reads = 0; reads < readsPerTurn; reads++) {
+    for (let reads = 0; reads < readsPerTurn && this.#isOpen(); reads++) {
       const read = this.#incoming.read()
       if (read === nothing) return
       if (read === end) {
@@ -366,10 +366,10 @@ export class UnixConnection extends Duplex {
       }
       this.#idle?.refresh()
       this.#announceDescriptors()
-      // A listener may have destroyed it.
-      if (this.destroyed) return
-      this.#reading = this.push(read)
-      if (!this.#reading || !this.#incoming.mayHaveMore || this.destroyed) return
+      if (!this.#isOpen()) return
+      const wantsMore = this.push(read)
+      this.#reading = wantsMore
+      if (!wantsMore || !this.#incoming.mayHaveMore) return
     }
   }
 
@@ -464,6 +464,11 @@ export class UnixConnection extends Duplex {
 
   #closedError(): Error {
     return this.#failure ?? new SluiceError('ERR_SLUICE_CLOSED', 'the connection is closed')
+  }
+
+  /** A function, because listeners may destroy it between two looks. */
+  #isOpen(): boolean {
+    return !this.destroyed
   }
 
   #requireOpen(): void {

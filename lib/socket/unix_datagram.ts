@@ -250,7 +250,7 @@ export class UnixDatagram {
       try {
         message = await this.receive()
       } catch (error) {
-        if (!this.#open) return
+        if (this.closed) return
         throw error
       }
       yield message
@@ -342,11 +342,11 @@ export class UnixDatagram {
 }
 
 function credentials(): DatagramCredentials {
-  const pid = results[Result.pid] ?? 0
+  const pid = results[Result.pid]
   return {
     ...(pid > 0 && { pid }),
-    uid: (results[Result.uid] ?? 0) >>> 0,
-    gid: (results[Result.gid] ?? 0) >>> 0,
+    uid: results[Result.uid] >>> 0,
+    gid: results[Result.gid] >>> 0,
   }
 }
 

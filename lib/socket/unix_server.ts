@@ -194,7 +194,7 @@ export class UnixServer {
       try {
         connection = await this.accept()
       } catch (error) {
-        if (!this.#open) return
+        if (this.closed) return
         throw error
       }
       yield connection

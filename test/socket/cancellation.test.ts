@@ -22,9 +22,18 @@ function randomNumbers(seed: number): (below: number) => number {
 
 function cancelSoon(controller: AbortController, how: number): void {
   if (how === 0) controller.abort()
-  else if (how === 1) queueMicrotask(() => controller.abort())
-  else if (how === 2) process.nextTick(() => controller.abort())
-  else setImmediate(() => controller.abort())
+  else if (how === 1)
+    queueMicrotask(() => {
+      controller.abort()
+    })
+  else if (how === 2)
+    process.nextTick(() => {
+      controller.abort()
+    })
+  else
+    setImmediate(() => {
+      controller.abort()
+    })
 }
 
 test(`accepts and connects cancelled at random moments lose and leak nothing, ${String(rounds)} rounds`, async () => {

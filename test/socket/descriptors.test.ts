@@ -63,7 +63,7 @@ async function passed(source: DescriptorSource): Promise<FileDescriptor> {
   await one.send(Buffer.from('x'), { fds: [source] })
   const { fds } = await receiveFrom(other)
   expect(fds).toHaveLength(1)
-  return fds[0] as FileDescriptor
+  return fds[0]
 }
 
 function temporaryFile(content = ''): string {
@@ -94,7 +94,7 @@ describe.each(['stream', 'seqpacket'] as const)('over a %s connection', (type) =
     const { data, fds } = await receiveFrom(other)
     expect(data.toString()).toBe('here they are')
     expect(fds).toHaveLength(count)
-    expect(fds.every((descriptor, i) => sameFile(descriptor.number, files[i] as number))).toBe(true)
+    expect(fds.every((descriptor, i) => sameFile(descriptor.number, files[i]))).toBe(true)
     for (const descriptor of fds) {
       expect(files).not.toContain(descriptor.number)
     }
@@ -335,7 +335,7 @@ describe('the sender', () => {
     for (;;) {
       const { fds } = await receiveFrom(other)
       if (fds.length === 0) continue
-      expect(readFileSync((fds[0] as FileDescriptor).number, 'utf8')).toBe('content')
+      expect(readFileSync(fds[0].number, 'utf8')).toBe('content')
       break
     }
     await sending

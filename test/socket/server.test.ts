@@ -238,7 +238,7 @@ describe('a server', () => {
 describe('authorize', () => {
   test('lets in whom it says, and closes the others before a byte is read', async () => {
     let admit = false
-    const authorize = vi.fn((_: PeerCredentials) => admit)
+    const authorize = vi.fn<(peer: PeerCredentials) => boolean>(() => admit)
     const server = await listening({ authorize })
     const refused = await connectTo(server)
     refused.on('error', () => undefined)
@@ -315,7 +315,7 @@ describe('authorize', () => {
     expect(openDescriptors()).toEqual(before)
   })
 
-  test('allow() lets in by user and by group', async () => {
+  test('allow() lets in by user and by group', () => {
     const peer = (more: object) =>
       ({ uid: 1, gid: 2, groups: [3], sameUser: false, ...more }) as never
     expect(allow({ sameUser: true })(peer({ sameUser: true }))).toBe(true)

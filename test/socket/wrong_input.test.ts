@@ -98,7 +98,7 @@ test.each([...options, ...listenOptions])('a wrong option of listen: %s', (_, op
 test.each([...options, ['timeout', { timeout: -1 }], ['timeout NaN', { timeout: NaN }]])(
   'a wrong option of connectUnix: %s',
   (_, option) => {
-    expect(() => connectUnix('/x', option as object)).toThrow(wrong)
+    expect(() => connectUnix('/x', option)).toThrow(wrong)
   },
 )
 
@@ -118,7 +118,9 @@ test('wrong arguments of a datagram socket', async () => {
   expect(() => socket.send('text' as never, '/x')).toThrow(wrong)
   expect(() => socket.send(Buffer.from('x'), 5 as never)).toThrow(wrong)
   expect(() => socket.send(Buffer.from('x'), '')).toThrow(/empty/)
-  expect(() => socket.connect('')).toThrow(/empty/)
+  expect(() => {
+    socket.connect('')
+  }).toThrow(/empty/)
   expect(() => UnixDatagram.bind(undefined, { credentials: 1 as never })).toThrow(wrong)
 })
 

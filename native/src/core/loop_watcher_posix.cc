@@ -1,4 +1,5 @@
 // Watching by polls of libuv, on the environment's own loop.
+#include <dlfcn.h>
 #include <uv.h>
 
 #include <unordered_set>
@@ -9,6 +10,32 @@
 
 namespace sluice::binding {
 namespace {
+
+// libuv's functions, looked up: a runtime that lacks one of them must still load the addon.
+struct Libuv {
+  decltype(&uv_poll_init) poll_init = find<decltype(&uv_poll_init)>("uv_poll_init");
+  decltype(&uv_poll_start) poll_start = find<decltype(&uv_poll_start)>("uv_poll_start");
+  decltype(&uv_poll_stop) poll_stop = find<decltype(&uv_poll_stop)>("uv_poll_stop");
+  decltype(&uv_close) close = find<decltype(&uv_close)>("uv_close");
+  decltype(&uv_ref) ref = find<decltype(&uv_ref)>("uv_ref");
+  decltype(&uv_unref) unref = find<decltype(&uv_unref)>("uv_unref");
+
+  bool complete() const {
+    return poll_init != nullptr && poll_start != nullptr && poll_stop != nullptr &&
+           close != nullptr && ref != nullptr && unref != nullptr;
+  }
+
+ private:
+  template <typename Function>
+  static Function find(const char* name) {
+    return reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
+  }
+};
+
+const Libuv& libuv() {
+  static const Libuv functions;
+  return functions;
+}
 
 class LoopWatch;
 
@@ -52,7 +79,7 @@ class LoopWatch : public Watch {
       : watcher_(std::move(watcher)), id_(id) {
     if (watcher_->ending_) return;
     auto poll = std::make_unique<LoopWatcher::Poll>();
-    const int failure = uv_poll_init(watcher_->loop_, &poll->handle, descriptor);
+    const int failure = libuv().poll_init(watcher_->loop_, &poll->handle, descriptor);
     if (failure != 0) {
       throw Error::system("epoll_ctl", -failure, "cannot watch the descriptor");
     }
@@ -78,10 +105,10 @@ class LoopWatch : public Watch {
     // Urgent data never comes on a Unix socket: a way to be active without an event.
     if (wanted == kIdle) events = UV_PRIORITIZED;
     if (events == 0) {
-      uv_poll_stop(&poll_->handle);
+      libuv().poll_stop(&poll_->handle);
       return;
     }
-    const int failure = uv_poll_start(&poll_->handle, events, LoopWatcher::on_ready);
+    const int failure = libuv().poll_start(&poll_->handle, events, LoopWatcher::on_ready);
     if (failure != 0) throw Error::system("epoll_ctl", -failure, "cannot watch the descriptor");
   }
 
@@ -89,9 +116,9 @@ class LoopWatch : public Watch {
     if (poll_ == nullptr) return;
     auto* handle = reinterpret_cast<uv_handle_t*>(&poll_->handle);
     if (ref) {
-      uv_ref(handle);
+      libuv().ref(handle);
     } else {
-      uv_unref(handle);
+      libuv().unref(handle);
     }
   }
 
@@ -132,7 +159,7 @@ void LoopWatcher::on_ready(uv_poll_t* handle, int status, int events) {
 void LoopWatcher::close(Poll* poll) {
   poll->watch = nullptr;
   // The descriptor leaves the loop's epoll set now; only the memory is needed for longer.
-  uv_close(reinterpret_cast<uv_handle_t*>(&poll->handle), on_closed);
+  libuv().close(reinterpret_cast<uv_handle_t*>(&poll->handle), on_closed);
 }
 
 void LoopWatcher::on_closed(uv_handle_t* handle) {
@@ -157,6 +184,10 @@ void LoopWatcher::finish_if_done() {
 }
 
 }  // namespace
+
+bool can_watch_on_loop() {
+  return libuv().complete();
+}
 
 std::shared_ptr<Watcher> make_loop_watcher(Napi::Env env) {
   return std::make_shared<LoopWatcher>(env);

@@ -11,7 +11,8 @@ void define_platform_parts(Napi::Env env, Napi::Object exports) {
 
 Watcher& Environment::watcher() {
   if (!watcher_) {
-    watcher_ = watches_in_thread ? make_thread_watcher(env_) : make_loop_watcher(env_);
+    const bool on_loop = !watches_in_thread && can_watch_on_loop();
+    watcher_ = on_loop ? make_loop_watcher(env_) : make_thread_watcher(env_);
     watcher_->set_listener(ready_listener.Value());
   }
   return *watcher_;

@@ -58,6 +58,8 @@ class Watcher {
   Napi::FunctionReference listener_;
 };
 
+// Whether the runtime has all functions of libuv that it takes (Deno has not).
+bool can_watch_on_loop();
 std::shared_ptr<Watcher> make_loop_watcher(Napi::Env env);
 std::shared_ptr<Watcher> make_thread_watcher(Napi::Env env);
 
