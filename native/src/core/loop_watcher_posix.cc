@@ -41,7 +41,7 @@ class LoopWatch;
 
 class LoopWatcher : public Watcher, public std::enable_shared_from_this<LoopWatcher> {
  public:
-  explicit LoopWatcher(Napi::Env env) : Watcher(env) {
+  explicit LoopWatcher(Napi::Env env) : Watcher(env, Caller::kLoop) {
     NAPI_THROW_IF_FAILED_VOID(env, napi_get_uv_event_loop(env, &loop_));
     NAPI_THROW_IF_FAILED_VOID(env, napi_add_async_cleanup_hook(env, shut_down, this, &hook_));
   }

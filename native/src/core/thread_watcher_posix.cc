@@ -97,7 +97,7 @@ class ThreadWatch : public Watch {
   bool counted_ = false;
 };
 
-ThreadWatcher::ThreadWatcher(Napi::Env env) : Watcher(env) {
+ThreadWatcher::ThreadWatcher(Napi::Env env) : Watcher(env, Caller::kNodeApi) {
   const auto call = [](napi_env env, napi_value, void* context, void*) {
     // No environment: the queue is being emptied at its end.
     if (env != nullptr) static_cast<ThreadWatcher*>(context)->deliver();

@@ -45,7 +45,10 @@ class Watcher {
   virtual std::unique_ptr<Watch> watch(int descriptor, Id id) = 0;
 
  protected:
-  explicit Watcher(Napi::Env env) : env_(env) {}
+  // Who is called by the loop itself, and not through Node-API, has to make a callback's scope.
+  enum class Caller { kLoop, kNodeApi };
+
+  Watcher(Napi::Env env, Caller caller) : env_(env), caller_(caller) {}
 
   Napi::Env env() const { return env_; }
   void report(Id id, Readiness readiness);
@@ -55,6 +58,7 @@ class Watcher {
   void call_listener(Id id, Readiness readiness);
 
   Napi::Env env_;
+  Caller caller_;
   Napi::FunctionReference listener_;
 };
 

@@ -22,7 +22,9 @@ void Watcher::call_listener(Id id, Readiness readiness) {
     return;
   }
   const napi_status status =
-      napi_make_callback(env_, nullptr, receiver, listener, 2, arguments, nullptr);
+      caller_ == Caller::kLoop
+          ? napi_make_callback(env_, nullptr, receiver, listener, 2, arguments, nullptr)
+          : napi_call_function(env_, receiver, listener, 2, arguments, nullptr);
   // An exception must not leave a native callback: it becomes 'uncaughtException'. Any other
   // failure means that the environment is being terminated.
   napi_value exception = nullptr;
