@@ -19,6 +19,15 @@ const oneDoorbell = [
   'test/ring/closing.test.ts',
   'test/ring/many_endpoints.test.ts',
 ]
+// What must hold also where a thread watches descriptors instead of the loop.
+const watchingThread = [
+  'test/socket/stream.test.ts',
+  'test/socket/server.test.ts',
+  'test/socket/cancellation.test.ts',
+  'test/socket/datagram.test.ts',
+  'test/socket/seqpacket.test.ts',
+  'test/socket/workers.test.ts',
+]
 
 const long = process.env['SLUICE_LONG'] === '1'
 const common = {
@@ -50,6 +59,14 @@ export default defineConfig({
           name: 'one-doorbell',
           include: oneDoorbell,
           env: { SLUICE_NO_FUTEX_WAITV: '1' },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'watching-thread',
+          include: watchingThread,
+          env: { SLUICE_WATCH_IN_THREAD: '1' },
         },
       },
     ],

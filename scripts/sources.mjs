@@ -3,7 +3,8 @@
 //   node scripts/sources.mjs linux     prints one path a line, relative to the repository's root
 //
 // Nothing is listed by hand. Every native/src/**/*.cc belongs to every system, unless its name ends
-// in a system's suffix: _linux.cc, _darwin.cc, _win.cc, or _posix.cc for the first two.
+// in a system's suffix: _linux.cc, _darwin.cc, _freebsd.cc, _win.cc; _bsd.cc for Darwin and FreeBSD,
+// _posix.cc for all but Windows.
 
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
@@ -15,11 +16,13 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const aliases = {
   linux: ['linux', 'Linux', 'android'],
   darwin: ['darwin', 'mac', 'Darwin'],
+  freebsd: ['freebsd', 'FreeBSD'],
   win: ['win32', 'win', 'Windows'],
 }
 const suffixes = {
   linux: ['linux', 'posix'],
-  darwin: ['darwin', 'posix'],
+  darwin: ['darwin', 'bsd', 'posix'],
+  freebsd: ['freebsd', 'bsd', 'posix'],
   win: ['win'],
 }
 

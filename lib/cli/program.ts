@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { doctor, type DoctorOptions } from './doctor.js'
 import { CommandFailure, exitCodes, messageOf } from './failure.js'
 import { ls, type LsOptions } from './ls.js'
+import { nc, type NcOptions } from './nc.js'
 import { recv } from './recv.js'
 import { rm, type RmOptions } from './rm.js'
 import { echo } from './self_test.js'
@@ -82,6 +83,27 @@ A ring is refused while a living process sends or receives through it. What is u
 goes with it.`,
     )
     .action((names: string[], options: RmOptions) => rm(names, options))
+
+  subcommand(program, 'nc', 'Connects standard input and output to a Unix socket.')
+    .argument('<address>', 'unix:/path, or unix:@name for an abstract name (Linux)')
+    .option('-l, --listen', 'wait for one connection (with --datagram: for messages)')
+    .option('--seqpacket', 'a socket that keeps message boundaries')
+    .option('--datagram', 'messages without a connection')
+    .option('-v, --verbose', "tell the peer's process, user and group")
+    .option('--timeout <seconds>', 'how long to wait for the connection', parseSeconds)
+    .addOption(
+      new Option('--mode <bits>', 'with --listen, who may connect, in octal')
+        .argParser(parseMode)
+        .default(0o600, '600'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice nc -v --listen unix:/tmp/s             in one terminal
+  echo hello | sluice nc -v unix:/tmp/s         in another`,
+    )
+    .action((address: string, options: NcOptions) => nc(address, options))
 
   subcommand(program, 'doctor', 'Tells what this machine supports, and tries a ring.')
     .option('--json', 'as JSON')

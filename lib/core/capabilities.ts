@@ -21,6 +21,14 @@ export interface Capabilities {
   ring: boolean
   /** One waiting thread for 127 endpoints (futex_waitv, Linux 5.16) rather than one for each. */
   waitMany: boolean
+  /** Unix sockets with the credentials of the peer. */
+  unixSockets: boolean
+  /** Unix sockets of the type seqpacket. */
+  seqpacket: boolean
+  /** `@name` as the address of a Unix socket. */
+  abstractNames: boolean
+  /** Open files and sockets sent through a Unix socket. */
+  descriptorPassing: boolean
 }
 
 /**
@@ -44,6 +52,10 @@ export function capabilities(): Capabilities {
     sharedArrayBuffer: native.hasSharedBuffers,
     ring: true,
     waitMany: native.waitsForMany,
+    unixSockets: 'openSocket' in native,
+    seqpacket: platform === 'linux' || platform === 'freebsd',
+    abstractNames: platform === 'linux',
+    descriptorPassing: 'openSocket' in native,
   }
 }
 

@@ -8,7 +8,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { SluiceError, type SluiceErrorCode } from './errors.js'
+import type { NativeSockets } from './native_sockets.js'
 import { Wakeups } from './wakeups.js'
+import { Watches } from './watches.js'
 
 /** A system user's id, or 'any'; undefined: the current user and root. */
 export type NativeOwner = number | 'any' | undefined
@@ -89,11 +91,15 @@ interface Callbacks {
     pid?: number,
   ): Error
   onWake(ids: number[]): void
+  onReady(id: number, readiness: number): void
+  /** Whether a thread has to watch descriptors, because polls of libuv do not work. */
+  watchInThread: boolean
 }
 
-export interface NativeAddon {
+export interface NativeAddon extends NativeSockets {
   /** Put there by the first copy of this module in a thread, and shared by all. */
   wakeups?: Wakeups
+  watches?: Watches
   initialise(callbacks: Callbacks): void
   setWakeRef(ref: boolean): void
   hasExternalBuffers(): boolean
@@ -154,11 +160,13 @@ function load(): NativeAddon {
 
 export const native = load()
 
-if (native.wakeups === undefined) {
+if (native.wakeups === undefined || native.watches === undefined) {
+  const watches = new Watches()
   const wakeups = new Wakeups((ref) => {
     native.setWakeRef(ref)
   })
   native.wakeups = wakeups
+  native.watches = watches
   native.initialise({
     createError: (code, message, syscall, errno, address, pid) =>
       new SluiceError(code, message, {
@@ -170,7 +178,14 @@ if (native.wakeups === undefined) {
     onWake: (ids) => {
       wakeups.wake(ids)
     },
+    onReady: (id, readiness) => {
+      watches.ready(id, readiness)
+    },
+    // Bun ends the process at the first poll.
+    watchInThread:
+      process.versions['bun'] !== undefined || process.env['SLUICE_WATCH_IN_THREAD'] === '1',
   })
 }
 
 export const wakeups = native.wakeups
+export const watches = native.watches

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, expect } from 'vitest'
 
-import '../../lib/index.js'
+import { socketPair } from '../../lib/index.js'
 import { eventually, resources, type Resources } from './resources.js'
 
 let before: Resources
@@ -11,6 +11,7 @@ let before: Resources
 beforeAll(async () => {
   // Starts all threads of libuv's pool, which otherwise come with the first file operations.
   await Promise.all(Array.from({ length: 16 }, () => stat('.')))
+  if (process.env['SLUICE_WATCH_IN_THREAD'] === '1') await startWatchingThread()
   before = resources()
 })
 
@@ -23,3 +24,12 @@ afterAll(async () => {
     },
   )
 })
+
+/** Which then stays for as long as the process. */
+async function startWatchingThread(): Promise<void> {
+  const [one, other] = socketPair()
+  await other.send(Buffer.from('x'))
+  await one.receive()
+  one.destroy()
+  other.destroy()
+}

@@ -9,6 +9,7 @@
 namespace sluice::binding {
 
 class WaitingThreads;
+class Watcher;
 
 class Environment {
  public:
@@ -24,16 +25,29 @@ class Environment {
 
   const std::shared_ptr<WaitingThreads>& waiting_threads() const { return waiting_threads_; }
 
+  // Of descriptors; made at the first use. `ready_listener` is what it calls.
+  Watcher& watcher();
+  Napi::FunctionReference ready_listener;
+  bool watches_in_thread = false;
+
   // Set for tests and for runtimes that refuse ArrayBuffers over foreign memory.
   bool external_buffers_forbidden = false;
 
   // Constructors of the wrapped classes.
   Napi::FunctionReference shared_memory;
   Napi::FunctionReference ring;
+  Napi::FunctionReference socket;
+  Napi::FunctionReference descriptor;
+
+  // What a socket's calls tell beside their result.
+  Napi::Reference<Napi::Int32Array> socket_results;
 
  private:
+  Napi::Env env_;
   // Shut down by a cleanup hook. Shared with the endpoints, whose finalizers may run later.
   std::shared_ptr<WaitingThreads> waiting_threads_;
+  // Shut down by a hook of its own. Shared with what it watches, likewise.
+  std::shared_ptr<Watcher> watcher_;
 };
 
 }  // namespace sluice::binding

@@ -1,0 +1,37 @@
+#include "core/watcher.hpp"
+
+namespace sluice::binding {
+
+void Watcher::report(Id id, Readiness readiness) {
+  if (listener_.IsEmpty()) return;
+  // The C API: what fails while an environment is terminated must not throw out of a callback.
+  napi_handle_scope scope = nullptr;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
+  call_listener(id, readiness);
+  napi_close_handle_scope(env_, scope);
+}
+
+void Watcher::call_listener(Id id, Readiness readiness) {
+  napi_value listener = nullptr;
+  napi_value receiver = nullptr;
+  napi_value arguments[2] = {};
+  if (napi_get_reference_value(env_, listener_, &listener) != napi_ok ||
+      napi_get_global(env_, &receiver) != napi_ok ||
+      napi_create_uint32(env_, id, &arguments[0]) != napi_ok ||
+      napi_create_uint32(env_, readiness, &arguments[1]) != napi_ok) {
+    return;
+  }
+  const napi_status status =
+      caller_ == Caller::kLoop
+          ? napi_make_callback(env_, nullptr, receiver, listener, 2, arguments, nullptr)
+          : napi_call_function(env_, receiver, listener, 2, arguments, nullptr);
+  // An exception must not leave a native callback: it becomes 'uncaughtException'. Any other
+  // failure means that the environment is being terminated.
+  napi_value exception = nullptr;
+  if (status == napi_pending_exception &&
+      napi_get_and_clear_last_exception(env_, &exception) == napi_ok) {
+    napi_fatal_exception(env_, exception);
+  }
+}
+
+}  // namespace sluice::binding

@@ -1,0 +1,87 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+
+import { socketPath, temporaryDirectory } from '../support/sockets.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const run = promisify(execFile)
+const isRoot = process.getuid?.() === 0
+
+/** Started, and listening. */
+async function serving(example: string, path: string): Promise<void> {
+  const server = spawn(process.execPath, [join(root, 'examples', example), path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(server, 'exit')
+  onTestFinished(async () => {
+    server.kill('SIGKILL')
+    await exited
+  })
+  await once(server.stdout, 'data')
+  chmodSync(dirname(path), 0o755)
+}
+
+function asUser(uid: number | undefined, script: string, ...args: string[]): Promise<string> {
+  return run(
+    '/usr/bin/python3',
+    ['-c', script, ...args],
+    uid === undefined ? {} : { uid, gid: uid },
+  ).then(({ stdout }) => stdout)
+}
+
+test('auth-server answers this user, and 403 to others', async () => {
+  const path = socketPath()
+  await serving('auth-server/http.mjs', path)
+  const ask = `import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')
+print(s.makefile().read())`
+  expect(await asUser(undefined, ask, path)).toMatch(/^HTTP\/1.1 200 .*hello, user/s)
+  if (isRoot) expect(await asUser(1234, ask, path)).toMatch(/^HTTP\/1.1 403 .*user 1234 may not/s)
+})
+
+test('auth-server with authorize closes the others before a byte', async () => {
+  const path = socketPath()
+  await serving('auth-server/lines.mjs', path)
+  const ask = `import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+print(s.makefile().read() or 'nothing')`
+  expect(await asUser(undefined, ask, path)).toMatch(/^hello, user/)
+  if (isRoot) expect(await asUser(1234, ask, path)).toBe('nothing\n')
+})
+
+test('hot-restart: under load no request fails', async () => {
+  const { stdout, stderr } = await run(process.execPath, [
+    join(root, 'examples/hot-restart/main.mjs'),
+  ])
+  expect({ stdout, stderr }).toEqual({
+    stdout: '4 servers answered, 0 requests failed\n',
+    stderr: '',
+  })
+})
+
+test('log-sink: the worker writes into files that it could not open', async () => {
+  const paths = ['one', 'two'].map((name) => join(temporaryDirectory(), name))
+  await run(process.execPath, [join(root, 'examples/log-sink/supervisor.mjs'), ...paths])
+  const uid = isRoot ? 65_534 : process.getuid?.()
+  for (const path of paths) {
+    expect(readFileSync(path, 'utf8')).toBe(`written by user ${String(uid)}\n`)
+  }
+})
+
+test('wayland-like: descriptors in mid-stream come to the right messages', async () => {
+  const path = socketPath()
+  await serving('wayland-like/compositor.mjs', path)
+  const { stdout } = await run(process.execPath, [
+    join(root, 'examples/wayland-like/client.mjs'),
+    path,
+  ])
+  expect(stdout).toBe('client: 10 sums are right\n')
+})
