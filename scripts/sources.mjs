@@ -1,10 +1,44 @@
-// placeholder replaced by the platform scan
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+// The addon's source files for one system: the one list that binding.gyp and CMakeLists.txt share.
+//
+//   node scripts/sources.mjs linux     prints one path a line, relative to the repository's root
+//
+// Nothing is listed by hand. Every native/src/**/*.cc belongs to every system, unless its name ends
+// in a system's suffix: _linux.cc, _darwin.cc, _win.cc, or _posix.cc for the first two.
 
-const root = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
-for (const part of ['core', 'memory', 'ring']) {
-  for (const file of readdirSync(join(root, 'native/src', part)).sort()) {
-    if (file.endsWith('.cc')) console.log(`native/src/${part}/${file}`)
-  }
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+
+// As Node (process.platform), gyp (OS) and CMake (CMAKE_SYSTEM_NAME) call the systems.
+const aliases = {
+  linux: ['linux', 'Linux', 'android'],
+  darwin: ['darwin', 'mac', 'Darwin'],
+  win: ['win32', 'win', 'Windows'],
+}
+const suffixes = {
+  linux: ['linux', 'posix'],
+  darwin: ['darwin', 'posix'],
+  win: ['win'],
+}
+
+/** @param {string} name @returns {string[]} */
+export function sources(name) {
+  const system = Object.keys(aliases).find((key) => aliases[key].includes(name))
+  if (system === undefined) throw new Error(`no list of sources for the system '${name}'`)
+  const foreign = new Set(Object.values(suffixes).flat())
+  for (const suffix of suffixes[system]) foreign.delete(suffix)
+
+  return readdirSync(path.join(root, 'native', 'src'), { recursive: true })
+    .map((file) => String(file).replaceAll('\\', '/'))
+    .filter((file) => file.endsWith('.cc'))
+    .filter((file) => !foreign.has(file.slice(0, -'.cc'.length).split('_').at(-1) ?? ''))
+    .map((file) => `native/src/${file}`)
+    .sort()
+}
+
+const script = process.argv[1]
+if (script !== undefined && import.meta.url === pathToFileURL(script).href) {
+  console.log(sources(process.argv[2] ?? process.platform).join('\n'))
 }

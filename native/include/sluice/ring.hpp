@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "sluice/deadline.hpp"
 #include "sluice/ring_consumer.hpp"
 #include "sluice/ring_memory.hpp"
 #include "sluice/ring_producer.hpp"
@@ -74,7 +75,7 @@ class Ring {
 };
 
 inline Ring Ring::open(const std::string& name, RingMemory::Timeout timeout, const Owner& owner) {
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const auto deadline = deadline_after(timeout);
   for (;;) {
     try {
       auto memory =

@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "sluice/deadline.hpp"
 #include "sluice/doorbell.hpp"
 #include "sluice/ring_format.hpp"
 #include "sluice/ring_memory.hpp"
@@ -117,6 +118,7 @@ class RingEndpoint {
                                    : ring_.header().consumer_parked.value;
   }
   static RoleLock claim(const RingMemory& ring, Role role);
+  void require_stream_may_begin() const;
   void begin_or_resume_stream();
   bool available(const Sleep& sleep) const;
 
@@ -153,6 +155,9 @@ inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, EndpointState* sta
   state_.position = state_.published = position;
   state_.peer_position = peer_position;
   state_.messages = own().messages.load(std::memory_order_relaxed);
+  if (role == Role::kProducer) require_stream_may_begin();
+  // Before the state, with release: pairs with the acquires in `look`.
+  own().claims.fetch_add(1, std::memory_order_release);
   own().pid.store(static_cast<uint32_t>(::getpid()), std::memory_order_relaxed);
   retract();  // a predecessor may have died asleep
   if (role == Role::kProducer) {
@@ -176,15 +181,22 @@ inline RoleLock RingEndpoint::claim(const RingMemory& ring, Role role) {
 // A producer that was closed has ended its stream, and the end must not be lost: the next producer
 // begins a new stream only when a consumer has seen the end of the last. A producer that died, or
 // gave the role up, leaves its stream to the next one.
-inline void RingEndpoint::begin_or_resume_stream() {
-  const uint32_t begun = own().streams.load(std::memory_order_relaxed);
-  const bool all_seen = begun == peer().streams.load(std::memory_order_acquire);
-  if (!all_seen &&
-      own().state.load(std::memory_order_relaxed) == static_cast<uint32_t>(RoleState::kClosed)) {
+inline void RingEndpoint::require_stream_may_begin() const {
+  constexpr auto kClosed = static_cast<uint32_t>(RoleState::kClosed);
+  // acquire: pairs with the release in `RingConsumer::finish`.
+  if (own().streams.load(std::memory_order_relaxed) !=
+          peer().streams.load(std::memory_order_acquire) &&
+      own().state.load(std::memory_order_relaxed) == kClosed) {
     throw Error(error_code::kStreamEnded,
                 "the last producer of the ring ended its stream, and no consumer has read it to "
                 "the end yet; let one do so, or remove the ring");
   }
+}
+
+inline void RingEndpoint::begin_or_resume_stream() {
+  const uint32_t begun = own().streams.load(std::memory_order_relaxed);
+  // acquire: pairs with the release in `RingConsumer::finish`.
+  const bool all_seen = begun == peer().streams.load(std::memory_order_acquire);
   // The state before the count: `look` loads them the other way round, and must never see the new
   // stream together with the old state. release: pairs with the acquires there.
   own().state.store(static_cast<uint32_t>(RoleState::kOpen), std::memory_order_release);
@@ -220,6 +232,7 @@ inline WaitStatus RingEndpoint::look(const Sleep& sleep) const {
   if (available(sleep)) return WaitStatus::kReady;
   // acquire, in this order: see begin_or_resume_stream. Who sees the role closed sees the last
   // position that was published before.
+  const uint32_t claims = peer().claims.load(std::memory_order_acquire);
   const uint32_t streams = peer().streams.load(std::memory_order_acquire);
   const uint32_t state = peer().state.load(std::memory_order_acquire);
   if (state == static_cast<uint32_t>(RoleState::kNever)) return WaitStatus::kNothingYet;
@@ -231,14 +244,16 @@ inline WaitStatus RingEndpoint::look(const Sleep& sleep) const {
   } else if (lock_.is_held_elsewhere(peer_of(role_))) {
     return WaitStatus::kNothingYet;
   }
-  // The peer is gone. What it did before it went is visible now, so look once more.
+  // The peer is gone. What it did before it went is visible now, so look once more: it may even
+  // have closed in the meantime, or a successor may have come whose state this is.
   if (available(sleep)) return WaitStatus::kReady;
-  return peer().state.load(std::memory_order_acquire) == kClosed ? WaitStatus::kPeerClosed
-                                                                 : WaitStatus::kPeerDied;
+  const uint32_t last_state = peer().state.load(std::memory_order_acquire);
+  if (peer().claims.load(std::memory_order_acquire) != claims) return WaitStatus::kNothingYet;
+  return last_state == kClosed ? WaitStatus::kPeerClosed : WaitStatus::kPeerDied;
 }
 
 inline WaitStatus RingEndpoint::wait(uint32_t wanted, std::chrono::nanoseconds timeout) {
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const auto deadline = deadline_after(timeout);
   for (;;) {
     const Sleep sleep = announce(wanted);
     const WaitStatus status = look(sleep);

@@ -2,8 +2,8 @@
 // docs/ring-format.md is the same thing told to a reader who writes a peer in another language.
 //
 //      0  creator, constant   magic "SLUICERG", version, header_size, capacity
-//    128  producer's line     tail, messages, state, pid, streams begun
-//    256  consumer's line     head, messages, state, pid, streams read to their end
+//    128  producer's line     tail, messages, state, pid, streams begun, claims
+//    256  consumer's line     head, messages, state, pid, streams read to their end, claims
 //    384  consumer_parked     1: the consumer sleeps or is about to
 //    512  producer_parked     n > 0: the producer sleeps until n bytes of room are there
 //    640  consumer_doorbell   futex word, incremented to wake the consumer
@@ -47,6 +47,7 @@ struct alignas(128) RingSide {
   std::atomic<uint32_t> state;
   std::atomic<uint32_t> pid;      // information only: liveness comes from the role's lock
   std::atomic<uint32_t> streams;  // begun by producers; seen to their end by consumers
+  std::atomic<uint32_t> claims;   // tells one holder of the role from the next
 };
 
 struct alignas(128) RingWord {
@@ -79,6 +80,7 @@ static_assert(offsetof(RingSide, messages) == 4);
 static_assert(offsetof(RingSide, state) == 8);
 static_assert(offsetof(RingSide, pid) == 12);
 static_assert(offsetof(RingSide, streams) == 16);
+static_assert(offsetof(RingSide, claims) == 20);
 static_assert(sizeof(RingHeader) <= kRingHeaderSize);
 
 constexpr bool ring_capacity_is_valid(uint64_t capacity) {

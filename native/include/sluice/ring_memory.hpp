@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "sluice/deadline.hpp"
 #include "sluice/ring_format.hpp"
 #include "sluice/shared_memory.hpp"
 
@@ -60,7 +61,7 @@ inline RingMemory RingMemory::attach(std::shared_ptr<SharedMemory> memory, Timeo
     throw refuse("it has only " + std::to_string(memory->size()) + " bytes");
   }
   const RingHeader& header = *reinterpret_cast<const RingHeader*>(memory->data());
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const auto deadline = deadline_after(timeout);
   uint32_t version = 0;
   // acquire: pairs with the release in `initialise`.
   while ((version = header.version.load(std::memory_order_acquire)) == 0) {

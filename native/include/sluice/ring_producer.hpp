@@ -51,6 +51,7 @@ class RingProducer : public RingEndpoint {
   }
   void put_header(uint32_t offset, uint32_t length, int32_t type);
   bool has_room(uint32_t size);
+  void require_length(size_t length) const;
 };
 
 inline uint32_t RingProducer::needed(uint32_t length) const {
@@ -59,11 +60,20 @@ inline uint32_t RingProducer::needed(uint32_t length) const {
   return size <= to_the_end ? size : to_the_end + size;
 }
 
+inline void RingProducer::require_length(size_t length) const {
+  if (length <= ring_.max_message_length()) return;
+  throw Error(error_code::kMessageTooLong, "a message of " + std::to_string(length) +
+                                               " bytes is longer than this ring takes (" +
+                                               std::to_string(ring_.max_message_length()) + ")");
+}
+
 inline bool RingProducer::has_room(uint32_t size) {
   if (capacity_ - (state_.position - state_.peer_position) >= size) return true;
   // acquire: pairs with the consumer's store of its head; it has finished reading those bytes.
   const uint32_t head = peer().position.load(std::memory_order_acquire);
-  if (state_.published - head > capacity_ || (head & 7u) != 0) {
+  // Neither beyond what was published nor behind where the head has been.
+  if (state_.published - head > capacity_ || state_.position - head > capacity_ ||
+      (head & 7u) != 0) {
     fail_corrupt("the consumer's position is out of range");
   }
   state_.peer_position = head;
@@ -78,11 +88,7 @@ inline void RingProducer::put_header(uint32_t offset, uint32_t length, int32_t t
 
 inline std::span<std::byte> RingProducer::try_reserve(uint32_t length, int32_t type) {
   require_usable();
-  if (length > ring_.max_message_length()) {
-    throw Error(error_code::kMessageTooLong, "a message of " + std::to_string(length) +
-                                                 " bytes is longer than this ring takes (" +
-                                                 std::to_string(ring_.max_message_length()) + ")");
-  }
+  require_length(length);
   if (type < 0) throw Error(error_code::kInvalidArgument, "a message's type must not be negative");
   if (state_.length != EndpointState::kNoRecord) {
     throw Error(error_code::kInvalidState, "a reservation is open; commit or abort it first");
@@ -121,7 +127,8 @@ inline void RingProducer::commit(std::optional<uint32_t> shorter) {
 }
 
 inline void RingProducer::publish() {
-  if (state_.position == state_.published) return;
+  // A producer that gave its role up must not touch what may be its successor's.
+  if (state_.position == state_.published || !is_open()) return;
   state_.published = state_.position;
   own().messages.store(state_.messages, std::memory_order_relaxed);
   // seq_cst: the waker's store. It also releases the records: pairs with the consumer's load.
@@ -131,11 +138,7 @@ inline void RingProducer::publish() {
 }
 
 inline bool RingProducer::try_write(std::span<const std::byte> payload, int32_t type) {
-  if (payload.size() > ring_.max_message_length()) {
-    throw Error(error_code::kMessageTooLong, "a message of " + std::to_string(payload.size()) +
-                                                 " bytes is longer than this ring takes (" +
-                                                 std::to_string(ring_.max_message_length()) + ")");
-  }
+  require_length(payload.size());
   const auto room = try_reserve(static_cast<uint32_t>(payload.size()), type);
   if (room.data() == nullptr) return false;
   if (!payload.empty()) std::memcpy(room.data(), payload.data(), payload.size());
@@ -145,6 +148,7 @@ inline bool RingProducer::try_write(std::span<const std::byte> payload, int32_t 
 
 inline WaitStatus RingProducer::wait_for_room(uint32_t length, std::chrono::nanoseconds timeout) {
   require_usable();
+  require_length(length);
   publish();
   const uint32_t total = needed(length);
   return has_room(total) ? WaitStatus::kReady : wait(total, timeout);

@@ -21,7 +21,7 @@ enum class Access { kReadWrite, kReadOnly };
 // user, so by default the owner must be the effective user or root.
 struct Owner {
   bool any = false;
-  std::optional<uint32_t> uid;  // this user too
+  std::optional<uint32_t> uid = {};  // this user too
 };
 
 // Thrown for an object without bytes: its creator has not sized it yet, or died before it did.
@@ -52,7 +52,7 @@ class SharedMemory {
 
   struct FileOptions {
     uint64_t offset = 0;
-    std::optional<uint64_t> length;  // to the end of the file
+    std::optional<uint64_t> length = {};  // by default to the end of the file
     bool read_only = false;
     bool populate = false;  // read ahead and fault in all pages now
   };

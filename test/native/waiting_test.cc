@@ -1,0 +1,223 @@
+// Sleeping and waking: no wake-up is lost, no wait outlasts its time, and the end wakes too.
+// SLUICE_TEST_SCALE makes the stress tests longer; see check::scaled.
+#include <thread>
+
+#include "fixtures.hpp"
+
+using namespace sluice;
+using namespace fixtures;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void an_empty_ring_times_out() {
+  const Ring ring = Ring::anonymous(kSmall);
+  RingConsumer consumer = ring.consumer();
+  check::equal(consumer.wait_for_message(0ns), WaitStatus::kNothingYet);
+  check::equal(consumer.wait_for_message(-5s), WaitStatus::kNothingYet);
+  check::equal(consumer.wait_for_message(std::chrono::nanoseconds::min()), WaitStatus::kNothingYet);
+  const auto before = Clock::now();
+  check::equal(consumer.wait_for_message(30ms), WaitStatus::kNothingYet);
+  check::that(Clock::now() - before >= 30ms, "not before the time");
+  check::equal(header(ring).consumer_parked.value.load(), 0u);
+}
+
+void a_full_ring_times_out() {
+  const Ring ring = Ring::anonymous(kSmall);
+  RingProducer producer = ring.producer();
+  while (producer.try_write({})) {
+  }
+  const auto before = Clock::now();
+  check::equal(producer.wait_for_room(0, 30ms), WaitStatus::kNothingYet);
+  check::that(Clock::now() - before >= 30ms, "not before the time");
+  check::equal(header(ring).producer_parked.value.load(), 0u);
+}
+
+// A sleeping side is the one whose parked word is set. It may still be on its way to the futex;
+// the ticket sees to that.
+void until_parked(const std::atomic<uint32_t>& word) {
+  while (word.load() == 0) std::this_thread::yield();
+}
+
+// Waits as RingEndpoint::wait does but without its recheck, which would hide a lost wake-up.
+WaitStatus sleep_without_recheck(RingEndpoint& endpoint, uint32_t wanted) {
+  for (;;) {
+    const RingEndpoint::Sleep sleep = endpoint.announce(wanted);
+    const WaitStatus status = endpoint.look(sleep);
+    if (status != WaitStatus::kNothingYet) {
+      endpoint.retract();
+      return status;
+    }
+    const auto before = Clock::now();
+    endpoint.doorbell().wait(sleep.ticket, kLong);
+    check::that(Clock::now() - before < kLong, "woken by the peer, not by the time");
+  }
+}
+
+void a_message_wakes_a_consumer_that_has_no_time_limit() {
+  const Ring ring = Ring::anonymous(kSmall);
+  RingProducer producer = ring.producer();
+  RingConsumer consumer = ring.consumer();
+  std::thread sleeper([&] {
+    check::equal(consumer.wait_for_message(std::chrono::nanoseconds::max()), WaitStatus::kReady);
+  });
+  until_parked(header(ring).consumer_parked.value);
+  check::that(producer.try_write(bytes_of("wake")), "room");
+  sleeper.join();
+  check::equal(text_of(consumer.peek()), "wake");
+}
+
+void the_doorbell_returns_at_once_when_it_has_rung_since_the_ticket() {
+  const Ring ring = Ring::anonymous(kSmall);
+  const Doorbell doorbell(header(ring).consumer_doorbell.value);
+  const uint32_t ticket = doorbell.ticket();
+  doorbell.ring();
+  doorbell.wait(ticket, kLong);
+  header(ring).consumer_doorbell.value = 0xffffffffu;
+  doorbell.ring();
+  check::equal(doorbell.ticket(), 0u);
+  doorbell.wait(0xffffffffu, kLong);
+}
+
+void one_thread_waits_for_many_doorbells() {
+  std::vector<std::atomic<uint32_t>> words(std::min<size_t>(Doorbell::max_wait_any(), 8));
+  std::vector<Doorbell> doorbells;
+  std::vector<Doorbell::Waiting> waiting;
+  for (auto& word : words) doorbells.emplace_back(word);
+  for (const auto& doorbell : doorbells) waiting.push_back({&doorbell, doorbell.ticket()});
+  Doorbell::wait_any(waiting, 1ms);  // times out
+  for (const auto& doorbell : doorbells) {
+    std::thread ringer([&] { doorbell.ring(); });
+    while (doorbell.ticket() == waiting[0].ticket) Doorbell::wait_any(waiting, kLong);
+    ringer.join();
+    for (size_t i = 0; i < waiting.size(); ++i) waiting[i].ticket = doorbells[i].ticket();
+    for (auto& other : words) other = waiting[0].ticket;
+    for (auto& entry : waiting) entry.ticket = waiting[0].ticket;
+  }
+}
+
+void closing_wakes_the_peer() {
+  const Ring ring = Ring::anonymous(kSmall);
+  RingProducer producer = ring.producer();
+  RingConsumer consumer = ring.consumer();
+  std::thread reader(
+      [&] { check::equal(consumer.wait_for_message(kLong), WaitStatus::kPeerClosed); });
+  until_parked(header(ring).consumer_parked.value);
+  producer.close();
+  reader.join();
+
+  RingProducer next = ring.producer();
+  while (next.try_write({})) {
+  }
+  std::thread writer([&] { check::equal(next.wait_for_room(0, kLong), WaitStatus::kPeerClosed); });
+  until_parked(header(ring).producer_parked.value);
+  consumer.close();
+  writer.join();
+}
+
+// A sleeping producer is not woken for every record, but when half of the ring is free.
+void a_producer_is_woken_when_half_the_ring_is_free() {
+  const Ring ring = Ring::anonymous(kSmall);
+  RingProducer producer = ring.producer();
+  RingConsumer consumer = ring.consumer();
+  while (producer.try_write(bytes_of("12345678"))) {
+  }
+  check::equal(producer.look(producer.announce(16)), WaitStatus::kNothingYet);
+  uint32_t released = 0;
+  while (header(ring).producer_doorbell.value == 0) {
+    check::that(consumer.peek().has_value(), "not later than when it is empty");
+    consumer.release();
+    ++released;
+  }
+  check::equal(released, kSmall / 2 / 16);
+  check::equal(header(ring).producer_parked.value.load(), 0u);
+}
+
+// Ping-pong over a tiny ring with pauses of random length, so that each side falls asleep at every
+// possible moment of the other.
+void random_pauses_lose_no_wake_up() {
+  const Ring ring = Ring::anonymous(kSmall);
+  const uint64_t count = check::scaled(200'000);
+  std::thread writer([&] {
+    RingProducer producer = ring.producer();
+    Random random(1);
+    for (uint64_t number = 0; number < count; ++number) {
+      const NumberedRecord record(number, producer.ring().max_message_length());
+      auto room = producer.try_reserve(record.length, record.type);
+      while (room.data() == nullptr) {
+        check::equal(sleep_without_recheck(producer, producer.needed(record.length)),
+                     WaitStatus::kReady);
+        room = producer.try_reserve(record.length, record.type);
+      }
+      record.fill(room);
+      producer.commit();
+      if (random.below(16) == 0) spin(random.below(2000));
+    }
+    producer.close();
+  });
+  RingConsumer consumer = ring.consumer();
+  Random random(2);
+  uint64_t number = 0;
+  for (;;) {
+    const WaitStatus status =
+        consumer.peek() ? WaitStatus::kReady : sleep_without_recheck(consumer, 0);
+    if (status == WaitStatus::kPeerClosed) break;
+    check::equal(status, WaitStatus::kReady);
+    consumer.drain(
+        [&](const RingConsumer::Message& message) {
+          const NumberedRecord record(number, consumer.ring().max_message_length());
+          check::that(record.matches(message), "record " + std::to_string(number));
+          ++number;
+          return random.below(8) != 0;
+        },
+        1 + random.below(32));
+    if (random.below(16) == 0) spin(random.below(2000));
+  }
+  writer.join();
+  check::equal(number, count);
+}
+
+// Each side sleeps before every single message of the other.
+void a_ping_pong_of_sleepers_loses_no_wake_up() {
+  const Ring there = Ring::anonymous(kSmall);
+  const Ring back = Ring::anonymous(kSmall);
+  const uint64_t count = check::scaled(20'000);
+  std::thread echo([&] {
+    RingConsumer in = there.consumer();
+    RingProducer out = back.producer();
+    while (sleep_without_recheck(in, 0) == WaitStatus::kReady) {
+      check::that(out.try_write(in.peek()->payload), "room");
+      in.release();
+    }
+  });
+  RingProducer out = there.producer();
+  RingConsumer in = back.consumer();
+  for (uint64_t i = 0; i < count; ++i) {
+    check::that(out.try_write(bytes_of(std::to_string(i))), "room");
+    check::equal(sleep_without_recheck(in, 0), WaitStatus::kReady);
+    check::equal(text_of(in.peek()), std::to_string(i));
+    in.release();
+  }
+  out.close();
+  echo.join();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return check::run(
+      {{"an empty ring times out", an_empty_ring_times_out},
+       {"a full ring times out", a_full_ring_times_out},
+       {"a message wakes a consumer that has no time limit",
+        a_message_wakes_a_consumer_that_has_no_time_limit},
+       {"the doorbell returns at once when it has rung since the ticket",
+        the_doorbell_returns_at_once_when_it_has_rung_since_the_ticket},
+       {"one thread waits for many doorbells", one_thread_waits_for_many_doorbells},
+       {"closing wakes the peer", closing_wakes_the_peer},
+       {"a producer is woken when half the ring is free",
+        a_producer_is_woken_when_half_the_ring_is_free},
+       {"random pauses lose no wake-up", random_pauses_lose_no_wake_up},
+       {"a ping-pong of sleepers loses no wake-up", a_ping_pong_of_sleepers_loses_no_wake_up}},
+      argc, argv);
+}
