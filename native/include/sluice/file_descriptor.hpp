@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <utility>
 
 #include "sluice/error.hpp"
@@ -35,6 +36,7 @@ class FileDescriptor {
   }
 
   int get() const { return number_; }
+  int64_t number() const { return number_; }
   bool valid() const { return number_ >= 0; }
   int release() { return std::exchange(number_, -1); }
 

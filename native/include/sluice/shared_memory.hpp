@@ -1,7 +1,7 @@
 // A piece of memory that other processes can map: named, anonymous (memfd), received, or a file.
 //
-// The object owns the mapping and, where there is one, the descriptor behind it; both go when it
-// is destroyed. A read-only mapping is copy-on-write: a store into it changes a private page and
+// The object owns the mapping and, where there is one, the descriptor or handle behind it; both go
+// when it is destroyed. A read-only mapping is copy-on-write: a store into it changes a private page and
 // never kills the process.
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <string>
 
 #include "sluice/error.hpp"
-#include "sluice/file_descriptor.hpp"
+#include "sluice/system_handle.hpp"
 
 namespace sluice {
 
@@ -22,6 +22,7 @@ enum class Access { kReadWrite, kReadOnly };
 struct Owner {
   bool any = false;
   std::optional<uint32_t> uid = {};  // this user too
+  std::string sid = {};              // likewise on Windows
 };
 
 // Thrown for an object without bytes: its creator has not sized it yet, or died before it did.
@@ -46,8 +47,9 @@ class SharedMemory {
   // `seal` forbids every later change of the size, so that no holder can make another fault.
   static SharedMemory anonymous(uint64_t size, bool seal = true, bool huge_pages = false);
 
-  // Duplicates `fd`; the caller keeps its own. `require_seals` wants F_SEAL_SHRINK.
-  static SharedMemory from_descriptor(int fd, bool require_seals = true,
+  // Duplicates the descriptor or handle; the caller keeps its own. `require_seals` wants
+  // F_SEAL_SHRINK; on Windows nothing can shrink.
+  static SharedMemory from_descriptor(SystemHandleNumber number, bool require_seals = true,
                                       Access access = Access::kReadWrite);
 
   struct FileOptions {
@@ -72,18 +74,18 @@ class SharedMemory {
   std::byte* data() const { return data_; }
   uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }  // empty unless named
-  const FileDescriptor& descriptor() const { return descriptor_; }
+  const SystemHandle& descriptor() const { return descriptor_; }
   Access access() const { return access_; }
 
   // Writes changes back to the file; blocks until they are on the device.
   void sync() const;
 
  private:
-  SharedMemory(FileDescriptor descriptor, std::string name, Access access)
+  SharedMemory(SystemHandle descriptor, std::string name, Access access)
       : descriptor_(std::move(descriptor)), name_(std::move(name)), access_(access) {}
   void map(uint64_t offset, uint64_t size, bool populate);
 
-  FileDescriptor descriptor_;
+  SystemHandle descriptor_;
   std::string name_;
   Access access_ = Access::kReadWrite;
   std::byte* mapping_ = nullptr;  // page-aligned
@@ -94,4 +96,8 @@ class SharedMemory {
 
 }  // namespace sluice
 
+#if defined(_WIN32)
+#include "sluice/shared_memory_win.hpp"  // IWYU pragma: export
+#else
 #include "sluice/shared_memory_posix.hpp"  // IWYU pragma: export
+#endif

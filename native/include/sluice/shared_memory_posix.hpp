@@ -23,6 +23,13 @@ inline constexpr size_t kMaxNameLength = 30;  // PSHMNAMLEN is 31 and counts the
 inline constexpr size_t kMaxNameLength = 254;  // NAME_MAX less the slash
 #endif
 
+inline bool already_exists(const Error& error) {
+  return error.number() == EEXIST;
+}
+inline bool not_found(const Error& error) {
+  return error.number() == ENOENT;
+}
+
 inline std::string describe(int number) {
   return std::generic_category().message(number);
 }
