@@ -27,6 +27,12 @@ export function checkOptions(options: unknown, allowed: readonly string[]): void
   }
 }
 
+/** As `checkOptions`, where some of the options have to be given. */
+export function requireOptions(options: unknown, allowed: readonly string[]): void {
+  if (options === undefined) throw invalidArgument('options', 'an object', options)
+  checkOptions(options, allowed)
+}
+
 export function checkString(name: string, value: unknown): asserts value is string {
   if (typeof value !== 'string') throw invalidArgument(name, 'a string', value)
 }

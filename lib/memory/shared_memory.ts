@@ -5,6 +5,7 @@ import {
   checkOptions,
   checkOwner,
   checkString,
+  requireOptions,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
@@ -100,7 +101,7 @@ export class SharedMemory {
    * @throws `ERR_SLUICE_SYSTEM`: `EEXIST`, `ENOSPC`, `EACCES`; `ERR_SLUICE_INVALID_ARGUMENT`.
    */
   static create(name: string, options: CreateMemoryOptions): SharedMemory {
-    checkOptions(options, ['size', 'mode', 'exclusive'])
+    requireOptions(options, ['size', 'mode', 'exclusive'])
     const { size, mode = 0o600, exclusive = true } = options
     checkString('name', name)
     checkInteger('options.size', size, 1)
@@ -131,7 +132,7 @@ export class SharedMemory {
    * memfd; on macOS nothing can be sealed.
    */
   static anonymous(options: AnonymousMemoryOptions): SharedMemory {
-    checkOptions(options, ['size', 'seal', 'hugePages'])
+    requireOptions(options, ['size', 'seal', 'hugePages'])
     const { size, seal = true, hugePages = false } = options
     checkInteger('options.size', size, 1)
     checkBoolean('options.seal', seal)

@@ -1,12 +1,13 @@
 // A piece of memory that other processes can map: named, anonymous (memfd), received, or a file.
 //
 // The object owns the mapping and, where there is one, the descriptor or handle behind it; both go
-// when it is destroyed. A read-only mapping is copy-on-write: a store into it changes a private page and
-// never kills the process.
+// when it is destroyed, the mapping only when nobody else has a share of it. A read-only mapping is
+// copy-on-write: a store into it changes a private page and never kills the process.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -65,16 +66,18 @@ class SharedMemory {
   // The canonical form ("/ticks") of a name given with or without its leading slash.
   static std::string canonical_name(const std::string& name);
 
-  SharedMemory(SharedMemory&& other) noexcept;
+  SharedMemory(SharedMemory&&) noexcept = default;
   SharedMemory& operator=(SharedMemory&&) = delete;
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;
-  ~SharedMemory();
+  ~SharedMemory() = default;
 
   std::byte* data() const { return data_; }
   uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }  // empty unless named
   const SystemHandle& descriptor() const { return descriptor_; }
+  // A share of the mapping alone: who holds it keeps the memory, but not the descriptor, open.
+  std::shared_ptr<const void> mapping() const { return mapping_; }
   Access access() const { return access_; }
 
   // Writes changes back to the file; blocks until they are on the device.
@@ -88,8 +91,8 @@ class SharedMemory {
   SystemHandle descriptor_;
   std::string name_;
   Access access_ = Access::kReadWrite;
-  std::byte* mapping_ = nullptr;  // page-aligned
-  std::byte* data_ = nullptr;     // where the caller's bytes begin
+  std::shared_ptr<std::byte> mapping_;  // page-aligned; its deleter unmaps it
+  std::byte* data_ = nullptr;           // where the caller's bytes begin
   uint64_t mapping_size_ = 0;
   uint64_t size_ = 0;
 };

@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#if defined(__linux__)
+#include <sys/sysinfo.h>
+#endif
 #include <unistd.h>
 
 #include <cerrno>
@@ -72,6 +75,21 @@ inline void allocate(const FileDescriptor& descriptor, uint64_t size, const std:
   }
 #endif
 }
+
+#if defined(__linux__)
+// A memfd has no file system's limit: allocating more than there is would not fail, it would let
+// the kernel kill processes to find the pages.
+inline void require_that_machine_has(uint64_t size) {
+  struct sysinfo info = {};
+  if (::sysinfo(&info) != 0) return;
+  if (size / info.mem_unit > info.totalram + info.totalswap) {
+    throw memory_error("posix_fallocate", ENOMEM,
+                       "cannot allocate " + std::to_string(size) +
+                           " bytes of anonymous shared memory, more than this machine has",
+                       "");
+  }
+}
+#endif
 
 inline void check_owner(const struct stat& status, const Owner& owner, const std::string& name) {
   const bool trusted = owner.any || status.st_uid == ::geteuid() || status.st_uid == 0 ||
@@ -178,6 +196,7 @@ inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_
     throw detail::memory_error("memfd_create", errno, "cannot create anonymous shared memory", "");
   }
   SharedMemory memory(std::move(descriptor), "", Access::kReadWrite);
+  detail::require_that_machine_has(size);
   detail::allocate(memory.descriptor_, size, "");
   if (seal && ::fcntl(memory.descriptor_.get(), F_ADD_SEALS,
                       F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
@@ -285,29 +304,18 @@ inline void SharedMemory::map(uint64_t offset, uint64_t size, bool populate) {
   if (address == MAP_FAILED) {
     throw detail::memory_error("mmap", errno, "cannot map shared memory", name_);
   }
-  mapping_ = static_cast<std::byte*>(address);
   mapping_size_ = size + slack;
-  data_ = mapping_ + slack;
+  mapping_ = std::shared_ptr<std::byte>(
+      static_cast<std::byte*>(address),
+      [length = mapping_size_](std::byte* start) { ::munmap(start, length); });
+  data_ = mapping_.get() + slack;
   size_ = size;
 }
 
 inline void SharedMemory::sync() const {
-  if (::msync(mapping_, mapping_size_, MS_SYNC) != 0) {
+  if (::msync(mapping_.get(), mapping_size_, MS_SYNC) != 0) {
     throw detail::memory_error("msync", errno, "cannot write the mapping back", name_);
   }
-}
-
-inline SharedMemory::SharedMemory(SharedMemory&& other) noexcept
-    : descriptor_(std::move(other.descriptor_)),
-      name_(std::move(other.name_)),
-      access_(other.access_),
-      mapping_(std::exchange(other.mapping_, nullptr)),
-      data_(std::exchange(other.data_, nullptr)),
-      mapping_size_(std::exchange(other.mapping_size_, 0)),
-      size_(std::exchange(other.size_, 0)) {}
-
-inline SharedMemory::~SharedMemory() {
-  if (mapping_ != nullptr) ::munmap(mapping_, mapping_size_);
 }
 
 }  // namespace sluice

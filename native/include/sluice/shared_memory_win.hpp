@@ -257,23 +257,24 @@ inline void SharedMemory::map(uint64_t offset, uint64_t size, bool populate) {
     throw detail::memory_error("MapViewOfFile", ::GetLastError(), "cannot map shared memory",
                                name_);
   }
-  mapping_ = static_cast<std::byte*>(address);
-  size_ = size == 0 ? detail::view_size(mapping_) : size;
+  mapping_ = std::shared_ptr<std::byte>(static_cast<std::byte*>(address),
+                                        [](std::byte* view) { ::UnmapViewOfFile(view); });
+  size_ = size == 0 ? detail::view_size(mapping_.get()) : size;
   mapping_size_ = size_ + slack;
-  data_ = mapping_ + slack;
-  if (!detail::is_committed(mapping_, mapping_size_)) {
+  data_ = mapping_.get() + slack;
+  if (!detail::is_committed(mapping_.get(), mapping_size_)) {
     throw Error(error_code::kUnsealed,
                 "the shared memory has pages without memory behind them, which would make this "
                 "process fault");
   }
   if (!populate) return;
   for (uint64_t at = 0; at < mapping_size_; at += detail::kPageSize) {
-    static_cast<void>(*static_cast<volatile std::byte*>(mapping_ + at));
+    static_cast<void>(*static_cast<volatile std::byte*>(mapping_.get() + at));
   }
 }
 
 inline void SharedMemory::sync() const {
-  if (!::FlushViewOfFile(mapping_, static_cast<SIZE_T>(mapping_size_))) {
+  if (!::FlushViewOfFile(mapping_.get(), static_cast<SIZE_T>(mapping_size_))) {
     throw detail::memory_error("FlushViewOfFile", ::GetLastError(),
                                "cannot write the mapping back", name_);
   }
@@ -283,19 +284,6 @@ inline void SharedMemory::sync() const {
     throw detail::memory_error("FlushFileBuffers", ::GetLastError(),
                                "cannot write the mapping back", name_);
   }
-}
-
-inline SharedMemory::SharedMemory(SharedMemory&& other) noexcept
-    : descriptor_(std::move(other.descriptor_)),
-      name_(std::move(other.name_)),
-      access_(other.access_),
-      mapping_(std::exchange(other.mapping_, nullptr)),
-      data_(std::exchange(other.data_, nullptr)),
-      mapping_size_(std::exchange(other.mapping_size_, 0)),
-      size_(std::exchange(other.size_, 0)) {}
-
-inline SharedMemory::~SharedMemory() {
-  if (mapping_ != nullptr) ::UnmapViewOfFile(mapping_);
 }
 
 }  // namespace sluice

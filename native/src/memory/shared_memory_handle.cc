@@ -12,9 +12,10 @@
 namespace sluice::binding {
 namespace {
 
-using Holder = std::shared_ptr<SharedMemory>;
+// An ArrayBuffer's own share of the mapping, given back by its finalizer. It is the mapping's
+// alone: a finalizer may run late, and the descriptor must not stay open until then.
+using Holder = std::shared_ptr<const void>;
 
-// An ArrayBuffer's own share of the mapping, given back by its finalizer.
 void drop_holder(napi_env, void*, void* hint) {
   const std::unique_ptr<Holder> holder(static_cast<Holder*>(hint));
 }
@@ -191,7 +192,7 @@ Napi::Value SharedMemoryHandle::buffer(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     SharedMemory& memory = require_open();
     if (Environment::of(env).external_buffers_forbidden) return env.Undefined();
-    auto holder = std::make_unique<Holder>(memory_);
+    auto holder = std::make_unique<Holder>(memory.mapping());
     napi_value buffer = nullptr;
     const napi_status status = napi_create_external_arraybuffer(env, memory.data(), memory.size(),
                                                                 drop_holder, holder.get(), &buffer);
@@ -210,7 +211,7 @@ Napi::Value SharedMemoryHandle::shared_buffer(const Napi::CallbackInfo& info) {
     if (create == nullptr || Environment::of(env).external_buffers_forbidden) {
       return env.Undefined();
     }
-    auto holder = std::make_unique<Holder>(memory_);
+    auto holder = std::make_unique<Holder>(memory.mapping());
     napi_value buffer = nullptr;
     // Its finalizer may run on any thread, whence no environment in it.
     const napi_status status = create(

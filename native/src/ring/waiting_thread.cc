@@ -81,13 +81,14 @@ std::vector<WaitingThread::Id> WaitingThread::collect_woken() {
 
 void WaitingThread::sleep(uint32_t control_ticket) {
   std::vector<Doorbell::Waiting> waiting;
-  std::vector<std::shared_ptr<SharedMemory>> mapped;  // stays so while the kernel uses its words
+  // They and their memory stay while their doorbells are waited for, even when they are closed.
+  std::vector<std::shared_ptr<RingEndpoint>> kept;
   Clock::time_point wake = Clock::now() + std::chrono::hours(1);
   {
     const std::lock_guard lock(mutex_);
     for (const Sleeper& sleeper : sleepers_) {
       waiting.push_back({&sleeper.endpoint->doorbell(), sleeper.sleep.ticket});
-      mapped.push_back(sleeper.endpoint->ring().shared_memory());
+      kept.push_back(sleeper.endpoint);
       wake = std::min(wake, sleeper.recheck);
     }
   }

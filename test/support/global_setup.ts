@@ -1,0 +1,7 @@
+/** After all tests no name of theirs is left in shared memory, whichever process made it. */
+import { readdirSync } from 'node:fs'
+
+export function teardown(): void {
+  const left = readdirSync('/dev/shm').filter((name) => name.startsWith('sluice-test-'))
+  if (left.length > 0) throw new Error(`shared-memory names were left behind: ${left.join(', ')}`)
+}

@@ -1,0 +1,77 @@
+/** What this process holds of the system's resources, by the system's own word. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
+
+export interface Resources {
+  /** How many descriptors are open, by what they refer to. */
+  descriptors: Record<string, number>
+  threads: number
+  /** Mappings of shared memory. */
+  mappings: string[]
+  /** Names of this process's tests in /dev/shm. */
+  names: string[]
+}
+
+/** What the names of all objects begin with that the tests of this process make. */
+export const namePrefix = `sluice-test-${String(process.pid)}-`
+
+export function resources(): Resources {
+  return {
+    descriptors: openDescriptors(),
+    threads: threadCount(),
+    mappings: sharedMappings(),
+    names: readdirSync('/dev/shm').filter((name) => name.startsWith(namePrefix)),
+  }
+}
+
+export function openDescriptors(): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const number of readdirSync('/proc/self/fd')) {
+    let target: string
+    try {
+      target = readlinkSync(`/proc/self/fd/${number}`)
+    } catch {
+      continue // the listing's own descriptor
+    }
+    // 'socket:[123]': sockets and pipes count by their kind.
+    const kind = target.replace(/:\[\d+\]$/, '')
+    counts[kind] = (counts[kind] ?? 0) + 1
+  }
+  return counts
+}
+
+export function threadCount(): number {
+  return readdirSync('/proc/self/task').length
+}
+
+/** The lines of /proc/self/maps about shared memory: named objects, memfds and `others`. */
+export function sharedMappings(others: readonly string[] = []): string[] {
+  return readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter((line) =>
+      ['/dev/shm/', '/memfd:sluice', ...others].some((target) => line.includes(target)),
+    )
+    .map((line) => line.replace(/^\S+ (\S+) \S+ \S+ \S+ +/, '$1 '))
+}
+
+/**
+ * Resolves when `holds` does: it is asked again after each turn of the loop and each collection of
+ * garbage, until `milliseconds` are over. Then what `describe` says is the failure.
+ */
+export async function eventually(
+  holds: () => boolean,
+  describe: () => string = () => 'the condition did not come to hold',
+  milliseconds = 20_000,
+): Promise<void> {
+  const deadline = performance.now() + milliseconds
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(describe())
+    collectGarbage()
+    await turn()
+  }
+}
+
+export function collectGarbage(): void {
+  if (globalThis.gc === undefined) throw new Error('the tests need --expose-gc')
+  globalThis.gc()
+}

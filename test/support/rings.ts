@@ -1,0 +1,80 @@
+/** Rings and memory for one test: closed and removed at its end. */
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { expect, onTestFinished } from 'vitest'
+
+import {
+  Ring,
+  SharedMemory,
+  SluiceError,
+  type Consumer,
+  type Producer,
+  type SluiceErrorCode,
+} from '../../lib/index.js'
+import { native } from '../../lib/core/native.js'
+import { namePrefix } from './resources.js'
+
+let lastName = 0
+
+/** A name that no other test uses; what bears it at the end of the test is removed. */
+export function uniqueName(): string {
+  const name = `/${namePrefix}${String(++lastName)}`
+  onTestFinished(() => {
+    try {
+      SharedMemory.unlink(name)
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.errnoCode !== 'ENOENT') throw error
+    }
+  })
+  return name
+}
+
+export function closedAfterTest<T extends { close(): void }>(object: T): T {
+  onTestFinished(() => {
+    object.close()
+  })
+  return object
+}
+
+export function namedRing(capacity = 4096): Ring & { readonly name: string } {
+  return closedAfterTest(Ring.create(uniqueName(), { capacity })) as Ring & { name: string }
+}
+
+/** Both ends of a new ring in this process. */
+export function ringWithEnds(
+  capacity = 4096,
+  options: { spin?: number } = {},
+): { ring: Ring; producer: Producer; consumer: Consumer } {
+  const ring = closedAfterTest(Ring.anonymous({ capacity }))
+  return { ring, producer: ring.producer(options), consumer: ring.consumer(options) }
+}
+
+/** Whether calls without a copy can be had here; the suite also runs without. */
+export const zeroCopy = native.hasExternalBuffers()
+
+/** Writes words of a named object as a foreign process could: without sluice. */
+export function writeWords(name: string, words: Record<number, number>): void {
+  const file = openSync(`/dev/shm${name}`, 'r+')
+  try {
+    for (const [offset, value] of Object.entries(words)) {
+      const bytes = Buffer.alloc(4)
+      bytes.writeUInt32LE(value >>> 0)
+      writeSync(file, bytes, 0, 4, Number(offset))
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Moves both positions of a ring that nobody has claimed yet, as if it were old. */
+export function setPositions(ring: { readonly name: string }, position: number): void {
+  writeWords(ring.name, { 128: position, 256: position })
+}
+
+export function bytes(text: string): Uint8Array {
+  return Buffer.from(text)
+}
+
+/** Matches a SluiceError of this code. */
+export function sluiceError(code: SluiceErrorCode, more: Record<string, unknown> = {}): Error {
+  return expect.objectContaining({ name: 'SluiceError', code, ...more }) as Error
+}

@@ -1,0 +1,58 @@
+import { defineConfig } from 'vitest/config'
+
+// What must hold wherever messages are copied in native code, and wherever the kernel lets a thread
+// wait for one doorbell only: the same files run once more for each.
+const copying = [
+  'test/ring/model.test.ts',
+  'test/ring/queue.test.ts',
+  'test/ring/read_write.test.ts',
+  'test/ring/drain.test.ts',
+  'test/ring/consume.test.ts',
+  'test/ring/streams.test.ts',
+  'test/ring/two_processes.test.ts',
+  'test/ring/hostile.test.ts',
+  'test/ring/lifetimes.test.ts',
+]
+const oneDoorbell = [
+  'test/ring/read_write.test.ts',
+  'test/ring/consume.test.ts',
+  'test/ring/lifetimes.test.ts',
+  'test/ring/many_endpoints.test.ts',
+  'test/ring/ref.test.ts',
+]
+
+const long = process.env['SLUICE_LONG'] === '1'
+const common = {
+  pool: 'forks' as const,
+  isolate: true,
+  execArgv: ['--expose-gc'],
+  setupFiles: ['test/support/setup.ts'],
+  // Generous: the bound is there for what hangs, not for what is slow on a loaded machine.
+  testTimeout: long ? 3_600_000 : 60_000,
+  hookTimeout: 60_000,
+}
+
+export default defineConfig({
+  test: {
+    globalSetup: ['test/support/global_setup.ts'],
+    projects: [
+      { test: { ...common, name: 'direct', include: ['test/**/*.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'copying',
+          include: copying,
+          env: { SLUICE_NO_EXTERNAL_BUFFERS: '1' },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'one-doorbell',
+          include: oneDoorbell,
+          env: { SLUICE_NO_FUTEX_WAITV: '1' },
+        },
+      },
+    ],
+  },
+})
