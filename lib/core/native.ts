@@ -87,6 +87,7 @@ interface Callbacks {
     errno?: number,
     address?: string,
     pid?: number,
+    errnoCode?: string,
   ): Error
   onWake(ids: number[]): void
 }
@@ -161,10 +162,12 @@ if (native.wakeups === undefined) {
   })
   native.wakeups = wakeups
   native.initialise({
-    createError: (code, message, syscall, errno, address, pid) =>
+    createError: (code, message, syscall, errno, address, pid, errnoCode) =>
       new SluiceError(code, message, {
         syscall,
-        errno: errno === undefined ? undefined : -errno,
+        // Only Windows names its errors itself, and counts them upwards.
+        errno: errno === undefined || errnoCode !== undefined ? errno : -errno,
+        errnoCode,
         address,
         pid,
       }),

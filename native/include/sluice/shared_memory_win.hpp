@@ -36,7 +36,7 @@ inline Error memory_error(const char* syscall, DWORD code, const std::string& at
 
 // `name` in its canonical form, with a slash.
 inline std::wstring section_name(const std::string& name) {
-  return L"Local\\" + (kObjectPrefix + to_wide(name.substr(1)));
+  return std::wstring(L"Local\\").append(kObjectPrefix).append(to_wide(name.substr(1)));
 }
 
 // A section of the page file; every page of it is committed at once.
@@ -178,7 +178,7 @@ inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_
   static_cast<void>(seal);  // a section's size never changes
   std::random_device random;  // the system's generator here
   std::string name = "/anonymous";
-  for (int i = 0; i < 4; ++i) name += "-" + std::to_string(random());
+  for (int i = 0; i < 4; ++i) name.append("-").append(std::to_string(random()));
   SharedMemory memory = create(name, {.size = size});
   memory.name_.clear();
   return memory;

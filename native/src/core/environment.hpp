@@ -19,7 +19,8 @@ class Environment {
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
-  // Makes the JavaScript error for a native one: (code, message, syscall, errno, address, pid).
+  // Makes the JavaScript error for a native one: (code, message, syscall, errno, address, pid,
+  // errnoCode).
   Napi::FunctionReference error_factory;
 
   const std::shared_ptr<WaitingThreads>& waiting_threads() const { return waiting_threads_; }
