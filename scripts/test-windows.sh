@@ -39,7 +39,9 @@ if ! cmp -s "$cache/package.json" "$app/package.json"; then
 fi
 
 # --- the addon --------------------------------------------------------------------------------
-npx cmake-js compile -O build-windows -G Ninja --CDCMAKE_TOOLCHAIN_FILE=cmake/mingw-w64.cmake \
+cmake_js=(-O build-windows -G Ninja --CDCMAKE_TOOLCHAIN_FILE=cmake/mingw-w64.cmake)
+# Configured each time, because the list of sources is made then.
+{ npx cmake-js configure "${cmake_js[@]}" && npx cmake-js build "${cmake_js[@]}"; } \
   > "$cache/build.log" 2>&1 || { cat "$cache/build.log"; exit 1; }
 if grep -q 'warning:' "$cache/build.log"; then
   cat "$cache/build.log"

@@ -4,14 +4,18 @@
 #include <cstdlib>
 
 #include "core/environment.hpp"
+#include "core/process_resources.hpp"
 #include "memory/shared_memory_handle.hpp"
+#include "pipe/pipes.hpp"
 #include "ring/endpoint_handles.hpp"
 #include "ring/ring_handle.hpp"
 #include "ring/waiting_threads.hpp"
 
 namespace sluice::binding {
 
-Environment::Environment(Napi::Env env) : waiting_threads_(std::make_shared<WaitingThreads>(env)) {
+Environment::Environment(Napi::Env env)
+    : waiting_threads_(std::make_shared<WaitingThreads>(env)),
+      completion_port_(make_completion_port(env)) {
   // Finalizers run after the cleanup hooks; by then no thread may look at a ring any more.
   env.AddCleanupHook([](Environment* self) { self->waiting_threads_->shut_down(); }, this);
   external_buffers_forbidden = std::getenv("SLUICE_NO_EXTERNAL_BUFFERS") != nullptr;
@@ -41,6 +45,8 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   SharedMemoryHandle::define(env, exports);
   RingHandle::define(env, exports);
   define_endpoint_handles(env, exports);
+  define_pipes(env, exports);
+  define_process_resources(env, exports);
   return exports;
 }
 

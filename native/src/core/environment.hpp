@@ -8,6 +8,7 @@
 
 namespace sluice::binding {
 
+class CompletionPort;
 class WaitingThreads;
 
 class Environment {
@@ -25,6 +26,9 @@ class Environment {
 
   const std::shared_ptr<WaitingThreads>& waiting_threads() const { return waiting_threads_; }
 
+  // Null where there is no such thing (pipe/pipes.hpp).
+  const std::shared_ptr<CompletionPort>& completion_port() const { return completion_port_; }
+
   // Set for tests and for runtimes that refuse ArrayBuffers over foreign memory.
   bool external_buffers_forbidden = false;
 
@@ -35,6 +39,7 @@ class Environment {
  private:
   // Shut down by a cleanup hook. Shared with the endpoints, whose finalizers may run later.
   std::shared_ptr<WaitingThreads> waiting_threads_;
+  std::shared_ptr<CompletionPort> completion_port_;
 };
 
 }  // namespace sluice::binding
