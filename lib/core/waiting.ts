@@ -36,10 +36,17 @@ export function timedOut(what: string, timeout: number): SluiceError {
   return new SluiceError('ERR_SLUICE_TIMEOUT', `${what} timed out after ${String(timeout)} ms`)
 }
 
+/** A promise that is rejected with the reason of a signal that has aborted. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a reason can be anything
+  return Promise.reject(signal.reason)
+}
+
 interface Waiter {
   /** Settles it if it can be settled now. */
   attempt: () => boolean
   fail: (reason: unknown) => void
+  timer?: NodeJS.Timeout
 }
 
 // Longer delays make Node's timers fire at once.
@@ -65,11 +72,19 @@ export class WaitQueue {
 
   set ref(ref: boolean) {
     this.#ref = ref
+    for (const { timer } of this.#waiters) {
+      if (ref) {
+        timer?.ref()
+      } else {
+        timer?.unref()
+      }
+    }
   }
 
   /** Settles when `attempt` returns something, throws, or the wait is cancelled. */
   add<T>(what: string, attempt: () => T | typeof notYet, options: WaitOptions): Promise<T> {
     const { signal, timeout } = options
+    if (signal?.aborted === true) return aborted(signal)
     if (this.#waiters.length >= maxWaiting) {
       return Promise.reject(
         new SluiceError(
@@ -79,9 +94,8 @@ export class WaitQueue {
       )
     }
     return new Promise<T>((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined
       const settled = () => {
-        clearTimeout(timer)
+        clearTimeout(waiter.timer)
         signal?.removeEventListener('abort', abort)
       }
       const waiter: Waiter = {
@@ -107,10 +121,10 @@ export class WaitQueue {
       }
       signal?.addEventListener('abort', abort)
       if (timeout !== undefined && timeout <= longestDelay) {
-        timer = setTimeout(() => {
+        waiter.timer = setTimeout(() => {
           this.#cancel(waiter, timedOut(what, timeout))
         }, timeout)
-        if (!this.#ref) timer.unref()
+        if (!this.#ref) waiter.timer.unref()
       }
       this.#waiters.push(waiter)
     })

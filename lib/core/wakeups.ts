@@ -23,6 +23,12 @@ export class Wakeups {
     if (ref && this.#refs++ === 0) this.#setRef(true)
   }
 
+  /** Changes whether one that sleeps keeps the process alive. */
+  setRef(id: number, ref: boolean): void {
+    const sleeper = this.#sleepers.get(id)
+    if (sleeper !== undefined) this.sleeping(id, sleeper.wake, ref)
+  }
+
   /** False when it was not asleep. */
   awake(id: number): boolean {
     const sleeper = this.#sleepers.get(id)

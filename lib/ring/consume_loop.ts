@@ -5,10 +5,13 @@ import type { Sleeper } from './sleeper.js'
 const turnMs = 1
 const largestBatch = 256
 
+/** Handles at most `limit` messages; asks after each whether it is to stop. */
+type Drain = (limit: number, wasStopped: () => boolean) => { count: number; stopped: boolean }
+
 /** Handles messages as they come, from the event loop, and lets the loop turn. */
 export class ConsumeLoop {
   readonly #sleeper: Sleeper
-  readonly #drain: (limit: number) => { count: number; stopped: boolean }
+  readonly #drain: Drain
   readonly #peerIsGone: (status: WaitStatus) => void
   readonly #burst: number
   #count = 0
@@ -21,7 +24,7 @@ export class ConsumeLoop {
   /** `peerIsGone` throws what the loop shall reject with, or returns at the end of the stream. */
   constructor(
     sleeper: Sleeper,
-    drain: (limit: number) => { count: number; stopped: boolean },
+    drain: Drain,
     peerIsGone: (status: WaitStatus) => void,
     burst: number,
   ) {
@@ -75,11 +78,11 @@ export class ConsumeLoop {
     let left = this.#burst
     while (this.#running) {
       const limit = Math.min(this.#batch, left)
-      const { count, stopped } = this.#drain(limit)
+      const { count, stopped } = this.#drain(limit, this.#wasStopped)
       this.#count += count
       left -= count
       if (stopped) return true
-      if (!this.#isRunning()) return false
+      if (this.#wasStopped()) return false
       if (count < limit) {
         const status = this.#sleeper.wait(0, this.#turn)
         if (status === WaitStatus.nothingYet) return false
@@ -103,7 +106,5 @@ export class ConsumeLoop {
   }
 
   // The handler may have closed the consumer or aborted the signal.
-  #isRunning(): boolean {
-    return this.#running
-  }
+  readonly #wasStopped = (): boolean => !this.#running
 }

@@ -4,6 +4,7 @@ import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../c
 import { SluiceError } from '../core/errors.js'
 import { native, WaitStatus, type ConsumerHandle } from '../core/native.js'
 import {
+  aborted,
   checkTimeout,
   checkWaitOptions,
   notYet,
@@ -61,6 +62,7 @@ export interface ConsumeOptions {
  */
 export class Consumer extends Endpoint<ConsumerHandle> {
   readonly #maxLength: number
+  readonly #spin: number | undefined
   #bytes: Buffer | undefined
   #view: DataView | undefined
   #loop: ConsumeLoop | undefined
@@ -71,6 +73,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
   constructor(ring: RingAccess, spin: number | undefined) {
     super('consumer', ring, spin, (state, id) => new native.ConsumerHandle(ring.handle, state, id))
     this.#maxLength = ring.capacity / 2 - recordHeaderSize
+    this.#spin = spin
   }
 
   /** Whether the end of the stream has been read. */
@@ -78,11 +81,9 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return this.local[State.status] === Status.ended
   }
 
-  /** A copy of the next message; undefined when there is none now. */
+  /** A copy of the next message; undefined when there is none now, or while reads wait for it. */
   tryRead(): Buffer | undefined {
-    const copy = this.#take()
-    if (copy !== undefined) this.release()
-    return copy
+    return this.hasWaiting ? undefined : this.#next()
   }
 
   /** Resolves with a copy of the next message, or undefined at the end of the stream. */
@@ -90,14 +91,11 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     checkOptions(options, waitOptionNames)
     checkWaitOptions(options)
     this.#requireNoLoop()
-    const { signal } = options
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    if (!this.hasWaiting) {
+    if (!this.hasWaiting && options.signal?.aborted !== true) {
       const message = this.tryRead()
       if (message !== undefined || this.ended) return Promise.resolve(message)
     }
-    return this.wait('the read', () => this.tryRead() ?? (this.ended ? undefined : notYet), options)
+    return this.wait('the read', () => this.#next() ?? (this.ended ? undefined : notYet), options)
   }
 
   /**
@@ -126,11 +124,15 @@ export class Consumer extends Endpoint<ConsumerHandle> {
         'reads are waiting; a blocking call would overtake them',
       )
     }
-    if (this.#hasMessage() || this.ended) return true
-    const status = this.waitSyncFor(() => 0, timeout)
-    if (status === WaitStatus.peerDied) throw this.peerError(status)
-    if (status === WaitStatus.peerClosed) this.handle.finish()
-    return status !== WaitStatus.nothingYet
+    const deadline = performance.now() + timeout
+    // Padding that comes alone ends a wait, and is no message.
+    while (!this.#hasMessage() && !this.ended) {
+      const status = this.waitSyncFor(() => 0, deadline - performance.now())
+      if (status === WaitStatus.peerDied) throw this.peerError(status)
+      if (status === WaitStatus.peerClosed) this.handle.finish()
+      if (status === WaitStatus.nothingYet) return false
+    }
+    return true
   }
 
   /**
@@ -252,12 +254,12 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     if (this.hasWaiting) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'reads are waiting for messages')
     }
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    if (signal?.aborted === true) return aborted(signal)
+    if (this.ended) return Promise.resolve(0)
     if (spin !== undefined) this.sleeper.spin = spin
     const loop = new ConsumeLoop(
       this.sleeper,
-      (limit) => this.#drain(handler, limit),
+      (limit, wasStopped) => this.#drain(handler, limit, wasStopped),
       (status) => {
         if (status === WaitStatus.peerDied) throw this.peerError(status)
         this.handle.finish()
@@ -267,6 +269,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     this.#loop = loop
     return loop.run(signal).finally(() => {
       this.#loop = undefined
+      if (spin !== undefined) this.sleeper.spin = this.#spin
     })
   }
 
@@ -319,6 +322,12 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return !this.ended && this.#peekCopy() !== undefined
   }
 
+  #next(): Buffer | undefined {
+    const copy = this.#take()
+    if (copy !== undefined) this.release()
+    return copy
+  }
+
   /** A copy of the next message, which stays peeked. */
   #take(): Buffer | undefined {
     if (this.words.length === 0) {
@@ -340,11 +349,15 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return new RecordView(this.memory, headerSize + this.offset, length) as unknown as Buffer
   }
 
-  #drain(handler: MessageHandler, limit: number): { count: number; stopped: boolean } {
+  #drain(
+    handler: MessageHandler,
+    limit: number,
+    wasStopped: () => boolean = never,
+  ): { count: number; stopped: boolean } {
     if (this.#draining) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'the handler must not drain')
     }
-    if (this.words.length === 0) return this.#drainCopies(handler, limit)
+    if (this.words.length === 0) return this.#drainCopies(handler, limit, wasStopped)
     const local = this.local
     const batch = this.capacity >> 3
     let count = 0
@@ -360,6 +373,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
         if (local[State.length] !== noRecord) this.#advance()
         if (((local[State.position] - local[State.published]) | 0) >= batch) this.#publish()
         if (more === false) return { count, stopped: true }
+        if (wasStopped()) break
       }
     } finally {
       this.#draining = false
@@ -368,7 +382,11 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     return { count, stopped: false }
   }
 
-  #drainCopies(handler: MessageHandler, limit: number): { count: number; stopped: boolean } {
+  #drainCopies(
+    handler: MessageHandler,
+    limit: number,
+    wasStopped: () => boolean,
+  ): { count: number; stopped: boolean } {
     let count = 0
     this.#draining = true
     try {
@@ -380,6 +398,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
         if (this.local[State.status] !== 0) break
         if (this.local[State.length] !== noRecord) this.release()
         if (more === false) return { count, stopped: true }
+        if (wasStopped()) break
       }
     } finally {
       this.#draining = false
@@ -429,6 +448,8 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     }
   }
 }
+
+const never = () => false
 
 export function checkSpin(spin: unknown): asserts spin is number {
   if (typeof spin !== 'number' || !(spin >= 0 && spin <= 1e6)) {

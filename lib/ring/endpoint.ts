@@ -183,6 +183,7 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
 
   protected requireDirect(): void {
     if (this.words.length === 0) {
+      if (this.closed) this.requireUsable() // detached by the ring's close
       throw new SluiceError(
         'ERR_SLUICE_UNSUPPORTED',
         'this runtime forbids ArrayBuffers over shared memory; use the copying calls',

@@ -97,9 +97,9 @@ export class Producer extends Endpoint<ProducerHandle> {
     checkWaitOptions(options)
     const { type = 0, signal } = options
     this.#check(bytes.byteLength, type)
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    if (!this.hasWaiting && this.#put(bytes, type)) return Promise.resolve()
+    if (!this.hasWaiting && signal?.aborted !== true && this.#put(bytes, type)) {
+      return Promise.resolve()
+    }
     return this.wait(
       'the write',
       () => {
@@ -121,56 +121,21 @@ export class Producer extends Endpoint<ProducerHandle> {
     const { type = 0, timeout = Infinity } = options
     checkTimeout('options.timeout', timeout)
     this.#requireNoWaiting()
+    const deadline = performance.now() + timeout
     while (!this.#put(bytes, type)) {
-      this.#waitSync(bytes.byteLength, timeout, 'writeSync')
+      const left = Math.max(0, deadline - performance.now())
+      if (!this.#sleepSync(bytes.byteLength, left)) throw this.timedOut('writeSync', timeout)
     }
   }
 
   /**
    * Makes room for a message of `length` bytes; false when the ring is full. Then write it at
-   * `offset` of `bytes` or `view`, and `commit()`.
+   * `offset` of `bytes` or `view`, and `commit()`. False also while writes wait, which were first.
    *
    * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids it (Electron); else as `tryWrite`.
    */
   tryReserve(length: number, type = 0): boolean {
-    const local = this.local
-    if (local[State.status] !== 0) this.requireUsable()
-    if (
-      !(length >= 0 && length <= this.#maxLength && Number.isInteger(length)) ||
-      (type | 0) !== type ||
-      type < 0
-    ) {
-      this.#check(length, type)
-    }
-    if (local[State.length] !== noRecord) {
-      throw new SluiceError(
-        'ERR_SLUICE_INVALID_STATE',
-        'a reservation is open; commit or abort it first',
-      )
-    }
-    const words = this.words
-    if (words.length === 0) this.requireDirect()
-    const position = local[State.position]
-    const offset = position & this.mask
-    const size = recordSize(length)
-    const toTheEnd = this.capacity - offset
-    const total = size <= toTheEnd ? size : size + toTheEnd
-    if (
-      this.capacity - ((position - local[State.peerPosition]) | 0) < total &&
-      !this.#findRoom(total)
-    ) {
-      return false
-    }
-    if (total !== size) {
-      // A record never wraps: padding fills the rest.
-      const word = dataWord + (offset >> 2)
-      words[word] = toTheEnd - recordHeaderSize
-      words[word + 1] = paddingType
-    }
-    local[State.record] = position + (total - size)
-    local[State.length] = length
-    local[State.type] = type
-    return true
+    return !this.hasWaiting && this.#reserve(length, type)
   }
 
   /** The data area, for writing at `offset`. Dead after `ring.close()`. */
@@ -245,9 +210,6 @@ export class Producer extends Endpoint<ProducerHandle> {
     checkOptions(options, waitOptionNames)
     checkWaitOptions(options)
     this.#check(length, 0)
-    const { signal } = options
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason can be anything
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
     return this.wait(
       'ready',
       () => {
@@ -313,9 +275,51 @@ export class Producer extends Endpoint<ProducerHandle> {
       this.#check(length, type)
       return this.handle.tryWrite(bytes, type)
     }
-    if (!this.tryReserve(length, type)) return false
+    if (!this.#reserve(length, type)) return false
     this.bytes.set(bytes, this.offset)
     this.commit()
+    return true
+  }
+
+  #reserve(length: number, type: number): boolean {
+    const local = this.local
+    if (local[State.status] !== 0) this.requireUsable()
+    if (
+      !(length >= 0 && length <= this.#maxLength && Number.isInteger(length)) ||
+      typeof type !== 'number' ||
+      (type | 0) !== type ||
+      type < 0
+    ) {
+      this.#check(length, type)
+    }
+    if (local[State.length] !== noRecord) {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_STATE',
+        'a reservation is open; commit or abort it first',
+      )
+    }
+    const words = this.words
+    if (words.length === 0) this.requireDirect()
+    const position = local[State.position]
+    const offset = position & this.mask
+    const size = recordSize(length)
+    const toTheEnd = this.capacity - offset
+    const total = size <= toTheEnd ? size : size + toTheEnd
+    if (
+      this.capacity - ((position - local[State.peerPosition]) | 0) < total &&
+      !this.#findRoom(total)
+    ) {
+      return false
+    }
+    if (total !== size) {
+      // A record never wraps: padding fills the rest.
+      const word = dataWord + (offset >> 2)
+      words[word] = toTheEnd - recordHeaderSize
+      words[word + 1] = paddingType
+    }
+    local[State.record] = position + (total - size)
+    local[State.length] = length
+    local[State.type] = type
     return true
   }
 
@@ -363,10 +367,6 @@ export class Producer extends Endpoint<ProducerHandle> {
     const toTheEnd = this.capacity - (this.local[State.position] & this.mask)
     const size = recordSize(length)
     return size <= toTheEnd ? size : size + toTheEnd
-  }
-
-  #waitSync(length: number, timeout: number, what: string): void {
-    if (!this.#sleepSync(length, timeout)) throw this.timedOut(what, timeout)
   }
 
   #sleepSync(length: number, timeout: number): boolean {

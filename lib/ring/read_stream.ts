@@ -21,22 +21,36 @@ export function createRingReadStream(consumer: Consumer, options: RingReadStream
   checkInteger('options.highWaterMark', highWaterMark, 0)
   checkWaitOptions({ signal })
   const stopped = new AbortController()
+  let pumping = false
+  let asked = false
 
+  // One at a time: each push makes the stream ask again, also while this waits for the next
+  // message. It goes on until the stream is full and has not asked since.
   async function pump(stream: Readable): Promise<void> {
+    pumping = true
     for (;;) {
       const message = consumer.tryRead() ?? (await consumer.read({ signal: stopped.signal }))
       if (message === undefined) {
         stream.push(null)
         return
       }
-      if (message.byteLength > 0 && !stream.push(message)) return
+      asked = false
+      if (message.byteLength > 0 && !stream.push(message) && !isAsked()) {
+        pumping = false
+        return
+      }
     }
   }
+
+  // The push may have led to a call of `read`.
+  const isAsked = () => asked
 
   return new Readable({
     highWaterMark,
     ...(signal && { signal }),
     read() {
+      asked = true
+      if (pumping) return
       pump(this).catch((error: unknown) => {
         if (!stopped.signal.aborted) this.destroy(error as Error)
       })

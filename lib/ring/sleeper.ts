@@ -10,6 +10,7 @@ export class Sleeper {
   #immediate: NodeJS.Immediate | undefined
   #asleep = false
   #ref = true
+  #lookedInVain = false
 
   /** `isReady` looks at shared memory, cheaply; it may also say true for what turns out nothing. */
   constructor(isReady: () => boolean, spin: number | undefined) {
@@ -32,6 +33,7 @@ export class Sleeper {
 
   set ref(ref: boolean) {
     this.#ref = ref
+    if (this.#asleep) wakeups.setRef(this.id, ref)
   }
 
   /**
@@ -40,7 +42,9 @@ export class Sleeper {
    */
   wait(wanted: number, wake: () => void): WaitStatus {
     this.cancel()
-    const budget = this.#polling.budget()
+    // Who was just woken by what looking cannot find (the peer's end) must not look for it again.
+    const budget = this.#lookedInVain ? 0 : this.#polling.budget()
+    this.#lookedInVain = false
     if (budget > 0) {
       if (this.#polling.look(budget)) return WaitStatus.ready
       // An immediate that does not keep the loop alive may not run while the loop sleeps.
@@ -75,7 +79,9 @@ export class Sleeper {
         this.#lookAgainLater(wanted, budget - sliceMs, wake)
       } else {
         this.#polling.failed()
-        if (this.#sleep(wanted, wake) !== WaitStatus.nothingYet) wake()
+        if (this.#sleep(wanted, wake) === WaitStatus.nothingYet) return
+        this.#lookedInVain = true
+        wake()
       }
     })
   }

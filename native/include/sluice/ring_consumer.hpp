@@ -39,6 +39,10 @@ class RingConsumer : public RingEndpoint {
   // Records that the end of the stream has been seen, so that another stream may begin.
   void finish();
 
+  // Give the role up. What was handled has left the ring; a message that is peeked has not.
+  void close();
+  void abandon();
+
  private:
   uint32_t load_word(uint32_t offset) const {
     // relaxed: ordered by the load of the tail. Atomic, because a hostile peer may write it now.
@@ -153,6 +157,16 @@ inline WaitStatus RingConsumer::wait_for_message(std::chrono::nanoseconds timeou
 inline void RingConsumer::finish() {
   own().streams.store(peer().streams.load(std::memory_order_relaxed), std::memory_order_release);
   state_.status = EndpointStatus::kEnded;
+}
+
+inline void RingConsumer::close() {
+  if (state_.status == EndpointStatus::kUsable) publish();
+  RingEndpoint::close();
+}
+
+inline void RingConsumer::abandon() {
+  if (state_.status == EndpointStatus::kUsable) publish();
+  RingEndpoint::abandon();
 }
 
 }  // namespace sluice

@@ -277,6 +277,8 @@ inline void RingEndpoint::wake_peer() {
 
 inline void RingEndpoint::close() {
   if (!lock_.holds()) return;
+  // A stream that broke off must not look like one that ended.
+  if (state_.status == EndpointStatus::kCorrupt) return abandon();
   // release: pairs with the acquire in `look`.
   own().state.store(static_cast<uint32_t>(RoleState::kClosed), std::memory_order_release);
   abandon();

@@ -39,6 +39,8 @@ class RingProducer : public RingEndpoint {
 
   // Ends the stream, after what is committed.
   void close();
+  // Leaves the role to a successor, who goes on after what is committed.
+  void abandon();
 
   // Bytes that have to be free for a payload of this length, with the padding before it.
   uint32_t needed(uint32_t length) const;
@@ -157,6 +159,11 @@ inline WaitStatus RingProducer::wait_for_room(uint32_t length, std::chrono::nano
 inline void RingProducer::close() {
   if (state_.status == EndpointStatus::kUsable) publish();
   RingEndpoint::close();
+}
+
+inline void RingProducer::abandon() {
+  if (state_.status == EndpointStatus::kUsable) publish();
+  RingEndpoint::abandon();
 }
 
 }  // namespace sluice

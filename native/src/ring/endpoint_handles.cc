@@ -85,6 +85,7 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
   Napi::Value park(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
       Endpoint& endpoint = require_open();
+      publish_before_waiting();
       const auto sleep = endpoint.announce(info[0].As<Napi::Number>().Uint32Value());
       const WaitStatus status = endpoint.look(sleep);
       if (status == WaitStatus::kNothingYet) {
@@ -96,6 +97,11 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
     });
   }
 
+  // What is corked must leave, or the room will never come.
+  void publish_before_waiting() const {
+    if constexpr (kIsProducer) endpoint_->publish();
+  }
+
   void unpark(const Napi::CallbackInfo&) {
     if (!endpoint_) return;
     threads_->disarm(id_);
@@ -105,9 +111,11 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
   // waitSync(wanted, milliseconds)
   Napi::Value wait_sync(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
+      Endpoint& endpoint = require_open();
+      publish_before_waiting();
       return to_javascript_status(
           info.Env(),
-          require_open().wait(info[0].As<Napi::Number>().Uint32Value(), to_milliseconds(info[1])));
+          endpoint.wait(info[0].As<Napi::Number>().Uint32Value(), to_milliseconds(info[1])));
     });
   }
 

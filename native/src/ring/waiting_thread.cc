@@ -67,12 +67,15 @@ std::vector<WaitingThread::Id> WaitingThread::collect_woken() {
   std::vector<Id> woken;
   const auto now = Clock::now();
   std::erase_if(sleepers_, [&](Sleeper& sleeper) {
-    const RingEndpoint& endpoint = *sleeper.endpoint;
+    RingEndpoint& endpoint = *sleeper.endpoint;
     if (endpoint.doorbell().ticket() == sleeper.sleep.ticket && now < sleeper.recheck) return false;
-    // Who rang has taken the announcement back: it is made again before the look.
-    sleeper.sleep = endpoint.announce_again(sleeper.sleep);
     sleeper.recheck = now + kRecheckInterval;
-    if (endpoint.look(sleeper.sleep) == WaitStatus::kNothingYet) return false;
+    if (endpoint.look(sleeper.sleep) == WaitStatus::kNothingYet) {
+      // Who rang has taken the announcement back: it is made again before the next look.
+      sleeper.sleep = endpoint.announce_again(sleeper.sleep);
+      if (endpoint.look(sleeper.sleep) == WaitStatus::kNothingYet) return false;
+    }
+    endpoint.retract();
     woken.push_back(sleeper.id);
     return true;
   });
