@@ -8,10 +8,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { SluiceError, type SluiceErrorCode } from './errors.js'
+import type { NativePipes } from './native_pipes.js'
+import { PipeEvents } from './pipe_events.js'
 import { Wakeups } from './wakeups.js'
 
-/** A system user's id, or 'any'; undefined: the current user and root. */
-export type NativeOwner = number | 'any' | undefined
+/** A system user's id (on Windows a SID), or 'any'; undefined: the current user and root. */
+export type NativeOwner = number | string | undefined
 
 export interface SharedMemoryHandle {
   /** Undefined where the runtime forbids ArrayBuffers over foreign memory. */
@@ -92,9 +94,11 @@ interface Callbacks {
   onWake(ids: number[]): void
 }
 
-export interface NativeAddon {
+export interface NativeAddon extends NativePipes {
   /** Put there by the first copy of this module in a thread, and shared by all. */
   wakeups?: Wakeups
+  /** Likewise, on Windows. */
+  pipeEvents?: PipeEvents
   initialise(callbacks: Callbacks): void
   setWakeRef(ref: boolean): void
   hasExternalBuffers(): boolean
@@ -177,4 +181,17 @@ if (native.wakeups === undefined) {
   })
 }
 
+/** Whether this is Windows, and the addon has named pipes. */
+export const hasNamedPipes = 'PipeHandle' in native
+
+const events = (native.pipeEvents ??= new PipeEvents((ref) => {
+  native.setPipeRef(ref)
+}))
+if (hasNamedPipes) {
+  native.initialisePipes((list) => {
+    events.deliver(list)
+  })
+}
+
+export const pipeEvents = events
 export const wakeups = native.wakeups
