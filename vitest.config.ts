@@ -11,14 +11,13 @@ const copying = [
   'test/ring/streams.test.ts',
   'test/ring/two_processes.test.ts',
   'test/ring/hostile.test.ts',
-  'test/ring/lifetimes.test.ts',
+  'test/ring/closing.test.ts',
 ]
 const oneDoorbell = [
   'test/ring/read_write.test.ts',
   'test/ring/consume.test.ts',
-  'test/ring/lifetimes.test.ts',
+  'test/ring/closing.test.ts',
   'test/ring/many_endpoints.test.ts',
-  'test/ring/ref.test.ts',
 ]
 
 const long = process.env['SLUICE_LONG'] === '1'

@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 build=build-native/fuzz
 
-cmake -S . -B $build -G Ninja -DSLUICE_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++-14 \
+cmake -S . -B $build -DSLUICE_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++-14 \
   -DCMAKE_C_COMPILER=clang-14 -DCMAKE_BUILD_TYPE=Debug >/dev/null
-ninja -C $build ring_fuzz >/dev/null
+cmake --build $build -j 2 --target ring_fuzz >/dev/null
 mkdir -p $build/corpus
 # -timeout is for a single input, which takes microseconds.
 $build/test/fuzz/ring_fuzz -max_total_time="$seconds" -timeout=20 -max_len=4096 \

@@ -132,7 +132,7 @@ export class WaitQueue {
 
   /** Settles as many as can be, in order. */
   service(): void {
-    while (this.#waiters[0]?.attempt() === true) this.#waiters.shift()
+    while (this.#waiters[0]?.attempt()) this.#waiters.shift()
   }
 
   /** Rejects all. */

@@ -256,7 +256,8 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     }
     if (signal?.aborted === true) return aborted(signal)
     if (this.ended) return Promise.resolve(0)
-    if (spin !== undefined) this.sleeper.spin = spin
+    const ownSpin = spin !== undefined && this.words.length !== 0
+    if (ownSpin) this.sleeper.spin = spin
     const loop = new ConsumeLoop(
       this.sleeper,
       (limit, wasStopped) => this.#drain(handler, limit, wasStopped),
@@ -269,7 +270,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     this.#loop = loop
     return loop.run(signal).finally(() => {
       this.#loop = undefined
-      if (spin !== undefined) this.sleeper.spin = this.#spin
+      if (ownSpin) this.sleeper.spin = this.#spin
     })
   }
 

@@ -55,16 +55,15 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     this.words = new Int32Array(this.memory)
     const state = new ArrayBuffer(stateSize)
     this.local = new Int32Array(state)
-    this.sleeper = new Sleeper(() => this.isReady(), spin)
+    // What cannot be seen from here need not be looked for.
+    this.sleeper = new Sleeper(() => this.isReady(), ring.buffer === undefined ? 0 : spin)
     this.#queue = new WaitQueue(() => {
       this.serve()
     })
     const handle = claim(state, this.sleeper.id)
     this.handle = handle
     this.sleeper.attach(handle)
-    releaseWhenForgotten(this, `a ring's ${role}`, () => {
-      handle.abandon()
-    })
+    releaseWhenForgotten(this, `a ring's ${role}`, abandoning(handle))
   }
 
   /** Whether this end has been closed or given up. */
@@ -220,6 +219,13 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     // What is asleep went to sleep the other way.
     if (this.hasWaiting) this.serve()
     return this
+  }
+}
+
+// Made out here: all functions made in the constructor hold on to its `this`.
+function abandoning(handle: EndpointHandle): () => void {
+  return () => {
+    handle.abandon()
   }
 }
 

@@ -32,13 +32,8 @@ export const stateSize = 36
 /** In State.length: nothing is reserved or peeked. */
 export const noRecord = -1
 
-/** In State.status (EndpointStatus). */
-export enum Status {
-  usable,
-  closed,
-  corrupt,
-  ended,
-}
+/** In State.status (EndpointStatus); not an enum, as what a word of memory holds is a number. */
+export const Status = { usable: 0, closed: 1, corrupt: 2, ended: 3 } as const
 
 export const minimumCapacity = 4096
 export const maximumCapacity = 2 ** 30

@@ -340,11 +340,13 @@ export class Producer extends Endpoint<ProducerHandle> {
     const local = this.local
     const head = Atomics.load(this.words, headWord)
     const unread = (local[State.published] - head) | 0
-    if (unread < 0 || unread > this.capacity || (head & 7) !== 0) {
+    const used = (local[State.position] - head) | 0
+    // Neither beyond what was published nor behind where the head has been.
+    if (unread < 0 || used > this.capacity || (head & 7) !== 0) {
       this.failCorrupt("the consumer's position is out of range")
     }
     local[State.peerPosition] = head
-    if (this.capacity - ((local[State.position] - head) | 0) >= total) return true
+    if (this.capacity - used >= total) return true
     // What is corked must leave, or the room will never come.
     this.#publish()
     return false

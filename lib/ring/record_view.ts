@@ -4,4 +4,4 @@
  */
 export class RecordView extends Uint8Array {}
 
-Object.setPrototypeOf(RecordView.prototype, Buffer.prototype)
+Object.setPrototypeOf(RecordView.prototype, Buffer.prototype as object)

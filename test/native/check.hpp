@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
-#include <source_location>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -23,10 +22,17 @@ class Failure : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-using Where = std::source_location;
+// Where a check stands. std::source_location needs a newer clang.
+struct Where {
+  const char* file;
+  int line;
+  static constexpr Where current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
 
 [[noreturn]] inline void fail(const std::string& what, const Where& where = Where::current()) {
-  throw Failure(std::string(where.file_name()) + ":" + std::to_string(where.line()) + ": " + what);
+  throw Failure(std::string(where.file) + ":" + std::to_string(where.line) + ": " + what);
 }
 
 inline void that(bool condition, const std::string& what, const Where& where = Where::current()) {

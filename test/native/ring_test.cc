@@ -308,10 +308,11 @@ void a_producer_that_gave_up_its_role_no_longer_writes() {
   const Ring ring = Ring::anonymous(kSmall);
   RingProducer first = ring.producer();
   first.cork();
-  check::that(write(first, "never published"), "room");
+  check::that(write(first, "corked"), "room");
   first.abandon();
   RingProducer second = ring.producer();
   RingConsumer consumer = ring.consumer();
+  check::equal(read(consumer), "corked");  // it was committed
   first.uncork();
   check::equal(read(consumer), "(none)");
   check::that(write(second, "second"), "room");

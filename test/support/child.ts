@@ -51,7 +51,7 @@ export class Child {
     this.#process.stderr?.on('data', (data: Buffer) => (this.#errors += data.toString()))
     if (this.#process.stdout) {
       createInterface({ input: this.#process.stdout }).on('line', (line) => {
-        this.#lines.push(JSON.parse(line))
+        this.#lines.push(parsed(line))
         this.#changed()
       })
     }
@@ -112,5 +112,14 @@ export class Child {
     if (exit.code !== 0) {
       throw new Error(`the child ended with ${JSON.stringify(exit)}\n${this.#errors}`)
     }
+  }
+}
+
+/** Other programs than our fixtures speak plain text. */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return line
   }
 }

@@ -16,7 +16,7 @@ export interface Resources {
 }
 
 /** What the names of all objects begin with that the tests of this process make. */
-export const namePrefix = `sluice-test-${String(process.pid)}-`
+export const namePrefix = `sluice-test-${process.env['SLUICE_TEST_RUN'] ?? ''}-${String(process.pid)}-`
 
 export function resources(): Resources {
   if (onWindows) return windowsResources()

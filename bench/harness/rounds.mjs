@@ -1,0 +1,34 @@
+// Measures the participants of a scenario in turns (A B C A B C ...), so that what the machine
+// does beside it falls on all of them alike.
+
+/** Resolves with the scenario and each participant's samples, or the reason why it has none. */
+export async function runScenario(scenario, settings, showProgress) {
+  const { warmUpMs } = settings
+  const measureMs = settings.measureMs * (scenario.longer ?? 1)
+  const participants = scenario.participants.map((participant) => ({
+    ...participant,
+    samples: [],
+    reason: undefined,
+  }))
+  for (let round = 1; round <= settings.rounds; round++) {
+    for (const participant of participants) {
+      showProgress(`${scenario.title}: round ${round} of ${settings.rounds}, ${participant.label}`)
+      // What cannot run once is not tried again.
+      if (participant.reason !== undefined) continue
+      try {
+        const { count, seconds, ...more } = await participant.run({ warmUpMs, measureMs })
+        const raw = { count, seconds, ...more }
+        participant.samples.push({ round, value: scenario.value(raw), ...raw })
+      } catch (error) {
+        participant.reason = reasonOf(error)
+      }
+    }
+  }
+  showProgress('')
+  return { scenario, participants }
+}
+
+function reasonOf(error) {
+  const missing = /Cannot find (?:package|module) '([^']+)'/.exec(error.message)
+  return missing === null ? error.message : `${missing[1]} is not installed`
+}

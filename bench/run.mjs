@@ -1,0 +1,117 @@
+// npm run bench: measures sluice and what else there is, in turns, and prints the ratios.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+import { cleanUp } from './harness/cleanup.mjs'
+import { conditions } from './harness/conditions.mjs'
+import { disablePinning } from './harness/pinning.mjs'
+import { runScenario } from './harness/rounds.mjs'
+import { toReport } from './report/json.mjs'
+import { drawPicture } from './report/picture.mjs'
+import { formatTable } from './report/table.mjs'
+import { capacity } from './scenarios/participants.mjs'
+import large from './scenarios/large_messages.mjs'
+import liveness from './scenarios/liveness.mjs'
+import roundTrip from './scenarios/round_trip.mjs'
+import small from './scenarios/small_messages.mjs'
+
+const scenarios = [small, large, roundTrip, liveness]
+
+const usage = `Usage: npm run bench -- [options]
+
+  --quick          fewer and shorter measurements: under a minute
+  --only <id>      one scenario or row; can be given several times
+                   ${scenarios.map((scenario) => scenario.id).join(', ')};
+                   ${scenarios.flatMap(({ rows }) => rows.map((row) => row.id)).join(', ')}
+  --rounds <n>     how often each is measured
+  --no-pin         let the system choose the processors
+  --json           print the report as JSON instead of the table
+  --output <dir>   where latest.json and latest.svg go (default bench/results)
+  --help`
+
+function parse() {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true },
+      rounds: { type: 'string' },
+      'no-pin': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      output: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  // The warm-up is long because a compiler thread of V8 shares its process's one processor.
+  const settings = values.quick
+    ? { rounds: 3, warmUpMs: 200, measureMs: 120 }
+    : { rounds: 7, warmUpMs: 500, measureMs: 400 }
+  if (values.rounds !== undefined) settings.rounds = Number(values.rounds)
+  if (!Number.isInteger(settings.rounds) || settings.rounds < 1) {
+    throw new TypeError('--rounds must be an integer, 1 or more')
+  }
+  return { ...values, settings: { ...settings, capacity, quick: values.quick } }
+}
+
+/** The scenarios that were asked for, with what their rows need and nothing else. */
+function select(only) {
+  if (only === undefined) return scenarios
+  const known = scenarios.flatMap(({ id, rows }) => [id, ...rows.map((row) => row.id)])
+  const unknown = only.filter((id) => !known.includes(id))
+  if (unknown.length > 0) throw new TypeError(`--only: there is no '${unknown.join("', '")}'`)
+  return scenarios
+    .map((scenario) => {
+      if (only.includes(scenario.id)) return scenario
+      const rows = scenario.rows.filter(({ id }) => only.includes(id))
+      const others = scenario.rows.map(({ figure }) => figure)
+      const participants = scenario.participants.filter(
+        ({ id }) =>
+          rows.some(({ figure, leaveOut }) => figure === id || !leaveOut?.includes(id)) &&
+          (!others.includes(id) || rows.some(({ figure }) => figure === id)),
+      )
+      return { ...scenario, rows, participants }
+    })
+    .filter(({ rows }) => rows.length > 0)
+}
+
+async function main({ settings, only, json, output }) {
+  const selected = select(only)
+  const about = conditions()
+  const results = []
+  for (const scenario of selected) {
+    results.push(await runScenario(scenario, settings, json ? () => undefined : showProgress))
+  }
+  const report = toReport({ conditions: about, settings, results })
+  mkdirSync(output, { recursive: true })
+  writeFileSync(join(output, 'latest.json'), `${JSON.stringify(report, undefined, 2)}\n`)
+  writeFileSync(join(output, 'latest.svg'), await drawPicture(report))
+  console.log(json ? JSON.stringify(report) : formatTable(report))
+  if (!json) console.log(`Raw samples and a picture are in ${output}.`)
+  // What others lack is their affair; what sluice could not do is a failure.
+  const failed = report.rows.filter(({ value }) => value === undefined)
+  if (failed.length > 0) process.exitCode = 1
+}
+
+function showProgress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+}
+
+let options
+try {
+  options = parse()
+  select(options.only)
+} catch (error) {
+  console.error(`${error.message}\n\n${usage}`)
+  process.exit(2)
+}
+if (options.help) {
+  console.log(usage)
+} else {
+  if (options['no-pin']) disablePinning()
+  try {
+    await main(options)
+  } finally {
+    cleanUp()
+  }
+}

@@ -1,0 +1,101 @@
+#!/bin/sh
+# All checks of the C++ part, bounded to a few minutes:
+#   scripts/check-native.sh                the tests; with ASan and UBSan; with TSan; fuzzing; the model
+#   scripts/check-native.sh --quick        the tests only, without CMake
+#   scripts/check-native.sh --tidy         clang-tidy and clang-format only
+#   --fuzz-seconds N (30)   --scale PERCENT (100; 5000 is the long form: over 100 million messages)
+# Ends with "N passed, N failed", counted in test programs, fuzz runs and searches of the model.
+set -eu
+cd "$(dirname "$0")/.."
+
+quick=no
+tidy=no
+fuzz_seconds=30
+scale=100
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) quick=yes ;;
+    --tidy) tidy=yes ;;
+    --fuzz-seconds) fuzz_seconds=$2; shift ;;
+    --scale) scale=$2; shift ;;
+    *) echo "unknown option: $1" >&2; exit 2 ;;
+  esac
+  shift
+done
+
+passed=0
+failed=0
+finish() {
+  echo "$passed passed, $failed failed"
+  [ $failed -eq 0 ] && [ $passed -gt 0 ]
+  exit
+}
+
+# tests NAME PERCENT [cmake options]: configures, builds and runs the test programs.
+tests() {
+  name=$1
+  percent=$2
+  shift 2
+  build=build-native/$name
+  echo "== tests: $name"
+  cmake -S . -B "$build" -DSLUICE_TESTS=ON "$@" >"build-native/$name.log" 2>&1 &&
+    cmake --build "$build" -j 2 >>"build-native/$name.log" 2>&1 || {
+    cat "build-native/$name.log"
+    failed=$((failed + 1))
+    return
+  }
+  # A test that the long form keeps busy may take longer than its usual limit.
+  limit=$((300 * (percent > 100 ? percent / 100 : 1)))
+  SLUICE_TEST_SCALE=$percent ctest --test-dir "$build" --output-on-failure --timeout $limit \
+    >"build-native/$name.log" 2>&1 || true
+  grep -E '\*\*\*|FAILED|not so|expected|SUMMARY|WARNING: Thread' "build-native/$name.log" || true
+  good=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed ' "build-native/$name.log" || true)
+  bad=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*' "build-native/$name.log" || true)
+  grep -q 'tests passed' "build-native/$name.log" || bad=$((bad + 1))
+  echo "   $good passed, $bad failed"
+  passed=$((passed + good))
+  failed=$((failed + bad))
+}
+
+# check NAME COMMAND...: one thing that passes or fails.
+check() {
+  name=$1
+  shift
+  echo "== $name"
+  if "$@" >"build-native/check.log" 2>&1; then
+    grep -E '^ok|number_of_executed' build-native/check.log || true
+    passed=$((passed + 1))
+  else
+    tail -n 60 build-native/check.log
+    failed=$((failed + 1))
+  fi
+}
+
+mkdir -p build-native
+if [ $tidy = yes ]; then
+  cmake -S . -B build-native/tidy -DSLUICE_TESTS=ON -DCMAKE_CXX_COMPILER=clang++-14 \
+    -DCMAKE_C_COMPILER=clang-14 >/dev/null
+  check clang-format sh -c 'clang-format-14 --dry-run --Werror native/include/sluice/*.hpp \
+    test/native/*.cc test/native/*.hpp test/interop/*.cc test/fuzz/*.cc'
+  # The headers are checked with the tests that include them. Two at a time, for it is slow.
+  check clang-tidy sh -c 'ls test/native/*.cc test/interop/*.cc |
+    xargs -P 2 -n 1 clang-tidy-14 --quiet -p build-native/tidy'
+  finish
+fi
+
+if [ $quick = yes ]; then
+  echo '== tests'
+  make -s -C test/native -j2 check >build-native/quick.log 2>&1 || true
+  cat build-native/quick.log
+  passed=$(grep -c '^passed ' build-native/quick.log || true)
+  failed=$(grep -cE '^FAILED [a-z_]+_test$' build-native/quick.log || true)
+  grep -q '\*\*\*' build-native/quick.log && [ "$failed" -eq 0 ] && failed=1 # it did not build
+  finish
+fi
+tests plain "$scale"
+# A sanitizer makes everything several times slower, so its tests are shorter.
+tests asan $((scale / 5)) -DSLUICE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
+tests tsan $((scale / 10)) -DSLUICE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo
+check "fuzzing for $fuzz_seconds s" scripts/fuzz-native.sh "$fuzz_seconds"
+check "model of sleep and wake" scripts/check-model.sh
+finish

@@ -1,0 +1,94 @@
+// Checks what would be published: what is in it, that it loads without being built, that its types
+// resolve for both kinds of modules, and that it can be built where no binary fits.
+import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import path from 'node:path'
+
+import { build, installPackage, listPackage, root, run } from './packed.mjs'
+import { Steps } from './steps.mjs'
+
+const required = [
+  'CHANGELOG.md',
+  'CMakeLists.txt',
+  'LICENSE',
+  'README.md',
+  'SECURITY.md',
+  'binding.gyp',
+  'dist/THIRD-PARTY-LICENSES.txt',
+  'dist/cli.cjs',
+  'dist/index.cjs',
+  'dist/index.d.cts',
+  'dist/index.d.ts',
+  'dist/index.js',
+  'docs/ring-format.md',
+  'package.json',
+  'scripts/sources.mjs',
+]
+const allowed = [
+  /^dist\/(?!demo)[\w-]+\.cjs(\.map)?$/, // tsup's shared chunks
+  /^native\/(include|src)\/[\w/]+\.(hpp|cc)$/,
+  /^prebuilds\/README\.md$/,
+  /^prebuilds\/(linux|darwin|win32)-(x64|arm64)(\+x64)?\/sluice(\.(glibc|musl))?\.node$/,
+]
+
+const steps = new Steps()
+await steps.run('the binary and the code are built', build)
+
+await steps.run('the package holds what it should, and nothing else', () => {
+  const files = listPackage()
+  const native = readdirSync(path.join(root, 'native'), { recursive: true })
+    .map((file) => `native/${file.replaceAll('\\', '/')}`)
+    .filter((file) => /\.(hpp|cc)$/.test(file))
+  const wanted = [...required, ...native]
+  const missing = wanted.filter((file) => !files.includes(file))
+  if (!files.some((file) => file.endsWith('.node'))) missing.push('a binary in prebuilds')
+  const extra = files.filter(
+    (file) => !wanted.includes(file) && !allowed.some((pattern) => pattern.test(file)),
+  )
+  if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}`)
+  if (extra.length > 0) throw new Error(`not expected: ${extra.join(', ')}`)
+})
+
+const project = await steps.run('the package installs from its tarball', installPackage)
+if (project !== undefined) {
+  const { folder, installed, remove } = project
+  try {
+    await checkInstalled(folder, installed)
+  } finally {
+    remove()
+  }
+}
+steps.finish()
+
+async function checkInstalled(folder, installed) {
+  const node = (...args) => run(process.execPath, args, { cwd: folder })
+
+  await steps.run('installing it ran no compiler', () => {
+    if (existsSync(path.join(installed, 'build'))) throw new Error('npm built the addon')
+    const { scripts } = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8'))
+    for (const script of ['preinstall', 'install', 'postinstall']) {
+      if (scripts[script] !== undefined) throw new Error(`the package has a script '${script}'`)
+    }
+  })
+
+  await steps.run('it works with its own binary alone, by import and by require', () => {
+    node('smoke.mjs')
+  })
+
+  await steps.run('its command runs', () => {
+    run(path.join(folder, 'node_modules', '.bin', 'sluice'), ['--version'], { cwd: folder })
+  })
+
+  await steps.run('its types resolve from ESM and from CommonJS', () => {
+    const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    node(tsc, '-p', 'types', '--typeRoots', path.join(root, 'node_modules', '@types'))
+  })
+
+  await steps.run('it can be built where no binary fits', () => {
+    rmSync(path.join(installed, 'prebuilds'), { recursive: true })
+    // As the error message of a missing binary says; npm brings the user's settings (nodedir).
+    const gyp = path.join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')
+    const npm = { cwd: installed, env: { ...process.env, npm_config_jobs: 'max' } }
+    run('npm', ['exec', '--offline', '-c', `node "${gyp}" rebuild`], npm)
+    node('smoke.mjs')
+  })
+}

@@ -1,0 +1,215 @@
+// Makes a checkout ready to run: installs what is missing and builds what is stale. npm runs it
+// before start, test and bench; it says nothing when there is nothing to do.
+//
+// Only Node's own modules are used: straight after a clone there is nothing else. What is stale is
+// told by content, not by time, which a checkout, a copy or a cache changes at will.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { withLock } from './build-lock.mjs'
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+const cache = path.join(root, '.cache', 'ensure')
+const platform = `${process.platform}-${process.arch}`
+
+/** What is made of what, in the order in which it has to be made. */
+const steps = [
+  {
+    title: 'installing dependencies',
+    isStale: dependenciesAreStale,
+    make() {
+      // With NODE_ENV=production npm would leave out all that a build needs.
+      npm(['ci', '--include=dev', '--no-audit', '--no-fund'])
+    },
+  },
+  built('addon', {
+    title: 'building the addon',
+    inputs: [
+      'native',
+      'binding.gyp',
+      'scripts/sources.mjs',
+      'node_modules/node-addon-api/package.json',
+    ],
+    // The binary is of Node-API, so it fits every version of Node, but only this platform.
+    also: platform,
+    outputs: ['build/Release/sluice.node'],
+    make() {
+      requireCompiler()
+      npm(['run', 'build:native', '--', '--jobs', 'max'])
+    },
+  }),
+  built('dist', {
+    title: 'compiling TypeScript',
+    inputs: [
+      'lib',
+      'package.json',
+      'tsconfig.json',
+      'tsup.config.ts',
+      'scripts/esm.mjs',
+      'scripts/licenses.ts',
+    ],
+    outputs: ['dist'],
+    make() {
+      npm(['run', 'build'])
+    },
+  }),
+]
+
+/** A step whose state is remembered as a hash of what it was made of and of what came out. */
+function built(name, { inputs, also = '', outputs, ...step }) {
+  const stamp = path.join(cache, `${name}.json`)
+  const state = () =>
+    JSON.stringify({ inputs: hash(inputs) + also, outputs: hash(outputs) }, undefined, 2)
+  return {
+    title: step.title,
+    isStale: () => read(stamp) !== state(),
+    make() {
+      rmSync(stamp, { force: true })
+      step.make()
+      mkdirSync(cache, { recursive: true })
+      writeFileSync(stamp, state())
+    },
+  }
+}
+
+function hash(entries) {
+  const all = createHash('sha256')
+  for (const file of entries.flatMap(files).sort()) {
+    const content = createHash('sha256').update(readFileSync(path.join(root, file)))
+    all.update(`${file}\0${content.digest('hex')}\0`)
+  }
+  return all.digest('hex')
+}
+
+/** The files of a folder, or the file itself; nothing when it is not there. */
+function files(entry) {
+  let entries
+  try {
+    entries = readdirSync(path.join(root, entry), { withFileTypes: true })
+  } catch (error) {
+    if (error.code === 'ENOTDIR') return [entry]
+    if (error.code === 'ENOENT') return []
+    throw error
+  }
+  return entries.flatMap((child) => {
+    const file = `${entry}/${child.name}`
+    return child.isDirectory() ? files(file) : [file]
+  })
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether what npm notes of its last installation differs from the lock file. */
+function dependenciesAreStale() {
+  const installed = read(path.join(root, 'node_modules', '.package-lock.json'))
+  if (installed === undefined) return true
+  const has = JSON.parse(installed).packages
+  const wants = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages
+  return Object.entries(wants).some(([where, wanted]) => {
+    if (where === '') return false
+    const found = has[where]
+    // An optional package may be missing: most are for other platforms. One that is here and for
+    // another platform came with a folder that was copied from there.
+    if (found === undefined) return !wanted.optional && !wanted.devOptional
+    return found.integrity !== wanted.integrity || found.version !== wanted.version || !fits(found)
+  })
+}
+
+function fits({ os, cpu }) {
+  const allows = (list, value) =>
+    list === undefined ||
+    (list.every((entry) => entry.startsWith('!'))
+      ? !list.includes(`!${value}`)
+      : list.includes(value))
+  return allows(os, process.platform) && (cpu?.includes('wasm32') || allows(cpu, process.arch))
+}
+
+/** Runs npm; what it prints is shown only if it fails. */
+function npm(commandLine) {
+  // The npm that runs this script, if one does; it also brings the user's npm settings (nodedir).
+  const script = process.env.npm_execpath
+  const [command, args, shell] = script?.endsWith('npm-cli.js')
+    ? [process.execPath, [script, ...commandLine], false]
+    : ['npm', commandLine, process.platform === 'win32']
+  const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    shell,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 2 ** 28,
+  })
+  if (status === 0) return
+  const reason = error?.message ?? (signal ? `ended by ${signal}` : `exit code ${String(status)}`)
+  throw new Failure(
+    `npm ${commandLine.join(' ')} failed (${reason})\n\n${stdout ?? ''}${stderr ?? ''}`,
+  )
+}
+
+/** Before a build that would fail with a page of text, says what is missing and how to get it. */
+function requireCompiler() {
+  if (process.platform === 'win32') return // node-gyp itself says which Visual Studio it wants
+  const wanted = {
+    python3: programs(process.env.npm_config_python ?? process.env.PYTHON, 'python3', 'python'),
+    make: programs(process.env.MAKE, 'make', 'gmake'),
+    'a C++ compiler': programs(process.env.CXX, 'c++', 'g++', 'clang++'),
+  }
+  const missing = Object.entries(wanted)
+    .filter(([, commands]) => !commands.some(runs))
+    .map(([what]) => what)
+  if (missing.length === 0) return
+  throw new Failure(
+    [
+      `the addon has to be built, and this is missing: ${missing.join(', ')}. To install it:`,
+      '  Debian, Ubuntu  sudo apt-get install -y python3 make g++',
+      '  Fedora          sudo dnf install -y python3 make gcc-c++',
+      '  macOS           xcode-select --install',
+    ].join('\n'),
+  )
+}
+
+/** What the user has named, or else what usually does it. */
+function programs(named, ...usual) {
+  return named ? [named] : usual
+}
+
+function runs(command) {
+  // CXX may hold arguments or a wrapper: "ccache g++".
+  const [program, ...args] = command.split(' ')
+  return spawnSync(program, [...args, '--version'], { stdio: 'ignore' }).status === 0
+}
+
+class Failure extends Error {}
+
+async function main() {
+  if (!steps.some((step) => step.isStale())) return
+  await withLock(
+    path.join(cache, 'lock'),
+    (pid) => console.error(`sluice: process ${pid} is building here; waiting for it`),
+    () => {
+      for (const step of steps) {
+        if (!step.isStale()) continue
+        const start = performance.now()
+        console.error(`sluice: ${step.title} …`)
+        step.make()
+        console.error(`sluice: done in ${((performance.now() - start) / 1000).toFixed(1)} s`)
+      }
+    },
+  )
+}
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof Failure)) throw error
+  console.error(`sluice: ${error.message}`)
+  process.exitCode = 1
+}

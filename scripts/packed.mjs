@@ -1,0 +1,60 @@
+// Packs sluice as it would be published, and installs the pack as a user would.
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+
+/** Runs a program and returns what it prints; its errors come with all that it printed. */
+export function run(command, args, options = {}) {
+  try {
+    return execFileSync(command, args, {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 300_000,
+      maxBuffer: 2 ** 26,
+      ...options,
+    })
+  } catch (error) {
+    throw new Error(
+      `${command} ${args.join(' ')}: exit code ${error.status ?? error.code}, signal ${error.signal}\n` +
+        `${error.stdout ?? ''}${error.stderr ?? ''}`,
+      { cause: error },
+    )
+  }
+}
+
+/** Builds the binary for this platform into prebuilds/, and what of dist is stale. */
+export function build() {
+  run(process.execPath, ['scripts/ensure.mjs'])
+  run('npm', ['run', 'build:prebuilds'], { env: { ...process.env, npm_config_jobs: 'max' } })
+}
+
+/** What would be published: the paths. */
+export function listPackage() {
+  const [{ files }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']))
+  return files.map((file) => file.path)
+}
+
+/** A folder with an installed package and the programs of test/package; `remove` deletes it. */
+export function installPackage() {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'sluice-package-'))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  try {
+    const [{ filename }] = JSON.parse(
+      run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]),
+    )
+    writeFileSync(path.join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
+    run('npm', ['install', '--no-audit', '--no-fund', path.join(folder, filename)], { cwd: folder })
+    cpSync(path.join(root, 'test', 'package'), folder, { recursive: true })
+    const installed = path.join(folder, 'node_modules', 'sluice')
+    if (!existsSync(path.join(installed, 'package.json'))) throw new Error('npm installed nothing')
+    return { folder, installed, remove }
+  } catch (error) {
+    remove()
+    throw error
+  }
+}

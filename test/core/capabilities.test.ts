@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+
+import { capabilities } from '../../lib/index.js'
+import { Child } from '../support/child.js'
+
+test('tells the platform, the runtime and what they have', () => {
+  expect(capabilities()).toEqual({
+    platform: process.platform,
+    arch: process.arch,
+    runtime: `node ${process.versions.node}`,
+    sharedMemory: true,
+    sealing: true,
+    listing: true,
+    zeroCopy: true,
+    sharedArrayBuffer: expect.any(Boolean) as boolean,
+    ring: true,
+    waitMany: expect.any(Boolean) as boolean,
+  })
+})
+
+test('tells beforehand what is missing', async () => {
+  const child = new Child('capabilities.mjs', [], {
+    env: { SLUICE_NO_EXTERNAL_BUFFERS: '1', SLUICE_NO_FUTEX_WAITV: '1' },
+  })
+  expect(await child.next()).toMatchObject({ zeroCopy: false, waitMany: false, ring: true })
+  await child.finish()
+})

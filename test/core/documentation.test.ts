@@ -1,0 +1,112 @@
+/** The examples in the comments of lib compile, and those that stand alone run. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { describe, expect, test } from 'vitest'
+
+import * as sluice from '../../lib/index.js'
+import { uniqueName } from '../support/rings.js'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+
+interface Example {
+  where: string
+  code: string
+}
+
+function examples(): Example[] {
+  return readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .sort()
+    .flatMap((file) => {
+      const text = readFileSync(join(root, 'lib', file), 'utf8')
+      const blocks = [...text.matchAll(/@example\n\s*\* ```ts\n([\s\S]*?)\s*\* ```/g)]
+      return blocks.flatMap(([, body = ''], i) => {
+        const code = body.replace(/^\s*\* ?/gm, '')
+        // A comment of its own line begins the part of another process.
+        return code
+          .split(/\n(?=\/\/ another\b)/)
+          .map((part, j) => ({
+            where: `lib/${file} #${String(i + 1)}.${String(j + 1)}`,
+            code: part,
+          }))
+      })
+    })
+}
+
+// What an example may take as given.
+const given = `
+declare const ring: Ring, producer: Producer, consumer: Consumer
+declare const bytes: Uint8Array, price: number, quantity: number
+`
+
+/** Given names that the example declares itself are not given. */
+function prelude(code: string): string {
+  const types = Object.keys(sluice).join(', ')
+  const own = (name: string) => new RegExp(`\\b(const|let) ${name}\\b`).test(code)
+  const ends = ['ring: Ring', 'producer: Producer', 'consumer: Consumer']
+    .filter((declaration) => !own(declaration.split(':')[0] ?? ''))
+    .map((declaration) => `declare const ${declaration}`)
+  return [
+    `import { ${types}, type Producer, type Consumer } from '${join(root, 'lib/index.js')}'`,
+    ...ends,
+    given.trim().split('\n')[1],
+    '',
+  ].join('\n')
+}
+
+function problems({ code }: Example): string[] {
+  const path = join(root, 'test/core/example.ts')
+  const source = `${prelude(code)}${code}\nexport {}\n`
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (file) => ts.sys.readFile(file))
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+  const compilerOptions = { ...options, noUnusedLocals: false }
+  const host = ts.createCompilerHost(compilerOptions)
+  const { fileExists, readFile } = host
+  host.fileExists = (file) => file === path || fileExists(file)
+  host.readFile = (file) => (file === path ? source : readFile(file))
+  const program = ts.createProgram([path], compilerOptions, host)
+  const file = program.getSourceFile(path)
+  return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map(
+    ({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'),
+  )
+}
+
+const all = examples()
+
+test('there are examples, of all that is exported to be called', () => {
+  const files = new Set(all.map(({ where }) => relative('lib', where.split(' ')[0] ?? '')))
+  for (const file of [
+    'ring/ring.ts',
+    'ring/producer.ts',
+    'ring/consumer.ts',
+    'memory/shared_memory.ts',
+    'core/capabilities.ts',
+    'core/errors.ts',
+  ]) {
+    expect(files).toContain(file)
+  }
+})
+
+describe('type-checks', () => {
+  test.each(all)('$where', (example) => {
+    expect(problems(example)).toEqual([])
+  })
+})
+
+describe('runs', () => {
+  // Those of one process, whose names are made unique; the others need their peer.
+  const standing = all.filter(({ code }) => /capabilities\(\)|SharedMemory\.create/.test(code))
+  test.each(standing)('$where', async ({ code }) => {
+    const name = uniqueName()
+    const javascript = ts.transpile(code.replaceAll("'/counters'", JSON.stringify(name)), {
+      target: ts.ScriptTarget.ES2022,
+    })
+    const names = Object.keys(sluice)
+    const run = new Function(...names, `return (async () => {${javascript}})()`) as (
+      ...values: unknown[]
+    ) => Promise<void>
+    await run(...Object.values(sluice))
+  })
+})

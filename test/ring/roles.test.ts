@@ -1,0 +1,272 @@
+import { describe, expect, test } from 'vitest'
+
+import { Ring } from '../../lib/index.js'
+import { Child } from '../support/child.js'
+import { bytes, closedAfterTest, namedRing, ringWithEnds, sluiceError } from '../support/rings.js'
+
+async function remote(ring: { name: string }, ...commands: unknown[][]): Promise<Child> {
+  const child = new Child('remote.mjs', [ring.name])
+  await child.next()
+  for (const command of [['open'], ...commands]) {
+    expect(await child.ask(command)).toMatchObject({ value: null })
+  }
+  return child
+}
+
+describe.each(['producer', 'consumer'] as const)('the role of %s', (role) => {
+  test('is refused while another process has it, who is named', async () => {
+    const ring = namedRing()
+    const child = await remote(ring, [role])
+    expect(() => ring[role]()).toThrow(sluiceError('ERR_SLUICE_ROLE_TAKEN', { pid: child.pid }))
+    expect(() => ring[role]()).toThrow(
+      new RegExp(`already has a ${role}, process ${String(child.pid)}`),
+    )
+  })
+
+  test('is refused to another process while this one has it', async () => {
+    const ring = namedRing()
+    closedAfterTest(ring[role]())
+    const child = await remote(ring)
+    expect(await child.ask([role])).toMatchObject({
+      error: { code: 'ERR_SLUICE_ROLE_TAKEN', pid: process.pid },
+    })
+  })
+
+  test('is refused a second time in one process, through any ring', () => {
+    const a = namedRing()
+    const b = closedAfterTest(Ring.open(a.name))
+    const c = closedAfterTest(Ring.fromFd(a.fd, { requireSeals: false }))
+    a[role]()
+    for (const ring of [a, b, c]) {
+      expect(() => ring[role]()).toThrow(sluiceError('ERR_SLUICE_ROLE_TAKEN', { pid: process.pid }))
+    }
+  })
+
+  test.each(['SIGKILL', 'SIGTERM'] as const)(
+    'is free when its holder died of %s',
+    async (signal) => {
+      const ring = namedRing()
+      const child = await remote(ring, [role])
+      child.kill(signal)
+      await child.exited
+      expect(ring.stats()[role]).toMatchObject({ state: 'open', alive: false, pid: child.pid })
+      expect(closedAfterTest(ring[role]()).closed).toBe(false)
+    },
+  )
+
+  test.each(['abandon', 'closeRing', 'exit'])('is free after %s', async (how) => {
+    const ring = namedRing()
+    ring.consumer().close()
+    const child = await remote(ring, [role])
+    child.say([how, 0])
+    if (how === 'exit') await child.exited
+    else await child.next()
+    if (how === 'closeRing' && role === 'producer') {
+      // That was the end of a stream, which has to be read first.
+      expect(() => ring.producer()).toThrow(sluiceError('ERR_SLUICE_STREAM_ENDED'))
+      expect(await ring.consumer().read()).toBeUndefined()
+    }
+    closedAfterTest(ring[role]())
+  })
+
+  test('is taken over by exactly one of several after its holder died', async () => {
+    for (let round = 0; round < 2; round++) {
+      const ring = namedRing()
+      const holder = await remote(ring, [role])
+      const contenders = await Promise.all(Array.from({ length: 4 }, () => remote(ring)))
+      holder.kill('SIGKILL')
+      await holder.exited
+      for (const child of contenders) child.say([role])
+      const answers = await Promise.all(
+        contenders.map((child) => child.next<{ error?: { code: string; pid: number } }>()),
+      )
+      const winners = contenders.filter((_, i) => answers[i]?.error === undefined)
+      expect(winners).toHaveLength(1)
+      const losers = answers.flatMap(({ error }) => (error ? [error] : []))
+      expect(losers).toHaveLength(3)
+      for (const error of losers) expect(error.code).toBe('ERR_SLUICE_ROLE_TAKEN')
+      expect(ring.stats()[role].pid).toBe(winners[0]?.pid)
+    }
+  })
+})
+
+describe('a death', () => {
+  test('of the producer: what it committed is read, then the death', async () => {
+    const ring = namedRing()
+    const consumer = ring.consumer()
+    const child = await remote(ring, ['producer'])
+    for (const text of ['a', 'b', 'c']) await child.ask(['write', text])
+    child.kill('SIGKILL')
+    await child.exited
+    for (const text of ['a', 'b', 'c']) expect(String(await consumer.read())).toBe(text)
+    const died = sluiceError('ERR_SLUICE_PEER_DIED', { pid: child.pid })
+    await expect(consumer.read()).rejects.toThrow(died)
+    await expect(consumer.consume(() => undefined)).rejects.toThrow(died)
+    expect(() => consumer.readSync()).toThrow(died)
+    expect(() => consumer.waitSync()).toThrow(died)
+    expect(consumer.tryRead()).toBeUndefined()
+  })
+
+  test.each(['read', 'consume', 'iterate', 'stream'])(
+    'of the producer reaches who waits by %s',
+    async (how) => {
+      const ring = namedRing()
+      const consumer = ring.consumer()
+      const child = await remote(ring, ['producer'])
+      const waiting = (async () => {
+        if (how === 'read') await consumer.read()
+        if (how === 'consume') await consumer.consume(() => undefined)
+        if (how === 'iterate') for await (const message of consumer) expect(message).toBe(undefined)
+        if (how === 'stream') for await (const chunk of consumer.createReadStream()) void chunk
+      })()
+      child.kill('SIGKILL')
+      await expect(waiting).rejects.toThrow(sluiceError('ERR_SLUICE_PEER_DIED', { pid: child.pid }))
+    },
+  )
+
+  test('of the consumer reaches a producer that waits for room, and all its writes', async () => {
+    const ring = namedRing()
+    const producer = ring.producer()
+    const child = await remote(ring, ['consumer'])
+    while (producer.tryWrite(Buffer.alloc(1000)));
+    const writes = [1, 2, 3].map(() => producer.write(Buffer.alloc(1000)))
+    child.kill('SIGKILL')
+    for (const write of writes) {
+      await expect(write).rejects.toThrow(sluiceError('ERR_SLUICE_PEER_DIED', { pid: child.pid }))
+    }
+    await expect(producer.ready(1000)).rejects.toThrow(sluiceError('ERR_SLUICE_PEER_DIED'))
+    expect(() => {
+      producer.writeSync(Buffer.alloc(1000))
+    }).toThrow(sluiceError('ERR_SLUICE_PEER_DIED'))
+    // Another consumer makes it work again.
+    const consumer = ring.consumer()
+    const write = producer.write(Buffer.alloc(1000))
+    while (consumer.tryRead());
+    await write
+  })
+
+  test('of the consumer does not disturb a producer that finds room', async () => {
+    const ring = namedRing()
+    const producer = ring.producer()
+    const child = await remote(ring, ['consumer'])
+    child.kill('SIGKILL')
+    await child.exited
+    await producer.write(bytes('kept'))
+    expect(String(ring.consumer().tryRead())).toBe('kept')
+  })
+
+  test('a restarted peer goes on where the dead one stopped', async () => {
+    const ring = namedRing()
+    const consumer = ring.consumer()
+    for (const text of ['first', 'second']) {
+      const child = await remote(ring, ['producer'])
+      await child.ask(['write', text])
+      child.kill('SIGKILL')
+      await child.exited
+    }
+    expect(String(await consumer.read())).toBe('first')
+    expect(String(await consumer.read())).toBe('second')
+  })
+
+  test('a message that was peeked at the death comes again', async () => {
+    const ring = namedRing()
+    const producer = ring.producer()
+    for (const text of ['a', 'b', 'c']) producer.tryWrite(bytes(text))
+    const child = await remote(ring, ['consumer'])
+    expect(await child.ask(['tryRead'])).toEqual({ value: 'a' })
+    expect(await child.ask(['peek'])).toEqual({ value: 1 })
+    child.kill('SIGKILL')
+    await child.exited
+    const consumer = ring.consumer()
+    expect(String(consumer.tryRead())).toBe('b')
+    expect(String(consumer.tryRead())).toBe('c')
+  })
+})
+
+describe('a stopped process is not dead', () => {
+  test('a consumer that is stopped: writes wait, and go on when it does', async () => {
+    const ring = namedRing()
+    const producer = ring.producer()
+    const child = await remote(ring, ['consumer'])
+    child.kill('SIGSTOP')
+    while (producer.tryWrite(Buffer.alloc(1000)));
+    // Three times as long as a death takes to be noticed.
+    await expect(producer.write(Buffer.alloc(1000), { timeout: 300 })).rejects.toThrow(
+      sluiceError('ERR_SLUICE_TIMEOUT'),
+    )
+    expect(ring.stats().consumer.alive).toBe(true)
+    expect(() => ring.consumer()).toThrow(sluiceError('ERR_SLUICE_ROLE_TAKEN'))
+    const write = producer.write(Buffer.alloc(1000))
+    child.kill('SIGCONT')
+    for (let i = 0; i < 3; i++) await child.ask(['tryRead'])
+    await write
+  })
+
+  test('a producer that is stopped: reads wait, and go on when it does', async () => {
+    const ring = namedRing()
+    const consumer = ring.consumer()
+    const child = await remote(ring, ['producer'])
+    child.kill('SIGSTOP')
+    await expect(consumer.read({ timeout: 300 })).rejects.toThrow(sluiceError('ERR_SLUICE_TIMEOUT'))
+    const read = consumer.read()
+    child.kill('SIGCONT')
+    await child.ask(['write', 'awake'])
+    expect(String(await read)).toBe('awake')
+  })
+})
+
+describe('streams, one after another', () => {
+  test('a new one may begin when the end of the last was read', async () => {
+    const { ring, producer, consumer } = ringWithEnds()
+    producer.tryWrite(bytes('a'))
+    producer.close()
+    expect(() => ring.producer()).toThrow(sluiceError('ERR_SLUICE_STREAM_ENDED'))
+    expect(String(await consumer.read())).toBe('a')
+    expect(() => ring.producer()).toThrow(sluiceError('ERR_SLUICE_STREAM_ENDED'))
+    expect(await consumer.read()).toBeUndefined()
+    const next = ring.producer()
+    next.tryWrite(bytes('b'))
+    expect(consumer.tryRead()).toBeUndefined() // this one has seen its end
+    consumer.close()
+    expect(String(ring.consumer().tryRead())).toBe('b')
+  })
+
+  test('an end that nobody read is there for the next consumer', async () => {
+    const { ring, producer, consumer } = ringWithEnds()
+    consumer.close()
+    producer.close()
+    expect(await ring.consumer().read()).toBeUndefined()
+  })
+
+  test('an end that was read is not read again: the next consumer waits for the next', async () => {
+    const { ring, producer, consumer } = ringWithEnds()
+    producer.close()
+    expect(await consumer.read()).toBeUndefined()
+    consumer.close()
+    const next = ring.consumer()
+    const read = next.read()
+    ring.producer().tryWrite(bytes('new'))
+    expect(String(await read)).toBe('new')
+  })
+
+  test('abandon is no end: the successor continues the stream', async () => {
+    const { ring, producer, consumer } = ringWithEnds()
+    producer.tryWrite(bytes('a'))
+    producer.abandon()
+    producer.abandon()
+    const successor = ring.producer()
+    successor.tryWrite(bytes('b'))
+    successor.close()
+    const seen: string[] = []
+    for await (const message of consumer) seen.push(String(message))
+    expect(seen).toEqual(['a', 'b'])
+  })
+
+  test('a consumer that closed is gone for a producer without room', async () => {
+    const { producer, consumer } = ringWithEnds()
+    while (producer.tryWrite(Buffer.alloc(1000)));
+    const write = producer.write(Buffer.alloc(1000))
+    consumer.close()
+    await expect(write).rejects.toThrow(sluiceError('ERR_SLUICE_PEER_CLOSED', { pid: process.pid }))
+  })
+})
