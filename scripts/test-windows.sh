@@ -12,6 +12,8 @@ cache=$PWD/.cache/windows
 app=$cache/app
 mkdir -p "$cache"
 
+node scripts/ensure.mjs # what is copied below: the built package
+
 # --- what it needs of the system -------------------------------------------------------------
 missing=()
 command -v x86_64-w64-mingw32-g++-posix > /dev/null || missing+=(g++-mingw-w64-x86-64-posix)

@@ -6,9 +6,11 @@ import {
   checkOwner,
   checkString,
   requireOptions,
+  type UserId,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { requireDescriptors } from '../core/platform.js'
 import { native, type SharedMemoryHandle } from '../core/native.js'
 import { listSharedMemory, type SharedMemoryInfo } from './list.js'
 
@@ -24,8 +26,8 @@ export interface CreateMemoryOptions {
 export interface OpenMemoryOptions {
   /** Default false. True: stores stay in this process (copy-on-write) and never reach the others. */
   readOnly?: boolean
-  /** Whose object is accepted beside the current user's and root's: a user id, or `'any'`. */
-  owner?: number | 'any'
+  /** Whose object is accepted beside the current user's and root's: a user id (on Windows a SID), or `'any'`. */
+  owner?: UserId | 'any'
 }
 
 export interface AnonymousMemoryOptions {
@@ -147,6 +149,7 @@ export class SharedMemory {
    * @throws `ERR_SLUICE_UNSEALED` unless it is sealed against shrinking or `requireSeals` is false.
    */
   static fromFd(fd: number, options: FromFdOptions = {}): SharedMemory {
+    requireDescriptors()
     checkOptions(options, ['requireSeals', 'readOnly'])
     const { requireSeals = true, readOnly = false } = options
     checkInteger('fd', fd, 0, 2 ** 31 - 1)
@@ -231,6 +234,7 @@ export class SharedMemory {
   /** The descriptor behind the memory, to inherit or to send; it stays this object's to close. */
   get fd(): number {
     this.#requireOpen()
+    requireDescriptors()
     return this.#handle.descriptor()
   }
 

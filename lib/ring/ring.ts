@@ -6,9 +6,11 @@ import {
   checkOwner,
   checkString,
   invalidArgument,
+  type UserId,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { requireDescriptors } from '../core/platform.js'
 import {
   native,
   type EndpointHandle,
@@ -37,8 +39,8 @@ export interface OpenRingOptions {
    * The wait blocks the thread; it is over within microseconds unless the creator has died.
    */
   timeout?: number
-  /** Whose ring is accepted beside the current user's and root's: a user id, or `'any'`. */
-  owner?: number | 'any'
+  /** Whose ring is accepted beside the current user's and root's: a user id (on Windows a SID), or `'any'`. */
+  owner?: UserId | 'any'
 }
 
 export interface AnonymousRingOptions {
@@ -162,6 +164,7 @@ export class Ring {
    * @throws `ERR_SLUICE_UNSEALED`, `ERR_SLUICE_NOT_A_RING`, `ERR_SLUICE_VERSION_MISMATCH`.
    */
   static fromFd(fd: number, options: RingFromFdOptions = {}): Ring {
+    requireDescriptors()
     checkOptions(options, ['requireSeals'])
     const { requireSeals = true } = options
     checkInteger('fd', fd, 0, 2 ** 31 - 1)
@@ -172,6 +175,7 @@ export class Ring {
   /** The descriptor behind the ring, to inherit or to send; it stays the ring's to close. */
   get fd(): number {
     this.#requireOpen()
+    requireDescriptors()
     return this.#memory.descriptor()
   }
 

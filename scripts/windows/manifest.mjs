@@ -1,14 +1,17 @@
 // Prints a package.json with what the tests need on Windows, in this package's own versions.
 import { readFileSync } from 'node:fs'
 
-const { name, version, type, dependencies, devDependencies } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-)
+const { name, version, type, main, module, types, exports, dependencies, devDependencies } =
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 const wanted = ['vitest', 'fast-check', 'commander', 'cli-table3', 'cli-progress']
 const manifest = {
   name,
   version,
   type,
+  main,
+  module,
+  types,
+  exports, // test fixtures import the built package by its name
   private: true,
   dependencies: {
     ...dependencies,

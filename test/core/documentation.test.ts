@@ -25,12 +25,10 @@ function examples(): Example[] {
       return blocks.flatMap(([, body = ''], i) => {
         const code = body.replace(/^\s*\* ?/gm, '')
         // A comment of its own line begins the part of another process.
-        return code
-          .split(/\n(?=\/\/ another\b)/)
-          .map((part, j) => ({
-            where: `lib/${file} #${String(i + 1)}.${String(j + 1)}`,
-            code: part,
-          }))
+        return code.split(/\n(?=\/\/ another\b)/).map((part, j) => ({
+          where: `lib/${file} #${String(i + 1)}.${String(j + 1)}`,
+          code: part,
+        }))
       })
     })
 }

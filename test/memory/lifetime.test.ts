@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 
 import { SharedMemory } from '../../lib/index.js'
+import { unixOnly } from '../support/platform.js'
 import {
   collectGarbage,
   eventually,
@@ -29,7 +30,7 @@ test('close detaches the buffer: its views are empty, and nothing faults', () =>
   expect(() => view.getInt8(0)).toThrow(TypeError)
 })
 
-test('close unmaps the memory and closes the descriptor', async () => {
+unixOnly('mappings are listed in /proc')('close unmaps the memory and closes the descriptor', async () => {
   await nothingIsMapped()
   const before = openDescriptors()
   // In a function of its own: a suspended one keeps alive what it has touched.
@@ -43,7 +44,7 @@ test('close unmaps the memory and closes the descriptor', async () => {
   await nothingIsMapped()
 })
 
-test('close may be called twice; every other call then says that it is closed', () => {
+unixOnly('there are no descriptors on Windows')('close may be called twice; every other call then says that it is closed', () => {
   const memory = SharedMemory.anonymous({ size: 1 })
   memory.close()
   memory.close()
@@ -60,7 +61,7 @@ test('Symbol.dispose closes', () => {
   expect(() => memory.buffer).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
 })
 
-test('what nothing reaches is unmapped, with a warning that it was not closed', async () => {
+unixOnly('mappings are listed in /proc')('what nothing reaches is unmapped, with a warning that it was not closed', async () => {
   await nothingIsMapped()
   const warned = once(process, 'warning')
   ;(() => {
@@ -74,7 +75,7 @@ test('what nothing reaches is unmapped, with a warning that it was not closed', 
   expect(warning.message).toMatch(/SharedMemory was garbage-collected without close/)
 })
 
-test('while a view is reachable the memory stays, though its object was dropped', async () => {
+unixOnly('mappings are listed in /proc')('while a view is reachable the memory stays, though its object was dropped', async () => {
   await nothingIsMapped()
   let words: Int32Array | undefined = (() =>
     new Int32Array(SharedMemory.anonymous({ size: 4096 }).buffer))()
@@ -92,7 +93,7 @@ test('while a view is reachable the memory stays, though its object was dropped'
   await warned
 })
 
-test('what was closed is not warned about', async () => {
+unixOnly('mappings are listed in /proc')('what was closed is not warned about', async () => {
   const warnings: Error[] = []
   const listen = (warning: Error) => warnings.push(warning)
   process.on('warning', listen)
