@@ -244,12 +244,16 @@ export class SharedMemory {
     await this.#handle.sync()
   }
 
-  /** Removes the name. The memory lives on for who has it. */
+  /**
+   * Removes the name. The memory lives on for who has it. On Windows this does nothing: a name goes
+   * with the last who has the memory open.
+   */
   unlink(): void {
     if (this.#name === undefined) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this shared memory has no name')
     }
-    native.unlinkMemory(this.#name)
+    // On Windows the name goes by itself, perhaps has gone already.
+    if (process.platform !== 'win32') native.unlinkMemory(this.#name)
   }
 
   /** Detaches the buffer and lets go of the memory. Idempotent. */

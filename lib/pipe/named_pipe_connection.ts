@@ -48,9 +48,10 @@ export interface PipeKind {
 /**
  * A connection over a named pipe: a Duplex stream, and messages.
  *
- * As a stream it behaves as a `net.Socket` does, but for the end. On a pipe of bytes (`mode:
- * 'byte'`) Windows has no half-close: `end()` closes the connection when everything is written, and
- * the peer can still read all of it. On a pipe of messages `end()` ends the writing side only.
+ * As a stream it behaves as a `net.Socket` does, but for the end. A pipe of bytes has no half-close
+ * on Windows: `end()` closes the connection when everything is written, and the peer can still read
+ * all of it. On a pipe of messages (of a server with `mode: 'message'` or `halfClose: true`) `end()`
+ * ends the writing side only.
  *
  * With `mode: 'message'` each write is one message and each chunk that is read is one message,
  * however long. A message without bytes means the end, so empty writes are left out.

@@ -29,6 +29,12 @@ export interface ListenNamedPipeOptions extends NamedPipeConnectionOptions {
   security?: PipeSecurity
   /** Default `'byte'`. With `'message'` the boundaries of writes are kept. */
   mode?: 'byte' | 'message'
+  /**
+   * Default false. True, with `mode: 'byte'`: `end()` ends the writing side only. The pipe is then
+   * one of messages to the system, and a message without bytes is the end; clients that are not
+   * sluice must know that. With `mode: 'message'` it is always so.
+   */
+  halfClose?: boolean
   /** Connections there can be at once, those that wait included; default no limit, at most 254. */
   maxInstances?: number
   /** How many clients can connect before they are accepted; default 4. */
@@ -48,6 +54,7 @@ export interface ListenNamedPipeOptions extends NamedPipeConnectionOptions {
 const ownOptionNames = [
   'security',
   'mode',
+  'halfClose',
   'maxInstances',
   'pendingInstances',
   'firstInstance',
@@ -104,7 +111,7 @@ export class NamedPipeServer {
     options: ListenNamedPipeOptions,
   ) {
     this.address = path
-    this.mode = instance.message ? 'message' : 'byte'
+    this.mode = options.mode ?? 'byte'
     this.#sddl = sddl
     this.#instance = instance
     this.#options = options
@@ -135,7 +142,12 @@ export class NamedPipeServer {
     const path = pipePath(name)
     checkOptions(options, [...ownOptionNames, ...connectionOptionNames])
     const { pendingInstances = 4, maxInstances, firstInstance = true } = options
-    const { rejectRemote = true, inBufferSize = 65536, outBufferSize = 65536 } = options
+    const {
+      halfClose = false,
+      rejectRemote = true,
+      inBufferSize = 65536,
+      outBufferSize = 65536,
+    } = options
     checkPipeMode(options.mode)
     checkInteger('options.pendingInstances', pendingInstances, 1, mostPending)
     if (maxInstances !== undefined) {
@@ -148,6 +160,7 @@ export class NamedPipeServer {
         )
       }
     }
+    checkBoolean('options.halfClose', halfClose)
     checkBoolean('options.firstInstance', firstInstance)
     checkBoolean('options.rejectRemote', rejectRemote)
     checkInteger('options.inBufferSize', inBufferSize, 0, 2 ** 30)
@@ -160,7 +173,7 @@ export class NamedPipeServer {
     const instance: InstanceOptions = {
       first: firstInstance,
       rejectRemote,
-      message: mode === 'message',
+      message: mode === 'message' || halfClose,
       maxInstances: maxInstances ?? unlimitedInstances,
       inBufferSize,
       outBufferSize,
@@ -313,7 +326,7 @@ export class NamedPipeServer {
       })
       return clientPeer(io.handle, io.identity)
     }
-    const kind = { mode: this.mode, messageType: this.mode === 'message' }
+    const kind = { mode: this.mode, messageType: this.#instance.message }
     const connection = new NamedPipeConnection(
       io,
       kind,

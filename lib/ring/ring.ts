@@ -206,12 +206,16 @@ export class Ring {
     return this.#handle.stats()
   }
 
-  /** Removes the name. Who has the ring open keeps it. */
+  /**
+   * Removes the name. Who has the ring open keeps it. On Windows this does nothing: a name goes with
+   * the last who has the ring open.
+   */
   unlink(): void {
     if (this.name === undefined) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this ring has no name')
     }
-    native.unlinkMemory(this.name)
+    // On Windows the name goes by itself, perhaps has gone already.
+    if (process.platform !== 'win32') native.unlinkMemory(this.name)
   }
 
   /** Closes the ends that were made here and lets go of the memory; views are dead. Idempotent. */

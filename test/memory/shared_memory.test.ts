@@ -102,6 +102,7 @@ describe('a named object', () => {
       for (const child of children) child.say('go')
       const results = await Promise.all(children.map((child) => child.next<number | string>()))
       expect(results.toSorted()).toEqual([1, 2, 3, 4])
+      for (const child of children) child.hangUp()
       await Promise.all(children.map((child) => child.finish()))
     }
   })
@@ -277,7 +278,7 @@ describe('an anonymous object', () => {
     },
   )
 
-  test('can be mapped copy-on-write', () => {
+  unixOnly('there are no descriptors on Windows')('can be mapped copy-on-write', () => {
     const a = closedAfterTest(SharedMemory.anonymous({ size: 16 }))
     const b = closedAfterTest(SharedMemory.fromFd(a.fd, { readOnly: true }))
     new Uint8Array(b.buffer)[0] = 1

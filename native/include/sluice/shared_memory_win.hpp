@@ -138,20 +138,26 @@ inline SharedMemory SharedMemory::create(const std::string& given, const CreateO
   const uint64_t size = options.size > (uint64_t{1} << 47)
                             ? options.size
                             : (options.size + detail::kPageSize - 1) & ~(detail::kPageSize - 1);
-  Handle section;
-  try {
-    section = detail::create_section(detail::section_name(name), size, name);
-  } catch (const Error& error) {
-    if (!detail::already_exists(error) || options.exclusive) throw;
-    SharedMemory existing = open(name);
-    if (existing.size() == size) return existing;
-    throw Error(error_code::kInvalidArgument, "shared memory '" + name + "' exists with " +
-                                                  std::to_string(existing.size()) +
-                                                  " bytes, not " + std::to_string(size));
+  // The name can go between the two attempts, with its last holder; a few rounds settle that.
+  for (int round = 0;; ++round) {
+    try {
+      SharedMemory memory(detail::create_section(detail::section_name(name), size, name), name,
+                          Access::kReadWrite);
+      memory.map(0, size, false);
+      return memory;
+    } catch (const Error& error) {
+      if (!detail::already_exists(error) || options.exclusive) throw;
+    }
+    try {
+      SharedMemory existing = open(name);
+      if (existing.size() == size) return existing;
+      throw Error(error_code::kInvalidArgument, "shared memory '" + name + "' exists with " +
+                                                    std::to_string(existing.size()) +
+                                                    " bytes, not " + std::to_string(size));
+    } catch (const Error& error) {
+      if (!detail::not_found(error) || round == 8) throw;
+    }
   }
-  SharedMemory memory(std::move(section), name, Access::kReadWrite);
-  memory.map(0, size, false);
-  return memory;
 }
 
 inline SharedMemory SharedMemory::open(const std::string& given, Access access,
