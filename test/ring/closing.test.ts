@@ -10,7 +10,7 @@ const big = Buffer.alloc(1800)
 
 describe('closing while something waits rejects it, once, with ERR_SLUICE_CLOSED', () => {
   type Ends = ReturnType<typeof ringWithEnds>
-  const waits: Record<string, (ends: Ends) => Promise<unknown>> = {
+  const waits: Partial<Record<string, (ends: Ends) => Promise<unknown>>> = {
     read: ({ consumer }) => consumer.read(),
     'read with a timeout': ({ consumer }) => consumer.read({ timeout: 60_000 }),
     consume: ({ consumer }) => consumer.consume(() => undefined),

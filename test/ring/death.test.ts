@@ -65,9 +65,9 @@ test.each(['drain', 'peek'])(
     const { name, words } = progress()
     let written = 0
     const message = Buffer.alloc(64)
-    let stop = false
+    const work = { done: false }
     const writing = (async () => {
-      while (!stop) {
+      while (!work.done) {
         message.writeUInt32LE(written)
         try {
           await producer.write(message)
@@ -94,7 +94,7 @@ test.each(['drain', 'peek'])(
       await child.exited
       expect(child.errors).toBe('')
     }
-    stop = true
+    work.done = true
     producer.close()
     await writing.catch(() => undefined)
     const rest = closedAfterTest(Ring.open(ring.name)).consumer()

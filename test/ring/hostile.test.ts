@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 
 import { SluiceError, type Ring } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import { bytes, namedRing, sluiceError, writeWords, zeroCopy } from '../support/rings.js'
+import { attempt, bytes, namedRing, sluiceError, writeWords, zeroCopy } from '../support/rings.js'
 
 const header = { tail: 128, head: 256, consumerParked: 384, producerParked: 512 }
 const corrupt = sluiceError('ERR_SLUICE_CORRUPT')
@@ -58,7 +58,7 @@ describe('a consumer finds', () => {
     ]
     for (const call of calls) {
       const ring = namedRing()
-      await expect(async () => call(ring)).rejects.toThrow(corrupt)
+      await expect(attempt(() => call(ring))).rejects.toThrow(corrupt)
     }
   })
 
@@ -103,7 +103,7 @@ describe('a producer finds', () => {
     ]
     for (const call of calls) {
       const ring = namedRing()
-      await expect(async () => call(ring)).rejects.toThrow(corrupt)
+      await expect(attempt(() => call(ring))).rejects.toThrow(corrupt)
     }
   })
 })
@@ -121,7 +121,7 @@ const known = new Set([
 /** One call of every kind; what it throws must be one of ours. */
 async function useEverything(ring: Ring, round: number): Promise<Set<string>> {
   const codes = new Set<string>()
-  const attempt = async (call: () => unknown) => {
+  const tryIt = async (call: () => unknown) => {
     try {
       await call()
     } catch (error) {
@@ -131,24 +131,24 @@ async function useEverything(ring: Ring, round: number): Promise<Set<string>> {
     }
   }
   const message = bytes('x'.repeat(round % 300))
-  await attempt(async () => {
+  await tryIt(async () => {
     const producer = ring.producer({ spin: round % 2 === 0 ? 0 : 20 })
     try {
-      await attempt(() => {
+      await tryIt(() => {
         for (let i = 0; i < 100; i++) producer.tryWrite(message)
       })
-      await attempt(() => producer.write(message, { timeout: 1 }))
-      await attempt(() => producer.ready(2000, { timeout: 1 }))
-      await attempt(() => {
+      await tryIt(() => producer.write(message, { timeout: 1 }))
+      await tryIt(() => producer.ready(2000, { timeout: 1 }))
+      await tryIt(() => {
         producer.writeSync(message, { timeout: 1 })
       })
-      await attempt(() => {
+      await tryIt(() => {
         producer.cork()
         for (let i = 0; i < 20; i++) producer.tryWrite(message)
         producer.uncork()
       })
       if (zeroCopy) {
-        await attempt(() => {
+        await tryIt(() => {
           if (!producer.tryReserve(message.length)) return
           producer.bytes.set(message, producer.offset)
           producer.commit()
@@ -159,19 +159,19 @@ async function useEverything(ring: Ring, round: number): Promise<Set<string>> {
       else producer.abandon()
     }
   })
-  await attempt(async () => {
+  await tryIt(async () => {
     const consumer = ring.consumer({ spin: round % 2 === 0 ? 0 : 20 })
     try {
       const handler = (view: Buffer) => {
         expect(view.length).toBeLessThanOrEqual(ring.maxMessageLength)
       }
-      await attempt(() => {
+      await tryIt(() => {
         for (let i = 0; i < 10; i++) consumer.tryRead()
       })
-      await attempt(() => consumer.drain(handler, 10_000))
-      await attempt(() => consumer.read({ timeout: 1 }))
-      await attempt(() => consumer.readSync(1))
-      await attempt(async () => {
+      await tryIt(() => consumer.drain(handler, 10_000))
+      await tryIt(() => consumer.read({ timeout: 1 }))
+      await tryIt(() => consumer.readSync(1))
+      await tryIt(async () => {
         const controller = new AbortController()
         setTimeout(() => {
           controller.abort(new SluiceError('ERR_SLUICE_TIMEOUT', 'enough'))
@@ -179,7 +179,7 @@ async function useEverything(ring: Ring, round: number): Promise<Set<string>> {
         await consumer.consume(handler, { signal: controller.signal, burst: 100 })
       })
       if (zeroCopy) {
-        await attempt(() => {
+        await tryIt(() => {
           for (let i = 0; i < 10 && consumer.peek() >= 0; i++) {
             const { offset } = consumer
             expect(offset).toBeLessThanOrEqual(ring.capacity)

@@ -55,7 +55,7 @@ test('they may be closed in any order while they sleep', async () => {
 test('ping-pong through many rings at once', async () => {
   const all = ends()
   let total = 0
-  const consumed = all.map(({ consumer }) => consumer.consume(() => void total++))
+  const consumed = all.map(({ consumer }) => consumer.consume(() => total++))
   await Promise.all(
     all.map(async ({ producer }) => {
       for (let i = 0; i < 20; i++) {

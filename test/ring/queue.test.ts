@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { Ring } from '../../lib/index.js'
 import {
+  attempt,
   bytes,
   closedAfterTest,
   namedRing,
@@ -425,7 +426,7 @@ describe('after close', () => {
       ...(zeroCopy ? [() => consumer.peek()] : []),
     ]
     for (const call of calls) {
-      await expect(async () => call(), call.toString()).rejects.toThrow(closed)
+      await expect(attempt(call), call.toString()).rejects.toThrow(closed)
     }
   })
 

@@ -168,10 +168,9 @@ describe.each(['read', 'write'] as const)('a waiting %s', (what) => {
       const others = waiting.filter((_, j) => j !== i)
       if (what === 'write') {
         // Each round of room lets some in.
-        const done = Promise.all(others)
-        let settled = false
-        void done.then(() => (settled = true))
-        while (!settled) {
+        const progress = { done: false }
+        void Promise.all(others).then(() => (progress.done = true))
+        while (!progress.done) {
           settleAll()
           await new Promise(setImmediate)
         }

@@ -32,6 +32,17 @@ describe('a worker', () => {
     )
   })
 
+  test('can be terminated at any moment while native code throws', async () => {
+    const ring = namedRing()
+    for (let i = 0; i < 20; i++) {
+      const made = worker('throwing', ring.name)
+      await once(made, 'message')
+      for (let turns = i; turns > 0; turns--) await new Promise(setImmediate)
+      await made.terminate()
+    }
+    ring.consumer().close()
+  })
+
   test.each(states)('may exit by itself while it is in: %s', async (state) => {
     const ring = namedRing()
     const made = worker(`${state}, then exit`, ring.name)

@@ -55,10 +55,11 @@ export class Child {
         this.#changed()
       })
     }
-    this.exited = once(this.#process, 'close').then(([code, signal]) => {
+    this.exited = once(this.#process, 'close').then((values) => {
+      const [code, signal] = values as [Exit['code'], Exit['signal']]
       this.#ended = true
       this.#changed()
-      return { code, signal } as Exit
+      return { code, signal }
     })
     this.exited.catch(() => undefined)
     onTestFinished(async () => {

@@ -95,3 +95,8 @@ export function bytes(text: string): Uint8Array {
 export function sluiceError(code: SluiceErrorCode, more: Record<string, unknown> = {}): Error {
   return expect.objectContaining({ name: 'SluiceError', code, ...more }) as Error
 }
+
+/** What the call throws at once and what it rejects with are the same to most tests. */
+export async function attempt(call: () => unknown): Promise<unknown> {
+  return await call()
+}
