@@ -23,6 +23,14 @@ export interface Capabilities {
   namedPipes: boolean
   /** One waiting thread for 127 endpoints (futex_waitv, Linux 5.16; 63 on Windows) rather than one for each. */
   waitMany: boolean
+  /** Unix sockets with the credentials of the peer. */
+  unixSockets: boolean
+  /** Unix sockets of the type seqpacket. */
+  seqpacket: boolean
+  /** `@name` as the address of a Unix socket. */
+  abstractNames: boolean
+  /** Open files and sockets sent through a Unix socket. */
+  descriptorPassing: boolean
 }
 
 /**
@@ -47,6 +55,10 @@ export function capabilities(): Capabilities {
     ring: true,
     namedPipes: hasNamedPipes,
     waitMany: native.waitsForMany,
+    unixSockets: 'openSocket' in native,
+    seqpacket: platform === 'linux' || platform === 'freebsd',
+    abstractNames: platform === 'linux',
+    descriptorPassing: 'openSocket' in native,
   }
 }
 

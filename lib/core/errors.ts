@@ -1,4 +1,5 @@
 import { getSystemErrorName } from 'node:util'
+import * as util from 'node:util'
 
 /**
  * What went wrong, as a stable code.
@@ -7,9 +8,11 @@ import { getSystemErrorName } from 'node:util'
  * | --- | --- |
  * | `ERR_SLUICE_CLOSED` | the object was closed, before or during the operation |
  * | `ERR_SLUICE_CORRUPT` | the peer wrote nonsense into shared memory; this end can only be closed |
+ * | `ERR_SLUICE_FDS_LIMIT` | more descriptors came with a message than the connection takes |
+ * | `ERR_SLUICE_FDS_TRUNCATED` | descriptors were lost on their way: this process has too many open |
  * | `ERR_SLUICE_INVALID_ARGUMENT` | an argument is of the wrong type or out of range |
  * | `ERR_SLUICE_INVALID_STATE` | the call does not fit what was called before (commit without reserve) |
- * | `ERR_SLUICE_MESSAGE_TOO_LONG` | a message is longer than `maxMessageLength` |
+ * | `ERR_SLUICE_MESSAGE_TOO_LONG` | a message is longer than `maxMessageLength`, or than the system takes |
  * | `ERR_SLUICE_NATIVE_MISSING` | no binary of the addon fits this platform |
  * | `ERR_SLUICE_NOT_A_RING` | the shared memory holds something else |
  * | `ERR_SLUICE_PEER_CLOSED` | the consumer has closed and the ring is full |
@@ -27,6 +30,8 @@ import { getSystemErrorName } from 'node:util'
 export type SluiceErrorCode =
   | 'ERR_SLUICE_CLOSED'
   | 'ERR_SLUICE_CORRUPT'
+  | 'ERR_SLUICE_FDS_LIMIT'
+  | 'ERR_SLUICE_FDS_TRUNCATED'
   | 'ERR_SLUICE_INVALID_ARGUMENT'
   | 'ERR_SLUICE_INVALID_STATE'
   | 'ERR_SLUICE_MESSAGE_TOO_LONG'
@@ -48,7 +53,7 @@ export type SluiceErrorCode =
 export interface SluiceErrorDetails {
   /** The system call that failed. */
   syscall?: string | undefined
-  /** The system's error number: negative as Node has it; on Windows what GetLastError says. */
+  /** The system's error number, negative as Node has it; on Windows that of GetLastError. */
   errno?: number | undefined
   /** Its name, where Node does not know it. */
   errnoCode?: string | undefined
@@ -76,7 +81,7 @@ export interface SluiceErrorDetails {
 export class SluiceError extends Error {
   readonly code: SluiceErrorCode
   declare readonly syscall?: string
-  /** Negative as Node has it (`-2`); on Windows the code of GetLastError (`231`). */
+  /** Negative, as Node has it: `-2`; on Windows the code of GetLastError, `-231`. */
   declare readonly errno?: number
   /** The system's name of the error: `'ENOENT'`, `'ERROR_PIPE_BUSY'`. */
   declare readonly errnoCode?: string
@@ -98,4 +103,26 @@ export class SluiceError extends Error {
     if (details.address !== undefined) this.address = details.address
     if (details.pid !== undefined) this.pid = details.pid
   }
+}
+
+/**
+ * For a system call that failed with the negative error number `errno`; `attempt` says what it was
+ * for, `hint` what can be done about it.
+ */
+export function systemError(
+  attempt: string,
+  syscall: string,
+  errno: number,
+  { address, hint }: { address?: string | undefined; hint?: string | undefined } = {},
+): SluiceError {
+  const meaning = meaningOf(errno)
+  const more = [getSystemErrorName(errno), ...(meaning === undefined ? [] : [meaning])].join(', ')
+  const message = `${attempt}: ${more}${hint === undefined ? '' : ` (${hint})`}`
+  return new SluiceError('ERR_SLUICE_SYSTEM', message, { syscall, errno, address })
+}
+
+// Bun has no such function.
+function meaningOf(errno: number): string | undefined {
+  const { getSystemErrorMap } = util as Partial<typeof util>
+  return getSystemErrorMap?.().get(errno)?.[1]
 }

@@ -21,3 +21,10 @@ export function releaseWhenForgotten(object: object, what: string, release: () =
 export function closed(object: object): void {
   registry.unregister(object)
 }
+
+/** A `release`. In a constructor a closure would hold on to `this` if any other closure there does. */
+export function closerOf(handle: { close(): void }): () => void {
+  return () => {
+    handle.close()
+  }
+}

@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url'
 import { SluiceError, type SluiceErrorCode } from './errors.js'
 import type { NativePipes } from './native_pipes.js'
 import { PipeEvents } from './pipe_events.js'
+import type { NativeSockets } from './native_sockets.js'
 import { Wakeups } from './wakeups.js'
+import { Watches } from './watches.js'
 
 /** A system user's id (on Windows a SID), or 'any'; undefined: the current user and root. */
 export type NativeOwner = number | string | undefined
@@ -92,12 +94,15 @@ interface Callbacks {
     errnoCode?: string,
   ): Error
   onWake(ids: number[]): void
+  onReady(id: number, readiness: number): void
+  /** Whether a thread has to watch descriptors, because polls of libuv do not work. */
+  watchInThread: boolean
 }
 
-export interface NativeAddon extends NativePipes {
+export interface NativeAddon extends NativeSockets, NativePipes {
   /** Put there by the first copy of this module in a thread, and shared by all. */
   wakeups?: Wakeups
-  /** Likewise, on Windows. */
+  watches?: Watches
   pipeEvents?: PipeEvents
   initialise(callbacks: Callbacks): void
   setWakeRef(ref: boolean): void
@@ -160,17 +165,18 @@ function load(): NativeAddon {
 
 export const native = load()
 
-if (native.wakeups === undefined) {
+if (native.wakeups === undefined || native.watches === undefined) {
+  const watches = new Watches()
   const wakeups = new Wakeups((ref) => {
     native.setWakeRef(ref)
   })
   native.wakeups = wakeups
+  native.watches = watches
   native.initialise({
     createError: (code, message, syscall, errno, address, pid, errnoCode) =>
       new SluiceError(code, message, {
         syscall,
-        // Only Windows names its errors itself, and counts them upwards.
-        errno: errno === undefined || errnoCode !== undefined ? errno : -errno,
+        errno: errno === undefined ? undefined : -errno,
         errnoCode,
         address,
         pid,
@@ -178,6 +184,12 @@ if (native.wakeups === undefined) {
     onWake: (ids) => {
       wakeups.wake(ids)
     },
+    onReady: (id, readiness) => {
+      watches.ready(id, readiness)
+    },
+    // Bun ends the process at the first poll.
+    watchInThread:
+      process.versions['bun'] !== undefined || process.env['SLUICE_WATCH_IN_THREAD'] === '1',
   })
 }
 
@@ -195,3 +207,4 @@ if (hasNamedPipes) {
 
 export const pipeEvents = events
 export const wakeups = native.wakeups
+export const watches = native.watches

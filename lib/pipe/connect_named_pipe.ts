@@ -118,7 +118,7 @@ function open(path: string, flags: number, options: WaitOptions): Promise<PipeHa
     try {
       return new native.PipeHandle(path, flags)
     } catch (error) {
-      if (error instanceof SluiceError && error.errno === Outcome.pipeBusy) return notYet
+      if (error instanceof SluiceError && error.errno === -Outcome.pipeBusy) return notYet
       throw error
     }
   }

@@ -356,7 +356,7 @@ export class NamedPipeServer {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof SluiceError && error.errno === Outcome.pipeBusy
+  return error instanceof SluiceError && error.errno === -Outcome.pipeBusy
 }
 
 function closedError(): SluiceError {

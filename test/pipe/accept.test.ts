@@ -72,7 +72,7 @@ describe.skipIf(!onWindows)('accept', () => {
     await expect(accepted).rejects.toThrow('over')
     expect(server.closed).toBe(true)
     await expect(connectNamedPipe(server.address)).rejects.toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_FILE_NOT_FOUND', errno: 2 }),
+      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_FILE_NOT_FOUND', errno: -2 }),
     )
   })
 

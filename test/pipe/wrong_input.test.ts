@@ -78,7 +78,7 @@ describe.skipIf(!onWindows)('wrong input', () => {
   test('there is no such pipe', async () => {
     await expect(connectNamedPipe(pipeName())).rejects.toEqual(
       sluiceError('ERR_SLUICE_SYSTEM', {
-        errno: 2,
+        errno: -2,
         errnoCode: 'ERROR_FILE_NOT_FOUND',
         syscall: 'CreateFile',
       }),
@@ -91,7 +91,7 @@ describe.skipIf(!onWindows)('wrong input', () => {
       NamedPipeServer.listen(server.address, { firstInstance: false, maxInstances: 1 }),
     ).rejects.toEqual(
       sluiceError('ERR_SLUICE_SYSTEM', {
-        errno: 231,
+        errno: -231,
         errnoCode: 'ERROR_PIPE_BUSY',
         syscall: 'CreateNamedPipe',
       }),

@@ -4,9 +4,8 @@
 #include <cstdlib>
 
 #include "core/environment.hpp"
-#include "core/process_resources.hpp"
+#include "core/platform_parts.hpp"
 #include "memory/shared_memory_handle.hpp"
-#include "pipe/pipes.hpp"
 #include "ring/endpoint_handles.hpp"
 #include "ring/ring_handle.hpp"
 #include "ring/waiting_threads.hpp"
@@ -14,8 +13,7 @@
 namespace sluice::binding {
 
 Environment::Environment(Napi::Env env)
-    : waiting_threads_(std::make_shared<WaitingThreads>(env)),
-      completion_port_(make_completion_port(env)) {
+    : env_(env), waiting_threads_(std::make_shared<WaitingThreads>(env)) {
   // Finalizers run after the cleanup hooks; by then no thread may look at a ring any more.
   env.AddCleanupHook([](Environment* self) { self->waiting_threads_->shut_down(); }, this);
   external_buffers_forbidden = std::getenv("SLUICE_NO_EXTERNAL_BUFFERS") != nullptr;
@@ -25,12 +23,14 @@ Environment::~Environment() = default;
 
 namespace {
 
-// initialise({ createError, onWake }): what native code calls back.
+// initialise({ createError, onWake, onReady, watchInThread }): what native code calls back.
 void initialise(const Napi::CallbackInfo& info) {
   const auto callbacks = info[0].As<Napi::Object>();
   Environment& environment = Environment::of(info.Env());
   environment.error_factory = Napi::Persistent(callbacks.Get("createError").As<Napi::Function>());
   environment.waiting_threads()->set_listener(callbacks.Get("onWake").As<Napi::Function>());
+  environment.ready_listener = Napi::Persistent(callbacks.Get("onReady").As<Napi::Function>());
+  environment.watches_in_thread = callbacks.Get("watchInThread").ToBoolean();
 }
 
 // setWakeRef(ref): whether sleeping endpoints keep the process alive.
@@ -45,8 +45,7 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   SharedMemoryHandle::define(env, exports);
   RingHandle::define(env, exports);
   define_endpoint_handles(env, exports);
-  define_pipes(env, exports);
-  define_process_resources(env, exports);
+  define_platform_parts(env, exports);
   return exports;
 }
 

@@ -10,6 +10,7 @@ namespace sluice::binding {
 
 class CompletionPort;
 class WaitingThreads;
+class Watcher;
 
 class Environment {
  public:
@@ -26,8 +27,13 @@ class Environment {
 
   const std::shared_ptr<WaitingThreads>& waiting_threads() const { return waiting_threads_; }
 
-  // Null where there is no such thing (pipe/pipes.hpp).
-  const std::shared_ptr<CompletionPort>& completion_port() const { return completion_port_; }
+  // Of named pipes, on Windows; made at the first use.
+  const std::shared_ptr<CompletionPort>& completion_port();
+
+  // Of descriptors; made at the first use. `ready_listener` is what it calls.
+  Watcher& watcher();
+  Napi::FunctionReference ready_listener;
+  bool watches_in_thread = false;
 
   // Set for tests and for runtimes that refuse ArrayBuffers over foreign memory.
   bool external_buffers_forbidden = false;
@@ -35,11 +41,19 @@ class Environment {
   // Constructors of the wrapped classes.
   Napi::FunctionReference shared_memory;
   Napi::FunctionReference ring;
+  Napi::FunctionReference socket;
+  Napi::FunctionReference descriptor;
+
+  // What a socket's calls tell beside their result.
+  Napi::Reference<Napi::Int32Array> socket_results;
 
  private:
+  Napi::Env env_;
   // Shut down by a cleanup hook. Shared with the endpoints, whose finalizers may run later.
   std::shared_ptr<WaitingThreads> waiting_threads_;
   std::shared_ptr<CompletionPort> completion_port_;
+  // Shut down by a hook of its own. Shared with what it watches, likewise.
+  std::shared_ptr<Watcher> watcher_;
 };
 
 }  // namespace sluice::binding

@@ -77,10 +77,6 @@ Napi::Value look_up_account(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-std::shared_ptr<CompletionPort> make_completion_port(Napi::Env env) {
-  return std::make_shared<CompletionPort>(env);
-}
-
 void define_pipes(Napi::Env env, Napi::Object exports) {
   exports.Set("initialisePipes", Napi::Function::New(env, initialise));
   exports.Set("setPipeRef", Napi::Function::New(env, set_ref));

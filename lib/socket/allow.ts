@@ -1,0 +1,61 @@
+import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { native } from '../core/native.js'
+import type { PeerCredentials } from './peer_credentials.js'
+import { requireSockets } from './platform.js'
+
+/** Whom to let in: whoever fits one of these. */
+export interface AllowOptions {
+  /** This process's effective user. */
+  sameUser?: boolean
+  uids?: readonly number[]
+  /** As the primary or as a supplementary group. */
+  gids?: readonly number[]
+  /** Likewise, by their names, which are looked up now. */
+  groups?: readonly string[]
+}
+
+/**
+ * A rule for `authorize`, or to ask by hand. Nobody is let in by default, not even root.
+ *
+ * @throws `ERR_SLUICE_INVALID_ARGUMENT`: for a group that does not exist, or when nobody is named.
+ *
+ * @example
+ * ```ts
+ * const server = await UnixServer.listen('/run/app/app.sock', {
+ *   mode: 0o666,
+ *   authorize: allow({ sameUser: true, groups: ['docker'] }),
+ * })
+ * ```
+ */
+export function allow(options: AllowOptions): (peer: PeerCredentials) => boolean {
+  requireSockets()
+  checkOptions(options, ['sameUser', 'uids', 'gids', 'groups'])
+  const { sameUser = false, uids = [], gids = [], groups = [] } = options
+  checkBoolean('options.sameUser', sameUser)
+  checkIds('options.uids', uids)
+  checkIds('options.gids', gids)
+  if (!Array.isArray(groups)) throw invalidArgument('options.groups', 'an array of names', groups)
+  const users = new Set<number>(uids)
+  const members = new Set<number>([...gids, ...groups.map(groupNumber)])
+  if (!sameUser && users.size === 0 && members.size === 0) {
+    throw new SluiceError('ERR_SLUICE_INVALID_ARGUMENT', 'options must name somebody to let in')
+  }
+  return (peer) =>
+    (sameUser && peer.sameUser) ||
+    users.has(peer.uid) ||
+    members.has(peer.gid) ||
+    (peer.groups ?? []).some((gid) => members.has(gid))
+}
+
+function checkIds(name: string, ids: readonly number[]): void {
+  if (!Array.isArray(ids)) throw invalidArgument(name, 'an array of ids', ids)
+  for (const id of ids) checkInteger(`each of ${name}`, id, 0, 0xffffffff)
+}
+
+function groupNumber(name: unknown): number {
+  if (typeof name !== 'string') throw invalidArgument('each of options.groups', 'a name', name)
+  const number = native.findGroup(name)
+  if (number === undefined) throw invalidArgument('each of options.groups', 'a known group', name)
+  return number
+}

@@ -1,0 +1,57 @@
+import { checkBoolean, checkInteger } from '../core/arguments.js'
+import { systemError } from '../core/errors.js'
+import type { SocketHandle } from '../core/native_sockets.js'
+
+export interface ConnectionOptions {
+  /** Default false: when the peer has ended its side, this side ends too. */
+  allowHalfOpen?: boolean
+  /** Bytes that the stream keeps unread and unwritten at most; default 64 KiB each. */
+  highWaterMark?: number
+  /** `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. */
+  sendBufferSize?: number
+  receiveBufferSize?: number
+  /** Descriptors that one message may bring, else the connection is destroyed; default 64. */
+  maxDescriptors?: number
+  /** Bytes of a message of a seqpacket socket, else the connection is destroyed; default 256 KiB. */
+  maxMessageLength?: number
+}
+
+export const connectionOptionNames = [
+  'allowHalfOpen',
+  'highWaterMark',
+  'sendBufferSize',
+  'receiveBufferSize',
+  'maxDescriptors',
+  'maxMessageLength',
+] as const
+
+/** The kernel's most for one message. */
+export const mostDescriptors = 253
+
+export const defaultMaxDescriptors = 64
+export const defaultMaxMessageLength = 262144
+export const largestMessageLength = 2 ** 30
+
+export function checkConnectionOptions(options: ConnectionOptions): void {
+  const { allowHalfOpen = false, highWaterMark = 0 } = options
+  checkBoolean('options.allowHalfOpen', allowHalfOpen)
+  checkInteger('options.highWaterMark', highWaterMark, 0)
+  checkSocketOptions(options)
+}
+
+/** Those that every socket has. */
+export function checkSocketOptions(options: ConnectionOptions): void {
+  const { sendBufferSize = 1, receiveBufferSize = 1 } = options
+  const { maxDescriptors = 0, maxMessageLength = 1 } = options
+  checkInteger('options.sendBufferSize', sendBufferSize, 1, 2 ** 30)
+  checkInteger('options.receiveBufferSize', receiveBufferSize, 1, 2 ** 30)
+  checkInteger('options.maxDescriptors', maxDescriptors, 0, mostDescriptors)
+  checkInteger('options.maxMessageLength', maxMessageLength, 1, largestMessageLength)
+}
+
+export function setBufferSizes(handle: SocketHandle, options: ConnectionOptions): void {
+  const { sendBufferSize, receiveBufferSize } = options
+  if (sendBufferSize === undefined && receiveBufferSize === undefined) return
+  const failure = handle.setBufferSizes(sendBufferSize, receiveBufferSize)
+  if (failure < 0) throw systemError("cannot set the socket's buffer sizes", 'setsockopt', failure)
+}

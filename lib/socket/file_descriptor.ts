@@ -1,0 +1,154 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { createServer, Socket, type Server } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+
+import { checkInteger, invalidArgument } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
+import { native } from '../core/native.js'
+import type { DescriptorHandle } from '../core/native_sockets.js'
+import { requireSockets } from './platform.js'
+
+/** What a descriptor is open to. */
+export type DescriptorKind = 'file' | 'socket' | 'pipe' | 'memory' | 'directory' | 'other'
+
+const largestDescriptor = 2 ** 31 - 1
+
+/**
+ * An open descriptor that belongs to this object: it is closed with it, and by the garbage
+ * collector with a warning if that was forgotten. It is close-on-exec.
+ *
+ * @example
+ * ```ts
+ * const message = await connection.receive()
+ * for (const descriptor of message?.fds ?? []) {
+ *   if (descriptor.kind === 'file') descriptor.toReadStream().pipe(process.stdout)
+ *   else descriptor.close()
+ * }
+ * ```
+ */
+export class FileDescriptor {
+  readonly #handle: DescriptorHandle
+
+  /** @internal */
+  constructor(handle: DescriptorHandle) {
+    this.#handle = handle
+    releaseWhenForgotten(this, `FileDescriptor ${String(handle.number())}`, closerOf(handle))
+  }
+
+  /** Takes a descriptor over: from now on it is this object's to close. */
+  static adopt(fd: number): FileDescriptor {
+    requireSockets()
+    checkDescriptor('fd', fd)
+    return new FileDescriptor(native.adoptDescriptor(fd))
+  }
+
+  /** A duplicate of a descriptor that stays the caller's. */
+  static duplicate(fd: number): FileDescriptor {
+    requireSockets()
+    checkDescriptor('fd', fd)
+    return new FileDescriptor(native.duplicateDescriptor(fd))
+  }
+
+  /** @throws `ERR_SLUICE_CLOSED` */
+  get number(): number {
+    const number = this.#handle.number()
+    if (number < 0) throw new SluiceError('ERR_SLUICE_CLOSED', 'the descriptor is closed')
+    return number
+  }
+
+  /** What it is open to. `'memory'`: a memfd, or a shared-memory object. */
+  get kind(): DescriptorKind {
+    return native.descriptorKind(this.number)
+  }
+
+  get closed(): boolean {
+    return this.#handle.number() < 0
+  }
+
+  /** Another descriptor of the same open file. */
+  dup(): FileDescriptor {
+    return new FileDescriptor(native.duplicateDescriptor(this.number))
+  }
+
+  /** Gives the number away: whoever has it now closes it. */
+  detach(): number {
+    const number = this.number
+    closed(this)
+    this.#handle.release()
+    return number
+  }
+
+  /** Idempotent. */
+  close(): void {
+    closed(this)
+    this.#handle.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** A stream of what can be read; the descriptor is the stream's from now on. */
+  toReadStream(): Readable {
+    if (this.#isForTheLoop()) return this.#toNetSocket({ readable: true, writable: false })
+    return createReadStream('', { fd: this.detach() })
+  }
+
+  /** A stream that writes; the descriptor is the stream's from now on. */
+  toWriteStream(): Writable {
+    if (this.#isForTheLoop()) return this.#toNetSocket({ readable: false, writable: true })
+    return createWriteStream('', { fd: this.detach() })
+  }
+
+  /** A connected socket as a `net.Socket` of Node's, which has the descriptor from now on. */
+  toSocket(): Socket {
+    if (this.kind !== 'socket') throw invalidArgument('the descriptor', 'a socket', this.kind)
+    return this.#toNetSocket({ readable: true, writable: true })
+  }
+
+  /** A listening socket as a `net.Server` of Node's, which has the descriptor from now on. */
+  toServer(): Server {
+    if (this.kind !== 'socket') throw invalidArgument('the descriptor', 'a socket', this.kind)
+    return createServer().listen({ fd: this.detach() })
+  }
+
+  // fs streams would read a pipe or a socket in the thread pool, and fail where it is non-blocking.
+  #isForTheLoop(): boolean {
+    const { kind } = this
+    return kind === 'pipe' || kind === 'socket'
+  }
+
+  #toNetSocket(options: { readable: boolean; writable: boolean }): Socket {
+    return new Socket({ ...options, fd: this.detach() })
+  }
+}
+
+export function checkDescriptor(name: string, value: unknown): asserts value is number {
+  checkInteger(name, value, 0, largestDescriptor)
+}
+
+/** Whatever has a descriptor: its number. */
+export type DescriptorSource =
+  | number
+  | FileDescriptor
+  /** A `fs.FileHandle`, `SharedMemory`, `Ring`, `UnixServer`, `UnixConnection`, `UnixDatagram`. */
+  | { readonly fd: number }
+  /** A `net.Socket` or `net.Server` of Node's. */
+  | Socket
+  | Server
+
+/** The number behind it; what is there stays the source's. */
+export function descriptorNumber(name: string, source: unknown): number {
+  if (source instanceof FileDescriptor) return source.number
+  let number: unknown = source
+  if (typeof source === 'object' && source !== null) {
+    const { fd, _handle } = source as { fd?: unknown; _handle?: { fd?: unknown } | null }
+    number = fd ?? _handle?.fd
+  }
+  if (typeof number !== 'number' || !Number.isInteger(number) || number < 0) {
+    throw invalidArgument(name, 'an open descriptor, or an object that has one', source)
+  }
+  checkDescriptor(name, number)
+  return number
+}

@@ -1,0 +1,116 @@
+import { SluiceError, systemError } from '../core/errors.js'
+import type { SocketHandle } from '../core/native_sockets.js'
+import { again } from './errno.js'
+import { FileDescriptor } from './file_descriptor.js'
+import { ReadFlags, Result, results } from './results.js'
+import { slab } from './slab.js'
+
+/** A message, or what there was of a stream up to where the kernel keeps descriptors apart. */
+export interface ReceivedMessage {
+  data: Buffer
+  /** The descriptors that came with it; they are the receiver's to close. */
+  fds: FileDescriptor[]
+}
+
+export interface IncomingLimits {
+  /** Descriptors with one message. */
+  maxDescriptors: number
+  /** Bytes of one message of a seqpacket or datagram socket. */
+  maxMessageLength: number
+}
+
+const smallestRead = 8192
+const largestRead = 262144
+
+/** What a read came to beside bytes. */
+export const end = Symbol('end')
+export const nothing = Symbol('nothing')
+
+/** The reading side of a socket. */
+export class Incoming {
+  readonly #handle: SocketHandle
+  readonly #limits: IncomingLimits
+  readonly #keepsBoundaries: boolean
+  #wanted: number
+  bytesRead = 0
+  /** What came with the bytes that were read last, until somebody takes it. */
+  descriptors: FileDescriptor[] = []
+  /** Whether there may be more: the kernel had at least as much as was asked for. */
+  mayHaveMore = false
+
+  constructor(handle: SocketHandle, limits: IncomingLimits, keepsBoundaries: boolean) {
+    this.#handle = handle
+    this.#limits = limits
+    this.#keepsBoundaries = keepsBoundaries
+    this.#wanted = keepsBoundaries ? limits.maxMessageLength : smallestRead
+  }
+
+  /** Never throws: an Error means that the connection is lost. */
+  read(): Buffer | typeof end | typeof nothing | SluiceError {
+    const room = slab.room(this.#wanted)
+    const count = this.#handle.read(slab.buffer, slab.offset, room)
+    if (count === again) {
+      this.mayHaveMore = false
+      return nothing
+    }
+    if (count < 0) return systemError('cannot read from the connection', 'recvmsg', count)
+    if (results[Result.descriptors] !== 0 || results[Result.flags] !== 0) {
+      const error = this.#takeDescriptors()
+      if (error !== undefined) return error
+    }
+    if (count === 0) return end
+    if (count > room) return Buffer.alloc(0) // an empty message
+    this.bytesRead += count
+    this.mayHaveMore = this.#keepsBoundaries || count === room || this.descriptors.length > 0
+    if (!this.#keepsBoundaries) this.#adapt(count, room)
+    return slab.take(count)
+  }
+
+  takeDescriptors(): FileDescriptor[] {
+    const taken = this.descriptors
+    if (taken.length > 0) this.descriptors = []
+    return taken
+  }
+
+  close(): void {
+    for (const descriptor of this.takeDescriptors()) descriptor.close()
+  }
+
+  /** Asks for more when what was asked for came, and for less when it did not. */
+  #adapt(count: number, room: number): void {
+    if (count === room) this.#wanted = Math.min(room * 2, largestRead)
+    else if (count < this.#wanted >> 2) this.#wanted = Math.max(this.#wanted >> 1, smallestRead)
+  }
+
+  #takeDescriptors(): SluiceError | undefined {
+    const flags = results[Result.flags] ?? 0
+    const count = results[Result.descriptors] ?? 0
+    const { maxDescriptors, maxMessageLength } = this.#limits
+    if (count > 0) {
+      const handles = this.#handle.takeDescriptors()
+      if (count > maxDescriptors) {
+        for (const handle of handles) handle.close()
+        return new SluiceError(
+          'ERR_SLUICE_FDS_LIMIT',
+          `${String(count)} descriptors came with one message, and the limit is ` +
+            `${String(maxDescriptors)} (options.maxDescriptors)`,
+        )
+      }
+      this.descriptors = handles.map((handle) => new FileDescriptor(handle))
+    }
+    if ((flags & ReadFlags.descriptorsLost) !== 0) {
+      return new SluiceError(
+        'ERR_SLUICE_FDS_TRUNCATED',
+        'descriptors of the peer were lost: this process may not open that many (ulimit -n)',
+      )
+    }
+    if ((flags & ReadFlags.messageCut) !== 0) {
+      return new SluiceError(
+        'ERR_SLUICE_MESSAGE_TOO_LONG',
+        `a message of the peer is longer than ${String(maxMessageLength)} bytes ` +
+          '(options.maxMessageLength)',
+      )
+    }
+    return undefined
+  }
+}

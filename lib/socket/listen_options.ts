@@ -1,0 +1,53 @@
+import { dirname } from 'node:path'
+import { chmodSync, mkdirSync } from 'node:fs'
+
+import { checkBoolean, checkInteger, checkMode, invalidArgument } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+
+/** How a name is taken. */
+export interface BindOptions {
+  /**
+   * Who may connect, for a path; default `0o600`, this user alone. It is never open to more, not
+   * for an instant, and it is set exactly, whatever the umask.
+   */
+  mode?: number
+  /**
+   * Default true: a socket that a dead server left at the path is removed. `<path>.lock` is held
+   * for as long, so that it cannot be a living server's. False: whatever is there is `EADDRINUSE`.
+   */
+  removeStale?: boolean
+  /** Makes the directory of the path, with this mode, if it is not there. */
+  makeDirectory?: number
+  /** Default false. True: an abstract name filled up with NULs, as Node up to version 20 has it. */
+  padded?: boolean
+}
+
+export const bindOptionNames = ['mode', 'removeStale', 'makeDirectory', 'padded'] as const
+
+export function checkBindOptions(options: BindOptions): void {
+  const { mode = 0o600, removeStale = true, makeDirectory = 0o700, padded = false } = options
+  checkMode(mode)
+  checkBoolean('options.removeStale', removeStale)
+  checkBoolean('options.padded', padded)
+  if (!Number.isInteger(makeDirectory)) {
+    throw invalidArgument('options.makeDirectory', 'the mode of the directory', makeDirectory)
+  }
+  checkInteger('options.makeDirectory', makeDirectory, 0, 0o777)
+}
+
+export function makeDirectoryOf(address: string, mode: number | undefined): void {
+  if (mode === undefined || address.startsWith('@')) return
+  const directory = dirname(address)
+  try {
+    // The umask can only take away; the rest is given when it is there.
+    if (mkdirSync(directory, { recursive: true, mode }) !== undefined) chmodSync(directory, mode)
+  } catch (cause) {
+    const { errno, syscall, message } = cause as NodeJS.ErrnoException
+    throw new SluiceError('ERR_SLUICE_SYSTEM', `cannot make the socket's directory: ${message}`, {
+      syscall,
+      errno,
+      address: directory,
+      cause,
+    })
+  }
+}

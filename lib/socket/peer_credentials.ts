@@ -1,0 +1,133 @@
+import { constants } from 'node:os'
+
+import { checkInteger, invalidArgument } from '../core/arguments.js'
+import { SluiceError, systemError } from '../core/errors.js'
+import { native } from '../core/native.js'
+import type { NativePeer } from '../core/native_sockets.js'
+import { FileDescriptor } from './file_descriptor.js'
+import { noSuchProcess } from './errno.js'
+
+/**
+ * Who is at the other end of a Unix socket, by the kernel's word and not by the peer's.
+ *
+ * These are the credentials at the time of the `connect` (on macOS, for a client, of the server's
+ * `listen`). Decide by `uid`, `gid` and `groups`. The pid is information: it is used again after the
+ * process has ended; to watch or signal the process take `pidfd()` or `kill()`.
+ */
+export class PeerCredentials {
+  /** Undefined for a process outside of this pid namespace. */
+  readonly pid: number | undefined
+  readonly uid: number
+  readonly gid: number
+  /** Supplementary groups. Undefined where the system does not tell them. */
+  readonly groups: readonly number[] | undefined
+  readonly #descriptor: () => number | undefined
+
+  /** @internal `descriptor`: the socket's, as long as it is open. */
+  constructor({ pid, uid, gid, groups }: NativePeer, descriptor: () => number | undefined) {
+    this.pid = pid
+    this.uid = uid
+    this.gid = gid
+    this.groups = groups
+    this.#descriptor = descriptor
+  }
+
+  /** Whether the peer is of this process's effective user. */
+  get sameUser(): boolean {
+    return this.uid === process.geteuid?.()
+  }
+
+  /** The security module's label (SELinux, AppArmor), while the socket is open. */
+  get securityLabel(): string | undefined {
+    const descriptor = this.#descriptor()
+    return descriptor === undefined ? undefined : native.securityLabel(descriptor)
+  }
+
+  /**
+   * A descriptor of the peer's process, which becomes readable when that ends, while the socket is
+   * open. Before Linux 6.5 it is found by the pid, which may be another process's by now.
+   * Undefined when the process is gone.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` (not Linux).
+   */
+  pidfd(): FileDescriptor | undefined {
+    if (process.platform !== 'linux') {
+      throw new SluiceError('ERR_SLUICE_UNSUPPORTED', `${process.platform} has no pidfds`)
+    }
+    const found = native.peerProcess(this.#requireDescriptor(), this.pid)
+    return found && new FileDescriptor(found.handle)
+  }
+
+  /** Whether the peer's process runs, while the socket is open. */
+  isAlive(): boolean {
+    if (process.platform !== 'linux') {
+      this.#requireDescriptor()
+      return this.pid !== undefined && isRunning(this.pid)
+    }
+    const process_ = this.pidfd()
+    if (process_ === undefined) return false
+    try {
+      return !native.hasExited(process_.number)
+    } finally {
+      process_.close()
+    }
+  }
+
+  /**
+   * Sends a signal to the peer's process, while the socket is open; false when that has ended. On
+   * Linux 6.5 and later it cannot hit another process.
+   *
+   * @throws `ERR_SLUICE_SYSTEM`: `EPERM`.
+   */
+  kill(signal: NodeJS.Signals | number = 'SIGTERM'): boolean {
+    const number = typeof signal === 'number' ? signal : constants.signals[signal]
+    if (!Number.isInteger(number)) throw invalidArgument('signal', 'a signal', signal)
+    checkInteger('signal', number, 0, 64)
+    if (process.platform !== 'linux') {
+      this.#requireDescriptor()
+      return this.pid !== undefined && isRunning(this.pid) && process.kill(this.pid, number)
+    }
+    const process_ = this.pidfd()
+    if (process_ === undefined) return false
+    try {
+      const failure = native.signalProcess(process_.number, number)
+      if (failure === noSuchProcess) return false
+      if (failure < 0) throw systemError('cannot signal the peer', 'pidfd_send_signal', failure)
+      return true
+    } finally {
+      process_.close()
+    }
+  }
+
+  /** What `console.log` and `JSON.stringify` show. */
+  toJSON(): NativePeer {
+    const { pid, uid, gid, groups } = this
+    return {
+      ...(pid !== undefined && { pid }),
+      uid,
+      gid,
+      ...(groups !== undefined && { groups: [...groups] }),
+    }
+  }
+
+  #requireDescriptor(): number {
+    const descriptor = this.#descriptor()
+    // The number may belong to another socket by now, if it was the user's to close.
+    if (descriptor === undefined || native.peerOf(descriptor).pid !== this.pid) {
+      throw new SluiceError(
+        'ERR_SLUICE_CLOSED',
+        'the connection is closed; take pidfd() while it is open',
+      )
+    }
+    return descriptor
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

@@ -1,0 +1,50 @@
+import { checkOptions, invalidArgument } from '../core/arguments.js'
+import { native } from '../core/native.js'
+import {
+  checkConnectionOptions,
+  connectionOptionNames,
+  setBufferSizes,
+  type ConnectionOptions,
+} from './connection_options.js'
+import { requireSockets } from './platform.js'
+import { UnixConnection } from './unix_connection.js'
+import { UnixDatagram } from './unix_datagram.js'
+
+/**
+ * Two sockets that are connected to each other; send the `fd` of one to another process, or let a
+ * child inherit it. Each has this process as its peer.
+ *
+ * @throws `ERR_SLUICE_SYSTEM`: `EMFILE`; `ERR_SLUICE_INVALID_ARGUMENT`.
+ */
+export function socketPair(
+  type?: 'stream' | 'seqpacket',
+  options?: ConnectionOptions,
+): [UnixConnection, UnixConnection]
+export function socketPair(
+  type: 'datagram',
+  options?: ConnectionOptions,
+): [UnixDatagram, UnixDatagram]
+export function socketPair(
+  type: 'stream' | 'seqpacket' | 'datagram' = 'stream',
+  options: ConnectionOptions = {},
+): [UnixConnection, UnixConnection] | [UnixDatagram, UnixDatagram] {
+  requireSockets()
+  if (!['stream', 'seqpacket', 'datagram'].includes(type)) {
+    throw invalidArgument('type', "'stream', 'seqpacket' or 'datagram'", type)
+  }
+  checkOptions(options, connectionOptionNames)
+  checkConnectionOptions(options)
+  const [one, other] = native.openSocketPair(type)
+  try {
+    setBufferSizes(one, options)
+    setBufferSizes(other, options)
+  } catch (error) {
+    one.close()
+    other.close()
+    throw error
+  }
+  if (type === 'datagram') {
+    return [new UnixDatagram(one, options), new UnixDatagram(other, options)]
+  }
+  return [new UnixConnection(one, type, options), new UnixConnection(other, type, options)]
+}

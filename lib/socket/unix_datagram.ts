@@ -1,0 +1,352 @@
+import { checkBoolean, checkBytes, checkOptions, checkString } from '../core/arguments.js'
+import { SluiceError, systemError } from '../core/errors.js'
+import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
+import { native } from '../core/native.js'
+import type { SocketHandle } from '../core/native_sockets.js'
+import {
+  aborted,
+  checkWaitOptions,
+  notYet,
+  WaitQueue,
+  waitOptionNames,
+  type WaitOptions,
+} from '../core/waiting.js'
+import { Readiness } from '../core/watches.js'
+import {
+  checkSocketOptions,
+  defaultMaxDescriptors,
+  defaultMaxMessageLength,
+  setBufferSizes,
+} from './connection_options.js'
+import { DatagramSender } from './datagram_sender.js'
+import { refused } from './errno.js'
+import { descriptorNumber, type DescriptorSource, type FileDescriptor } from './file_descriptor.js'
+import { end, Incoming, nothing } from './incoming.js'
+import {
+  bindOptionNames,
+  checkBindOptions,
+  makeDirectoryOf,
+  type BindOptions,
+} from './listen_options.js'
+import { descriptorNumbers } from './outgoing_descriptors.js'
+import { requireSockets } from './platform.js'
+import { Result, results } from './results.js'
+import { SocketWatch } from './socket_watch.js'
+import type { SendOptions } from './unix_connection.js'
+
+export interface DatagramOptions {
+  /** `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. */
+  sendBufferSize?: number
+  receiveBufferSize?: number
+  /** Descriptors that one message may bring, else they are closed; default 64. */
+  maxDescriptors?: number
+  /** Bytes of a message that is received; default 256 KiB. */
+  maxMessageLength?: number
+}
+
+export interface BindDatagramOptions extends DatagramOptions, BindOptions {
+  /** Default false. True: each message tells its sender's credentials (Linux). */
+  credentials?: boolean
+}
+
+const datagramOptionNames = [
+  'sendBufferSize',
+  'receiveBufferSize',
+  'maxDescriptors',
+  'maxMessageLength',
+] as const
+
+/** Of the process that sent a datagram, by the kernel's word. */
+export interface DatagramCredentials {
+  /** Undefined for a process outside of this pid namespace. */
+  pid?: number
+  uid: number
+  gid: number
+}
+
+export interface ReceivedDatagram {
+  data: Buffer
+  /** The sender's address; undefined when it has none. */
+  from: string | undefined
+  /** They are the receiver's to close. */
+  fds: FileDescriptor[]
+  /** Only with the option `credentials`. */
+  credentials?: DatagramCredentials
+}
+
+/**
+ * A Unix datagram socket: messages that are delivered whole, in order and reliably, to whoever has
+ * the address, without a connection.
+ *
+ * Source: unix(7).
+ *
+ * @example
+ * ```ts
+ * const log = await UnixDatagram.bind('/run/app/log.sock', { mode: 0o666, credentials: true })
+ * for await (const { data, credentials } of log) console.log(credentials?.uid, data.toString())
+ * ```
+ */
+export class UnixDatagram {
+  /** Undefined for a socket without a name: it can send, and nobody can answer. */
+  readonly address: string | undefined
+  readonly #handle: SocketHandle
+  readonly #watch: SocketWatch
+  readonly #incoming: Incoming
+  readonly #receives: WaitQueue
+  /** By destination; '' is the one that the socket is connected to. Only while something waits. */
+  readonly #senders = new Map<string, DatagramSender>()
+  #open = true
+  #connected: boolean
+
+  /** @internal */
+  constructor(handle: SocketHandle, options: DatagramOptions, address?: string, connected = true) {
+    const { maxDescriptors = defaultMaxDescriptors } = options
+    const { maxMessageLength = defaultMaxMessageLength } = options
+    this.address = address
+    this.#handle = handle
+    this.#connected = connected
+    this.#watch = new SocketWatch(handle, (readiness) => {
+      if ((readiness & Readiness.writable) !== 0) this.#onWritable()
+      if ((readiness & Readiness.readable) !== 0 && this.#open) this.#onReadable()
+    })
+    this.#incoming = new Incoming(handle, { maxDescriptors, maxMessageLength }, true)
+    this.#receives = new WaitQueue(() => {
+      if (this.#receives.length === 0) this.#watch.remove(Readiness.readable)
+    })
+    releaseWhenForgotten(this, `UnixDatagram ${address ?? ''}`.trim(), closerOf(handle))
+  }
+
+  /**
+   * Makes a socket with a path or `@name`, or one without an address.
+   *
+   * @throws (rejects) as `UnixServer.listen`.
+   */
+  static bind(address?: string, options: BindDatagramOptions = {}): Promise<UnixDatagram> {
+    requireSockets()
+    checkOptions(options, ['credentials', ...bindOptionNames, ...datagramOptionNames])
+    checkBindOptions(options)
+    checkSocketOptions(options)
+    const { mode = 0o600, removeStale = true, padded = false, credentials = false } = options
+    checkBoolean('options.credentials', credentials)
+    if (address !== undefined) {
+      checkString('address', address)
+      native.checkAddress(address)
+    }
+    let handle: SocketHandle | undefined
+    try {
+      if (address === undefined) {
+        handle = native.openSocket('datagram')
+      } else {
+        makeDirectoryOf(address, options.makeDirectory)
+        handle = native.bindSocket('datagram', address, padded, mode, removeStale, 0)
+      }
+      setBufferSizes(handle, options)
+      if (credentials && !native.passCredentials(handle.descriptor())) {
+        throw new SluiceError(
+          'ERR_SLUICE_UNSUPPORTED',
+          `${process.platform} cannot tell a datagram's credentials`,
+        )
+      }
+      return Promise.resolve(new UnixDatagram(handle, options, address, false))
+    } catch (error) {
+      handle?.close()
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
+      return Promise.reject(error)
+    }
+  }
+
+  /** A socket that was inherited or received; it is duplicated and stays the caller's to close. */
+  static fromFd(fd: DescriptorSource, options: DatagramOptions = {}): UnixDatagram {
+    requireSockets()
+    const number = descriptorNumber('fd', fd)
+    checkOptions(options, datagramOptionNames)
+    checkSocketOptions(options)
+    const { handle, address } = native.socketFromDescriptor(number, 'datagram')
+    try {
+      setBufferSizes(handle, options)
+    } catch (error) {
+      handle.close()
+      throw error
+    }
+    return new UnixDatagram(handle, options, address)
+  }
+
+  get closed(): boolean {
+    return !this.#open
+  }
+
+  /** The descriptor, to send or to inherit; it stays the socket's to close. */
+  get fd(): number {
+    if (!this.#open) throw closedError()
+    return this.#handle.descriptor()
+  }
+
+  /**
+   * From now on `send` without an address goes there, and only messages from there are received.
+   *
+   * @throws `ERR_SLUICE_SYSTEM`: `ENOENT`, `ECONNREFUSED`, `EACCES`.
+   */
+  connect(address: string): void {
+    checkString('address', address)
+    native.checkAddress(address)
+    if (!this.#open) throw closedError()
+    let failure = this.#handle.connect(address, false)
+    if (failure === refused && address.startsWith('@'))
+      failure = this.#handle.connect(address, true)
+    if (failure < 0) {
+      throw systemError(`cannot connect to '${address}'`, 'connect', failure, { address })
+    }
+    this.#connected = true
+  }
+
+  /**
+   * Sends one message, to an address or to where the socket is connected. Waits while the
+   * receiver's queue is full; messages to one address keep their order.
+   *
+   * @throws (rejects) `ERR_SLUICE_SYSTEM` (`ENOENT`, `ECONNREFUSED`, `EACCES`, `ENOTCONN`),
+   * `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`,
+   * `ERR_SLUICE_QUEUE_FULL`, the signal's reason.
+   */
+  send(bytes: Uint8Array, to?: string, options: SendOptions = {}): Promise<void> {
+    checkBytes('bytes', bytes)
+    if (to !== undefined) {
+      checkString('to', to)
+      native.checkAddress(to)
+    }
+    checkOptions(options, ['fds', ...waitOptionNames])
+    checkWaitOptions(options)
+    const numbers = descriptorNumbers(options.fds)
+    if (options.signal?.aborted === true) return aborted(options.signal)
+    if (!this.#open) return Promise.reject(closedError())
+    return this.#senderTo(to).send(bytes, numbers, options)
+  }
+
+  /**
+   * The next message. One that is longer than `maxMessageLength`, or brings too many descriptors,
+   * is dropped, and the receive fails.
+   *
+   * @throws (rejects) `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_FDS_LIMIT`,
+   * `ERR_SLUICE_FDS_TRUNCATED`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL`,
+   * the signal's reason.
+   */
+  receive(options: WaitOptions = {}): Promise<ReceivedDatagram> {
+    checkOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    if (options.signal?.aborted === true) return aborted(options.signal)
+    if (!this.#open) return Promise.reject(closedError())
+    const first = this.#receives.length === 0
+    const promise = this.#receives.add('receive', () => this.#receiveNow(), options)
+    if (first) this.#receives.service()
+    if (this.#receives.length > 0) this.#watch.add(Readiness.readable)
+    return promise
+  }
+
+  /** The messages, until the socket is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedDatagram, void, void> {
+    while (this.#open) {
+      let message: ReceivedDatagram
+      try {
+        message = await this.receive()
+      } catch (error) {
+        if (!this.#open) return
+        throw error
+      }
+      yield message
+    }
+  }
+
+  /** Waiting keeps the process alive again. */
+  ref(): this {
+    return this.#setRef(true)
+  }
+
+  /** Waiting no longer keeps the process alive. */
+  unref(): this {
+    return this.#setRef(false)
+  }
+
+  /** Idempotent. Removes the path if it still is this socket's. */
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    closed(this)
+    this.#watch.close()
+    this.#handle.close()
+    this.#receives.fail(closedError())
+    for (const sender of this.#senders.values()) sender.fail(closedError())
+    this.#senders.clear()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #receiveNow(): ReceivedDatagram | typeof notYet {
+    const read = this.#incoming.read()
+    if (read === nothing) return notYet
+    if (read instanceof Error) {
+      this.#incoming.close()
+      throw read
+    }
+    const message: ReceivedDatagram = {
+      data: read === end ? Buffer.alloc(0) : read, // there is no end: an empty message
+      from: this.#handle.sender(),
+      fds: this.#incoming.takeDescriptors(),
+    }
+    if (results[Result.hasCredentials] === 1) message.credentials = credentials()
+    return message
+  }
+
+  #senderTo(to: string | undefined): DatagramSender {
+    const key = to ?? ''
+    let sender = this.#senders.get(key)
+    if (sender === undefined) {
+      sender = new DatagramSender(this.#handle, to, {
+        // The system tells when there is room only for a peer that the socket is connected to.
+        watch:
+          to === undefined && this.#connected
+            ? () => {
+                this.#watch.add(Readiness.writable)
+              }
+            : undefined,
+        idle: () => {
+          this.#senders.delete(key)
+        },
+        ref: this.#watch.ref,
+      })
+      this.#senders.set(key, sender)
+    }
+    return sender
+  }
+
+  #onReadable(): void {
+    if (this.#receives.length === 0) this.#watch.remove(Readiness.readable)
+    else this.#receives.service()
+  }
+
+  #onWritable(): void {
+    const sender = this.#senders.get('')
+    if (sender === undefined) this.#watch.remove(Readiness.writable)
+    else sender.service()
+  }
+
+  #setRef(ref: boolean): this {
+    this.#watch.ref = ref
+    this.#receives.ref = ref
+    for (const sender of this.#senders.values()) sender.ref = ref
+    return this
+  }
+}
+
+function credentials(): DatagramCredentials {
+  const pid = results[Result.pid] ?? 0
+  return {
+    ...(pid > 0 && { pid }),
+    uid: (results[Result.uid] ?? 0) >>> 0,
+    gid: (results[Result.gid] ?? 0) >>> 0,
+  }
+}
+
+function closedError(): SluiceError {
+  return new SluiceError('ERR_SLUICE_CLOSED', 'the datagram socket is closed')
+}

@@ -1,0 +1,178 @@
+// Watching by a thread, for runtimes in which polls of libuv do not work.
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/poller.hpp"
+#include "core/watcher.hpp"
+
+namespace sluice::binding {
+namespace {
+
+class ThreadWatch;
+
+class ThreadWatcher : public Watcher, public std::enable_shared_from_this<ThreadWatcher> {
+ public:
+  explicit ThreadWatcher(Napi::Env env);
+  ~ThreadWatcher() override { shut_down(); }
+
+  std::unique_ptr<Watch> watch(int descriptor, Id id) override;
+
+ private:
+  friend class ThreadWatch;
+
+  void run();
+  void deliver();
+  void shut_down();
+  // How many watches keep the process alive.
+  void add_active(int change);
+
+  Poller poller_;
+  napi_threadsafe_function function_ = nullptr;
+  bool ended_ = false;
+  int active_ = 0;
+  std::unordered_map<Id, ThreadWatch*> watches_;
+
+  // release by the ending thread, acquire by the waiting one
+  std::atomic<bool> ending_{false};
+  std::mutex mutex_;  // guards what follows, which the thread shares
+  std::vector<Poller::Event> ready_;
+  bool closing_ = false;  // the environment is going down; the function must not be called
+
+  std::thread thread_;  // last: it uses all of the above
+};
+
+class ThreadWatch : public Watch {
+ public:
+  ThreadWatch(std::shared_ptr<ThreadWatcher> watcher, int descriptor, Watcher::Id id)
+      : watcher_(std::move(watcher)), descriptor_(descriptor), id_(id) {
+    watcher_->watches_.emplace(id, this);
+  }
+
+  ~ThreadWatch() override {
+    count(false);
+    watcher_->watches_.erase(id_);
+    watcher_->poller_.remove(descriptor_);
+  }
+
+  void set(Readiness wanted) override {
+    if (wanted == wanted_ || watcher_->ended_) return;
+    wanted_ = wanted;
+    arm();
+    count(ref_ && wanted_ != 0);
+  }
+
+  void set_ref(bool ref) override {
+    ref_ = ref;
+    count(ref_ && wanted_ != 0);
+  }
+
+  // The poller reports once; this makes it report again.
+  void arm() {
+    const Readiness events = wanted_ & (kReadable | kWritable);
+    if (events == 0) {
+      watcher_->poller_.remove(descriptor_);
+    } else {
+      watcher_->poller_.arm(descriptor_, id_, events);
+    }
+  }
+
+ private:
+  friend class ThreadWatcher;
+
+  void count(bool active) {
+    if (active == counted_) return;
+    counted_ = active;
+    watcher_->add_active(active ? 1 : -1);
+  }
+
+  std::shared_ptr<ThreadWatcher> watcher_;
+  int descriptor_;
+  Watcher::Id id_;
+  Readiness wanted_ = 0;
+  bool ref_ = true;
+  bool counted_ = false;
+};
+
+ThreadWatcher::ThreadWatcher(Napi::Env env) : Watcher(env) {
+  const auto call = [](napi_env env, napi_value, void* context, void*) {
+    // No environment: the queue is being emptied at its end.
+    if (env != nullptr) static_cast<ThreadWatcher*>(context)->deliver();
+  };
+  const Napi::String name = Napi::String::New(env, "sluice.watch");
+  NAPI_THROW_IF_FAILED_VOID(
+      env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
+                                           this, call, &function_));
+  napi_unref_threadsafe_function(env, function_);
+  env.AddCleanupHook([](ThreadWatcher* self) { self->shut_down(); }, this);
+  thread_ = std::thread([this] { run(); });
+}
+
+std::unique_ptr<Watch> ThreadWatcher::watch(int descriptor, Id id) {
+  return std::make_unique<ThreadWatch>(shared_from_this(), descriptor, id);
+}
+
+void ThreadWatcher::run() {
+  for (;;) {
+    const auto events = poller_.wait();
+    // acquire: pairs with the release of `shut_down`.
+    if (ending_.load(std::memory_order_acquire)) return;
+    if (events.empty()) continue;
+    const std::lock_guard lock(mutex_);
+    // A batch that is still to be delivered takes these along.
+    const bool call = ready_.empty() && !closing_;
+    ready_.insert(ready_.end(), events.begin(), events.end());
+    // Only the environment's end can be the reason for a refusal; it releases the function.
+    if (call && napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) != napi_ok)
+      closing_ = true;
+  }
+}
+
+void ThreadWatcher::deliver() {
+  const std::shared_ptr<ThreadWatcher> alive = shared_from_this();
+  std::vector<Poller::Event> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    ready.swap(ready_);
+  }
+  for (const auto& [id, readiness] : ready) {
+    const auto before = watches_.find(id);
+    if (before == watches_.end()) continue;  // closed since
+    const Readiness wanted = readiness & before->second->wanted_;
+    if (wanted != 0) report(id, wanted);
+    const auto after = watches_.find(id);
+    if (after != watches_.end() && after->second->wanted_ != 0 && !ended_) after->second->arm();
+  }
+}
+
+void ThreadWatcher::add_active(int change) {
+  const bool was = active_ > 0;
+  active_ += change;
+  if (ended_ || was == (active_ > 0)) return;
+  if (active_ > 0) {
+    napi_ref_threadsafe_function(env(), function_);
+  } else {
+    napi_unref_threadsafe_function(env(), function_);
+  }
+}
+
+void ThreadWatcher::shut_down() {
+  if (std::exchange(ended_, true)) return;
+  // release: pairs with the acquire of `run`.
+  ending_.store(true, std::memory_order_release);
+  poller_.interrupt();
+  thread_.join();
+  forget_listener();
+  if (!closing_) napi_release_threadsafe_function(function_, napi_tsfn_abort);
+}
+
+}  // namespace
+
+std::shared_ptr<Watcher> make_thread_watcher(Napi::Env env) {
+  return std::make_shared<ThreadWatcher>(env);
+}
+
+}  // namespace sluice::binding

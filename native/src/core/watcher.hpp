@@ -1,0 +1,62 @@
+// Tells the event loop when descriptors become ready.
+//
+// Two implementations: polls of libuv on the environment's own loop, without a thread hop; and,
+// for runtimes where those do not work, a thread that waits and a thread-safe function.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace sluice::binding {
+
+// What to watch for, as bits; lib/core/watches.ts has the same.
+using Readiness = uint32_t;
+inline constexpr Readiness kReadable = 1;
+inline constexpr Readiness kWritable = 2;
+inline constexpr Readiness kIdle = 4;  // for nothing, but the process is kept alive
+
+// The watching of one descriptor. Once it is destroyed, the descriptor may be closed.
+class Watch {
+ public:
+  Watch() = default;
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  virtual ~Watch() = default;
+
+  // What is reported from now on, as long as it is the case; 0: nothing.
+  virtual void set(Readiness wanted) = 0;
+  // Whether it keeps the process alive while it watches for something.
+  virtual void set_ref(bool ref) = 0;
+};
+
+class Watcher {
+ public:
+  using Id = uint32_t;
+
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+  virtual ~Watcher() = default;
+
+  // `listener(id, readiness)` is called on the loop. A failed descriptor counts as ready.
+  void set_listener(Napi::Function listener) { listener_ = Napi::Persistent(listener); }
+
+  virtual std::unique_ptr<Watch> watch(int descriptor, Id id) = 0;
+
+ protected:
+  explicit Watcher(Napi::Env env) : env_(env) {}
+
+  Napi::Env env() const { return env_; }
+  void report(Id id, Readiness readiness);
+  void forget_listener() { listener_.Reset(); }
+
+ private:
+  Napi::Env env_;
+  Napi::FunctionReference listener_;
+};
+
+std::shared_ptr<Watcher> make_loop_watcher(Napi::Env env);
+std::shared_ptr<Watcher> make_thread_watcher(Napi::Env env);
+
+}  // namespace sluice::binding

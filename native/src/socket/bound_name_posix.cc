@@ -1,0 +1,147 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <system_error>
+
+#include "socket/bound_name.hpp"
+#include "socket/socket_calls.hpp"
+
+namespace sluice::binding {
+namespace {
+
+Error cannot_bind(const std::string& path, const char* syscall, int number,
+                  const std::string& why) {
+  return Error::system(syscall, number, "cannot bind to '" + path + "': " + why, path);
+}
+
+Error failed(const std::string& path, const char* syscall, int number = errno) {
+  return cannot_bind(path, syscall, number, std::generic_category().message(number));
+}
+
+std::string absolute(const std::string& path) {
+  if (path[0] == '/') return path;
+  std::array<char, PATH_MAX> directory{};
+  if (::getcwd(directory.data(), directory.size()) == nullptr) throw failed(path, "getcwd");
+  return std::string(directory.data()) + "/" + path;
+}
+
+bool same_file(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+std::string lock_path(const std::string& path) {
+  return path + ".lock";
+}
+
+// Whether no socket is behind the name any more. Only ECONNREFUSED says so: a full backlog is
+// EAGAIN, and a socket of another type EPROTOTYPE.
+bool is_abandoned(int type, const SocketAddress& address) {
+  const FileDescriptor probe = open_socket(type);
+  return probe.valid() && ::connect(probe.get(), address.data(), address.length) != 0 &&
+         errno == ECONNREFUSED;
+}
+
+}  // namespace
+
+BoundName BoundName::bind(int socket, int type, const SocketAddress& address, mode_t mode,
+                          bool remove_stale) {
+  BoundName name;
+  const std::string text = address.to_string();
+  if (!address.is_path()) {
+    if (::bind(socket, address.data(), address.length) == 0) return name;
+    throw failed(text, "bind");
+  }
+  name.path_ = absolute(text);
+  if (remove_stale) name.take_lock();
+  if (bind_with_mode(socket, address, mode) != 0) {
+    if (errno != EADDRINUSE) throw failed(text, "bind");
+    if (!remove_stale || !name.remove_left_over(type, address)) {
+      throw cannot_bind(text, "bind", EADDRINUSE,
+                        "a server listens there, or it is not a socket; it is left alone");
+    }
+    if (bind_with_mode(socket, address, mode) != 0) throw failed(text, "bind");
+  }
+  name.remember_inode();
+  if (set_exact_mode(name.path_, mode) != 0) throw failed(text, "chmod");
+  return name;
+}
+
+BoundName& BoundName::operator=(BoundName&& other) noexcept {
+  if (this != &other) {
+    remove();
+    path_ = std::exchange(other.path_, {});
+    device_ = other.device_;
+    inode_ = std::exchange(other.inode_, 0);
+    lock_ = std::move(other.lock_);
+  }
+  return *this;
+}
+
+void BoundName::take_lock() {
+  const std::string lock = lock_path(path_);
+  // Whoever had the lock may remove its file between our open and our flock; then we hold a lock
+  // that nobody else would find, and try again.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    // O_NONBLOCK: somebody may have put a FIFO there.
+    FileDescriptor file(::open(
+        lock.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+    if (!file.valid()) throw failed(lock, "open");
+    struct stat opened {};
+    if (::fstat(file.get(), &opened) != 0) throw failed(lock, "fstat");
+    if (!S_ISREG(opened.st_mode)) {
+      throw cannot_bind(path_, "open", EADDRINUSE, "'" + lock + "' is not a regular file");
+    }
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) throw failed(lock, "flock");
+      throw cannot_bind(path_, "bind", EADDRINUSE, "a living server holds '" + lock + "'");
+    }
+    struct stat found {};
+    if (::lstat(lock.c_str(), &found) == 0 && same_file(opened, found)) {
+      lock_ = std::move(file);
+      return;
+    }
+  }
+  throw cannot_bind(path_, "bind", EADDRINUSE, "'" + lock + "' changes all the time");
+}
+
+bool BoundName::remove_left_over(int type, const SocketAddress& address) {
+  struct stat before {};
+  if (::lstat(path_.c_str(), &before) != 0) return errno == ENOENT;
+  if (!S_ISSOCK(before.st_mode) || !is_abandoned(type, address)) return false;
+  struct stat after {};
+  if (::lstat(path_.c_str(), &after) != 0) return errno == ENOENT;
+  return same_file(before, after) && ::unlink(path_.c_str()) == 0;
+}
+
+void BoundName::remember_inode() {
+  struct stat status {};
+  if (::lstat(path_.c_str(), &status) != 0) throw failed(path_, "lstat");
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+}
+
+void BoundName::remove() {
+  struct stat status {};
+  if (inode_ != 0 && ::lstat(path_.c_str(), &status) == 0 && S_ISSOCK(status.st_mode) &&
+      status.st_dev == device_ && status.st_ino == inode_) {
+    ::unlink(path_.c_str());
+  }
+  leave();
+}
+
+void BoundName::leave() {
+  struct stat status {};
+  // The lock's file is removed while it is locked. One with something in it is not ours.
+  if (lock_.valid() && ::fstat(lock_.get(), &status) == 0 && status.st_size == 0) {
+    ::unlink(lock_path(path_).c_str());
+  }
+  lock_.reset();
+  inode_ = 0;
+  path_.clear();
+}
+
+}  // namespace sluice::binding

@@ -1,0 +1,35 @@
+// The calls on sockets in which systems differ. Each returns -1 and sets errno, as the system does.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "sluice/file_descriptor.hpp"
+
+namespace sluice::binding {
+
+// Close-on-exec and non-blocking, and never the cause of SIGPIPE.
+FileDescriptor open_socket(int type);
+FileDescriptor accept_socket(int listener);
+bool open_socket_pair(int type, FileDescriptor& one, FileDescriptor& other);
+// Makes a socket that somebody else made like those above.
+void adopt_socket(int descriptor);
+
+// Flags for every sendmsg and recvmsg.
+extern const int kSendFlags;
+extern const int kReceiveFlags;
+
+// Whether a message of the control data holds descriptors, which then are ours to close.
+bool carries_descriptors(const cmsghdr& header);
+// Where recvmsg cannot do it.
+void make_close_on_exec(int descriptor);
+// Asks for the sender's credentials with every message; false where that is not possible.
+bool pass_credentials(int descriptor);
+
+// After a receive of 0 bytes on a socket that keeps message boundaries: whether that was the end
+// rather than an empty message.
+bool is_at_end(int descriptor);
+
+}  // namespace sluice::binding

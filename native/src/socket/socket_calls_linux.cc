@@ -1,0 +1,74 @@
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/un.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "socket/ancillary.hpp"
+#include "socket/socket_calls.hpp"
+
+namespace sluice::binding {
+namespace {
+
+// Since kernel 6.5; not in the headers of older systems.
+constexpr int kScmPidfd = 4;
+
+constexpr int kSocketFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+}  // namespace
+
+const int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+const int kReceiveFlags = MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
+
+FileDescriptor open_socket(int type) {
+  return FileDescriptor(::socket(AF_UNIX, type | kSocketFlags, 0));
+}
+
+FileDescriptor accept_socket(int listener) {
+  return FileDescriptor(::accept4(listener, nullptr, nullptr, kSocketFlags));
+}
+
+bool open_socket_pair(int type, FileDescriptor& one, FileDescriptor& other) {
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, type | kSocketFlags, 0, pair.data()) != 0) return false;
+  one = FileDescriptor(pair[0]);
+  other = FileDescriptor(pair[1]);
+  return true;
+}
+
+void adopt_socket(int descriptor) {
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  if (flags >= 0) ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+}
+
+bool carries_descriptors(const cmsghdr& header) {
+  return header.cmsg_type == SCM_RIGHTS || header.cmsg_type == kScmPidfd;
+}
+
+void make_close_on_exec(int) {}  // MSG_CMSG_CLOEXEC has done it
+
+bool pass_credentials(int descriptor) {
+  const int on = 1;
+  return ::setsockopt(descriptor, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0;
+}
+
+std::optional<SenderCredentials> credentials_of(const cmsghdr& header, const unsigned char* data,
+                                                size_t length) {
+  ucred credentials{};
+  if (header.cmsg_type != SCM_CREDENTIALS || length < sizeof(credentials)) return std::nullopt;
+  std::memcpy(&credentials, data, sizeof(credentials));
+  return SenderCredentials{credentials.pid, credentials.uid, credentials.gid};
+}
+
+bool is_at_end(int descriptor) {
+  pollfd poll_one = {.fd = descriptor, .events = POLLRDHUP, .revents = 0};
+  if (::poll(&poll_one, 1, 0) != 1 || (poll_one.revents & (POLLRDHUP | POLLHUP)) == 0) return false;
+  // The peer has closed, but what it sent before may be waiting behind an empty message.
+  int queued = 0;
+  return ::ioctl(descriptor, SIOCINQ, &queued) != 0 || queued == 0;
+}
+
+}  // namespace sluice::binding

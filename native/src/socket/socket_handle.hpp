@@ -1,0 +1,76 @@
+// A Unix socket as a JavaScript object: the system calls, and the watching of its readiness.
+//
+// Nothing here waits. Calls that move data return a count, or the negative error number, so that
+// EAGAIN costs no exception; what else they found out is in the array `socketResults`.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/watcher.hpp"
+#include "sluice/file_descriptor.hpp"
+#include "socket/ancillary.hpp"
+#include "socket/bound_name.hpp"
+#include "socket/peer_credentials.hpp"
+#include "socket/socket_address.hpp"
+
+namespace sluice::binding {
+
+// The places of `socketResults`; lib/socket/results.ts has the same.
+struct SocketResults {
+  static constexpr size_t kSize = 8;
+
+  int32_t descriptors;      // how many came and wait to be taken
+  int32_t flags;            // see below
+  int32_t has_credentials;  // whether the next three count
+  int32_t pid;
+  int32_t uid;
+  int32_t gid;
+  int32_t unused[2];
+
+  static constexpr int32_t kDescriptorsLost = 1;
+  static constexpr int32_t kMessageCut = 2;
+};
+
+class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
+ public:
+  static void define(Napi::Env env, Napi::Object exports);
+  static Napi::Object wrap(Napi::Env env, FileDescriptor socket, int type, BoundName name = {});
+
+  explicit SocketHandle(const Napi::CallbackInfo& info);
+  ~SocketHandle() override;
+
+ private:
+  Napi::Value descriptor(const Napi::CallbackInfo& info);
+  void watch(const Napi::CallbackInfo& info);
+  void set_ref(const Napi::CallbackInfo& info);
+  Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value sender(const Napi::CallbackInfo& info);
+  Napi::Value take_descriptors(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value send(const Napi::CallbackInfo& info);
+  Napi::Value accept(const Napi::CallbackInfo& info);
+  Napi::Value connect(const Napi::CallbackInfo& info);
+  Napi::Value shut_down_writing(const Napi::CallbackInfo& info);
+  Napi::Value set_buffer_sizes(const Napi::CallbackInfo& info);
+  Napi::Value peer(const Napi::CallbackInfo& info);
+  void leave_name(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo& info);
+
+  void ask_for_peer();
+  Napi::Value status_of(const Napi::CallbackInfo& info, ssize_t result);
+
+  FileDescriptor socket_;
+  BoundName name_;
+  int type_ = 0;  // SOCK_STREAM, ...
+  std::unique_ptr<Watch> watch_;  // after socket_: destroyed before it is closed
+  std::optional<PeerCredentials> peer_;
+  std::vector<FileDescriptor> received_;
+  SocketAddress sender_;
+  SocketResults* results_;
+};
+
+}  // namespace sluice::binding

@@ -1,0 +1,314 @@
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "core/environment.hpp"
+#include "core/errors.hpp"
+#include "socket/descriptor_handle.hpp"
+#include "socket/peer_object.hpp"
+#include "socket/socket_calls.hpp"
+#include "socket/socket_handle.hpp"
+
+namespace sluice::binding {
+namespace {
+
+// As many pieces as go into one call; more than that gains nothing.
+constexpr size_t kMaxPieces = 64;
+
+// Repeats what a signal has interrupted.
+template <typename Call>
+auto uninterrupted(Call&& call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+}  // namespace
+
+void SocketHandle::define(Napi::Env env, Napi::Object exports) {
+  const Napi::Function constructor =
+      DefineClass(env, "SocketHandle",
+                  {
+                      InstanceMethod<&SocketHandle::descriptor>("descriptor"),
+                      InstanceMethod<&SocketHandle::watch>("watch"),
+                      InstanceMethod<&SocketHandle::set_ref>("setRef"),
+                      InstanceMethod<&SocketHandle::read>("read"),
+                      InstanceMethod<&SocketHandle::sender>("sender"),
+                      InstanceMethod<&SocketHandle::take_descriptors>("takeDescriptors"),
+                      InstanceMethod<&SocketHandle::write>("write"),
+                      InstanceMethod<&SocketHandle::send>("send"),
+                      InstanceMethod<&SocketHandle::accept>("accept"),
+                      InstanceMethod<&SocketHandle::connect>("connect"),
+                      InstanceMethod<&SocketHandle::shut_down_writing>("shutDownWriting"),
+                      InstanceMethod<&SocketHandle::set_buffer_sizes>("setBufferSizes"),
+                      InstanceMethod<&SocketHandle::peer>("peer"),
+                      InstanceMethod<&SocketHandle::leave_name>("leaveName"),
+                      InstanceMethod<&SocketHandle::close>("close"),
+                  });
+  Environment& environment = Environment::of(env);
+  environment.socket = Napi::Persistent(constructor);
+  const auto memory = Napi::ArrayBuffer::New(env, sizeof(SocketResults));
+  const auto results = Napi::Int32Array::New(env, SocketResults::kSize, memory, 0);
+  environment.socket_results = Napi::Persistent(results);
+  exports.Set("socketResults", results);
+}
+
+Napi::Object SocketHandle::wrap(Napi::Env env, FileDescriptor socket, int type, BoundName name) {
+  const Napi::Object object = Environment::of(env).socket.New({});
+  SocketHandle* handle = Unwrap(object);
+  handle->type_ = type;
+  handle->socket_ = std::move(socket);
+  handle->name_ = std::move(name);
+  return object;
+}
+
+SocketHandle::SocketHandle(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<SocketHandle>(info),
+      results_(reinterpret_cast<SocketResults*>(
+          Environment::of(info.Env()).socket_results.Value().Data())) {}
+
+SocketHandle::~SocketHandle() {
+  // The name goes first: who connects between the two would be refused by a live name.
+  name_.remove();
+  watch_.reset();
+}
+
+Napi::Value SocketHandle::status_of(const Napi::CallbackInfo& info, ssize_t result) {
+  return Napi::Number::New(info.Env(), static_cast<double>(result < 0 ? -errno : result));
+}
+
+Napi::Value SocketHandle::descriptor(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), socket_.get());
+}
+
+// watch(id, readiness)
+void SocketHandle::watch(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    if (!socket_.valid()) return;
+    if (!watch_) {
+      watch_ = Environment::of(info.Env())
+                   .watcher()
+                   .watch(socket_.get(), info[0].As<Napi::Number>().Uint32Value());
+    }
+    watch_->set(info[1].As<Napi::Number>().Uint32Value());
+  });
+}
+
+// setRef(ref); only after the first `watch`.
+void SocketHandle::set_ref(const Napi::CallbackInfo& info) {
+  if (watch_) watch_->set_ref(info[0].As<Napi::Boolean>());
+}
+
+// read(buffer, offset, length): a message, or what there is of a stream; 0 at the end; -EAGAIN. An
+// empty message is the length of the buffer plus 1.
+Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
+  auto buffer = info[0].As<Napi::Uint8Array>();
+  const size_t length = info[2].As<Napi::Number>().Uint32Value();
+  iovec piece = {.iov_base = buffer.Data() + info[1].As<Napi::Number>().Uint32Value(),
+                 .iov_len = length};
+  ControlBuffer control;
+  msghdr message{};
+  sender_.length = sizeof(sender_.address);
+  message.msg_name = &sender_.address;
+  message.msg_namelen = sender_.length;
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  control.attach_for_receiving(message);
+  const ssize_t count =
+      uninterrupted([&] { return ::recvmsg(socket_.get(), &message, kReceiveFlags); });
+  if (count < 0) return status_of(info, count);
+  sender_.length = message.msg_namelen;
+  results_->flags = 0;
+  results_->has_credentials = 0;
+  if (message.msg_controllen != 0 || (message.msg_flags & MSG_CTRUNC) != 0) {
+    Ancillary ancillary = ControlBuffer::take(message);
+    if (ancillary.truncated) results_->flags |= SocketResults::kDescriptorsLost;
+    if (ancillary.credentials) {
+      results_->has_credentials = 1;
+      results_->pid = ancillary.credentials->pid;
+      results_->uid = static_cast<int32_t>(ancillary.credentials->uid);
+      results_->gid = static_cast<int32_t>(ancillary.credentials->gid);
+    }
+    received_.insert(received_.end(), std::make_move_iterator(ancillary.descriptors.begin()),
+                     std::make_move_iterator(ancillary.descriptors.end()));
+  }
+  if ((message.msg_flags & MSG_TRUNC) != 0) results_->flags |= SocketResults::kMessageCut;
+  results_->descriptors = static_cast<int32_t>(received_.size());
+  if (count == 0 && type_ == SOCK_SEQPACKET && !is_at_end(socket_.get())) {
+    return Napi::Number::New(info.Env(), static_cast<double>(length + 1));
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(count));
+}
+
+// The address of who sent the datagram that was read last; undefined when it has none.
+Napi::Value SocketHandle::sender(const Napi::CallbackInfo& info) {
+  const std::string text = sender_.to_string();
+  if (text.empty()) return info.Env().Undefined();
+  return Napi::String::New(info.Env(), text);
+}
+
+Napi::Value SocketHandle::take_descriptors(const Napi::CallbackInfo& info) {
+  auto received = std::exchange(received_, {});
+  results_->descriptors = 0;
+  auto list = Napi::Array::New(info.Env(), received.size());
+  for (size_t i = 0; i < received.size(); ++i) {
+    list.Set(static_cast<uint32_t>(i), DescriptorHandle::wrap(info.Env(), std::move(received[i])));
+  }
+  return list;
+}
+
+// write(chunks, index, offset): the stream's bytes from `offset` in the chunk `index` on, as many
+// as go now; -EAGAIN if none do.
+Napi::Value SocketHandle::write(const Napi::CallbackInfo& info) {
+  const napi_env env = info.Env();
+  const napi_value chunks = info[0];
+  uint32_t index = info[1].As<Napi::Number>().Uint32Value();
+  const uint32_t end = info[2].As<Napi::Number>().Uint32Value();
+  size_t offset = info[3].As<Napi::Number>().Uint32Value();
+  size_t written = 0;
+  while (index < end) {
+    std::array<iovec, kMaxPieces> pieces;
+    size_t count = 0;
+    size_t wanted = 0;
+    for (; index < end && count < kMaxPieces; ++index) {
+      napi_value chunk = nullptr;
+      void* data = nullptr;
+      size_t length = 0;
+      napi_get_element(env, chunks, index, &chunk);
+      napi_get_typedarray_info(env, chunk, nullptr, &length, &data, nullptr, nullptr);
+      pieces[count++] = {.iov_base = static_cast<char*>(data) + offset, .iov_len = length - offset};
+      wanted += length - offset;
+      offset = 0;
+    }
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
+    const ssize_t sent =
+        uninterrupted([&] { return ::sendmsg(socket_.get(), &message, kSendFlags); });
+    if (sent < 0) {
+      if (written == 0) return status_of(info, sent);
+      break;  // what went is said now, and the error comes again
+    }
+    written += static_cast<size_t>(sent);
+    if (static_cast<size_t>(sent) < wanted) break;
+  }
+  return Napi::Number::New(env, static_cast<double>(written));
+}
+
+// send(bytes, offset, descriptors, address, padded): the last three may be undefined. Descriptors
+// that went are closed here.
+Napi::Value SocketHandle::send(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto bytes = info[0].As<Napi::Uint8Array>();
+    const size_t offset = info[1].As<Napi::Number>().Uint32Value();
+    iovec piece = {.iov_base = bytes.Data() + offset, .iov_len = bytes.ByteLength() - offset};
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    ControlBuffer control;
+    OutgoingDescriptors* outgoing = nullptr;
+    if (info[2].IsObject()) {
+      outgoing = OutgoingDescriptors::Unwrap(info[2].As<Napi::Object>());
+      if (!outgoing->descriptors().empty()) {
+        control.attach_descriptors(message, outgoing->descriptors());
+      }
+    }
+    SocketAddress address;
+    if (info[3].IsString()) {
+      address = SocketAddress::parse(info[3].As<Napi::String>(), info[4].ToBoolean());
+      message.msg_name = &address.address;
+      message.msg_namelen = address.length;
+    }
+    const ssize_t sent =
+        uninterrupted([&] { return ::sendmsg(socket_.get(), &message, kSendFlags); });
+    const Napi::Value result = status_of(info, sent);
+    if (sent >= 0 && outgoing != nullptr) outgoing->clear();
+    return result;
+  });
+}
+
+// accept(most): the connections that wait; the negative error number if there are none.
+Napi::Value SocketHandle::accept(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const uint32_t most = info[0].As<Napi::Number>().Uint32Value();
+    std::vector<FileDescriptor> accepted;
+    int failure = 0;
+    while (accepted.size() < most) {
+      FileDescriptor socket = accept_socket(socket_.get());
+      if (socket.valid()) {
+        accepted.push_back(std::move(socket));
+        continue;
+      }
+      // A client that has gone again is not our failure.
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      failure = errno;
+      break;
+    }
+    if (accepted.empty()) return Napi::Number::New(info.Env(), -failure);
+    auto list = Napi::Array::New(info.Env(), accepted.size());
+    for (size_t i = 0; i < accepted.size(); ++i) {
+      const Napi::Object connection = wrap(info.Env(), std::move(accepted[i]), type_);
+      Unwrap(connection)->ask_for_peer();
+      list.Set(static_cast<uint32_t>(i), connection);
+    }
+    return list;
+  });
+}
+
+// connect(address, padded): 0, or the negative error number.
+Napi::Value SocketHandle::connect(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto address = SocketAddress::parse(info[0].As<Napi::String>(), info[1].ToBoolean());
+    const int result = uninterrupted(
+        [&] { return ::connect(socket_.get(), address.data(), address.length); });
+    const Napi::Value status = status_of(info, result);
+    if (result == 0) ask_for_peer();
+    return status;
+  });
+}
+
+Napi::Value SocketHandle::shut_down_writing(const Napi::CallbackInfo& info) {
+  return status_of(info, ::shutdown(socket_.get(), SHUT_WR));
+}
+
+// setBufferSizes(send, receive): each may be undefined.
+Napi::Value SocketHandle::set_buffer_sizes(const Napi::CallbackInfo& info) {
+  const auto set = [&](const Napi::Value& value, int option) {
+    if (!value.IsNumber()) return 0;
+    const int size = value.As<Napi::Number>().Int32Value();
+    return ::setsockopt(socket_.get(), SOL_SOCKET, option, &size, sizeof(size));
+  };
+  const int sending = set(info[0], SO_SNDBUF);
+  return status_of(info, sending < 0 ? sending : set(info[1], SO_RCVBUF));
+}
+
+// While there is a connection to ask about: `peer` is wanted after its end, too.
+void SocketHandle::ask_for_peer() {
+  try {
+    peer_ = PeerCredentials::of_socket(socket_.get());
+  } catch (const Error&) {
+    // `peer` asks again, and says what is wrong.
+  }
+}
+
+Napi::Value SocketHandle::peer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    if (!peer_) peer_ = PeerCredentials::of_socket(socket_.get());
+    return peer_object(info.Env(), *peer_);
+  });
+}
+
+void SocketHandle::leave_name(const Napi::CallbackInfo&) {
+  name_.leave();
+}
+
+void SocketHandle::close(const Napi::CallbackInfo&) {
+  name_.remove();
+  watch_.reset();
+  received_.clear();
+  socket_.reset();
+}
+
+}  // namespace sluice::binding

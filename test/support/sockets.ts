@@ -1,0 +1,73 @@
+/** Unix sockets for one test: closed and removed at its end. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import { onTestFinished } from 'vitest'
+
+import {
+  connectUnix,
+  FileDescriptor,
+  UnixServer,
+  type ConnectionOptions,
+  type ListenUnixOptions,
+  type UnixConnection,
+} from '../../lib/index.js'
+import { namePrefix } from './resources.js'
+import { closedAfterTest } from './rings.js'
+
+/** A directory that is removed at the end of the test. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+  onTestFinished(() => {
+    rmSync(directory, { recursive: true, force: true })
+  })
+  return directory
+}
+
+export function socketPath(): string {
+  return join(temporaryDirectory(), 's')
+}
+
+let lastName = 0
+
+/** An abstract name that no other test uses. */
+export function abstractName(): string {
+  return `@${namePrefix}${String(++lastName)}`
+}
+
+export async function listening(
+  options: ListenUnixOptions = {},
+  address: string = socketPath(),
+): Promise<UnixServer & { readonly address: string }> {
+  const server = closedAfterTest(await UnixServer.listen(address, options))
+  return server as UnixServer & { address: string }
+}
+
+/** Both ends of a connection through a server. */
+export async function connected(
+  options: ConnectionOptions & { type?: 'stream' | 'seqpacket' } = {},
+): Promise<{ client: UnixConnection; accepted: UnixConnection }> {
+  const server = await listening(options)
+  const [client, accepted] = await Promise.all([
+    connectUnix(server.address, options),
+    server.accept(),
+  ])
+  server.close()
+  return { client: closedAfterTest(client), accepted: closedAfterTest(accepted) }
+}
+
+/** Writes until the kernel takes no more; returns how many bytes were written. */
+export async function fill(connection: UnixConnection): Promise<number> {
+  let bytes = 0
+  while (connection.writableLength === 0) {
+    connection.write(Buffer.alloc(65536))
+    bytes += 65536
+    await turn()
+  }
+  return bytes
+}
+
+export function closeAll(descriptors: readonly FileDescriptor[]): void {
+  for (const descriptor of descriptors) descriptor.close()
+}
