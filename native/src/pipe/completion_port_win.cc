@@ -6,6 +6,8 @@
 #include <chrono>
 #include <utility>
 
+#include "core/errors.hpp"
+
 namespace sluice::binding {
 namespace {
 
@@ -299,20 +301,17 @@ void CompletionPort::deliver(Napi::Env env) {
     const std::lock_guard lock(mutex_);
     reports.swap(reports_);
   }
-  Napi::Array list = Napi::Array::New(env, reports.size() * 3);
-  uint32_t index = 0;
-  for (const Report& report : reports) {
-    list.Set(index++, static_cast<double>(report.id));
-    list.Set(index++, static_cast<uint32_t>(report.event));
-    list.Set(index++, static_cast<uint32_t>(report.error));
-  }
   stop_thread_if_idle();
-  try {
+  run_on_loop(env, [&] {
+    Napi::Array list = Napi::Array::New(env, reports.size() * 3);
+    uint32_t index = 0;
+    for (const Report& report : reports) {
+      list.Set(index++, static_cast<double>(report.id));
+      list.Set(index++, static_cast<uint32_t>(report.event));
+      list.Set(index++, static_cast<uint32_t>(report.error));
+    }
     listener_.Call({list});
-  } catch (const Napi::Error& error) {
-    // An exception must not leave a native callback: it becomes 'uncaughtException'.
-    napi_fatal_exception(env, error.Value());
-  }
+  });
 }
 
 void CompletionPort::shut_down() {
