@@ -1,13 +1,13 @@
 /** `PipeEvent` of pipe_win.hpp. */
-export enum PipeEvent {
-  connected,
-  read,
-  written,
-  identified,
-  closed,
-}
+export const PipeEvent = {
+  connected: 0,
+  read: 1,
+  written: 2,
+  identified: 3,
+  closed: 4,
+} as const
 
-type Listener = (event: PipeEvent, error: number) => void
+type Listener = (event: number, error: number) => void
 
 /** Who waits for the completion of an operation on a pipe. A listener is held only while it waits. */
 export class PipeEvents {

@@ -194,7 +194,6 @@ export class NamedPipeConnection extends Duplex {
         }, timeout)
       }
       this.#outgoing.addMessage(chunk, {
-        cancelled: undefined,
         sent: () => {
           settled()
           resolve()

@@ -213,7 +213,7 @@ export class NamedPipeServer {
       try {
         connection = await this.accept()
       } catch (error) {
-        if (!this.#open) return
+        if (this.closed) return
         throw error
       }
       yield connection

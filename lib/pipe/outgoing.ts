@@ -7,7 +7,7 @@ type Callback = (error?: Error | null) => void
 /** A message of `send`, which is a chunk of the stream like others. */
 export interface Message {
   /** What it was cancelled with; `undefined` as long as it was not. */
-  cancelled: { reason: unknown } | undefined
+  cancelled?: { reason: unknown }
   sent(): void
   failed(reason: unknown): void
 }
@@ -72,13 +72,12 @@ export class Outgoing {
 
   /** Tells the peer that there is no more: a message without bytes. */
   writeEnd(callback: Callback): void {
-    const done = (code: number) => {
-      // A peer that is gone has nothing to be told.
-      void code
+    // Whatever becomes of it: a peer that is gone has nothing to be told.
+    const done = () => {
       callback()
     }
     const outcome = this.#io.write(new Uint8Array(0), done)
-    if (outcome !== Outcome.pending) done(outcome)
+    if (outcome !== Outcome.pending) done()
   }
 
   /** Nothing is called back any more. */
@@ -96,7 +95,7 @@ export class Outgoing {
 
   #proceed(): void {
     for (;;) {
-      const chunk = this.#queue[0]
+      const chunk = this.#queue.at(0)
       if (chunk === undefined) {
         // Not at once: what else is written in this turn then goes in one call.
         process.nextTick(() => {
@@ -155,7 +154,7 @@ export class Outgoing {
 
   #failed(code: number): void {
     const error = systemError('WriteFile', code, 'cannot write to the pipe', '')
-    const chunk = this.#queue[0]
+    const chunk = this.#queue.at(0)
     const message = chunk === undefined ? undefined : this.#messages.get(chunk)
     // Some of it may have gone: what follows would make no sense to the peer.
     message?.failed(message.cancelled === undefined ? error : message.cancelled.reason)

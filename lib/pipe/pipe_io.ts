@@ -12,7 +12,7 @@ type Completion = (code: number) => void
 export class PipeIo {
   readonly handle: PipeHandle
   readonly #id: number
-  readonly #waiting = new Map<PipeEvent, Completion>()
+  readonly #waiting = new Map<number, Completion>()
   readonly #onClosed: (() => void)[] = []
   #open = true
   #closed = false
@@ -55,7 +55,7 @@ export class PipeIo {
   }
 
   /** The operation then ends with `Outcome.aborted`, unless it had ended already. */
-  cancel(event: PipeEvent.read | PipeEvent.written): void {
+  cancel(event: typeof PipeEvent.read | typeof PipeEvent.written): void {
     if (this.#waiting.has(event)) this.handle.cancel(event)
   }
 
@@ -84,14 +84,14 @@ export class PipeIo {
     this.close(() => undefined)
   }
 
-  #started(event: PipeEvent, outcome: number, completion: Completion): number {
+  #started(event: number, outcome: number, completion: Completion): number {
     if (outcome !== Outcome.pending) return outcome
     if (this.#waiting.size === 0) pipeEvents.listen(this.#id, this.#onEvent)
     this.#waiting.set(event, completion)
     return outcome
   }
 
-  readonly #onEvent = (event: PipeEvent, code: number): void => {
+  readonly #onEvent = (event: number, code: number): void => {
     const completion = this.#waiting.get(event)
     if (completion === undefined) return // of something that was closed meanwhile
     this.#waiting.delete(event)

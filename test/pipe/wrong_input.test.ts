@@ -6,10 +6,8 @@ import { listen, pipeName } from '../support/pipes.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 
 const invalid = sluiceError('ERR_SLUICE_INVALID_ARGUMENT')
-const untypedListen = NamedPipeServer.listen as (
-  name: unknown,
-  options?: unknown,
-) => Promise<unknown>
+const untypedListen = (name: unknown, options?: unknown) =>
+  NamedPipeServer.listen(name as string, options as object)
 const untypedConnect = connectNamedPipe as (name: unknown, options?: unknown) => Promise<unknown>
 
 test.skipIf(onWindows)('on other systems there are no named pipes', () => {

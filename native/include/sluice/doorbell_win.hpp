@@ -44,8 +44,7 @@ inline DWORD to_wait_time(std::chrono::nanoseconds timeout) {
 inline Doorbell::Doorbell(std::atomic<uint32_t>& word)
     : word_(&word), event_(detail::create_event(nullptr)) {}
 
-inline Doorbell::Doorbell(std::atomic<uint32_t>& word, const SharedMemory& memory,
-                          const char* name)
+inline Doorbell::Doorbell(std::atomic<uint32_t>& word, const SharedMemory& memory, const char* name)
     : word_(&word) {
   const std::wstring object = detail::object_name(memory.descriptor().get());
   const std::wstring event = detail::companion_name(object, std::string(name) + "-doorbell");

@@ -26,8 +26,7 @@ class RoleTurn {
  public:
   explicit RoleTurn(const std::wstring& ring) {
     SecurityAttributes security(private_sddl());
-    mutex_ = Handle(
-        ::CreateMutexW(security.get(), FALSE, companion_name(ring, "roles").c_str()));
+    mutex_ = Handle(::CreateMutexW(security.get(), FALSE, companion_name(ring, "roles").c_str()));
     if (!mutex_.valid()) {
       throw windows_error("CreateMutex", ::GetLastError(), "cannot lock the roles of a ring",
                           to_utf8(ring));

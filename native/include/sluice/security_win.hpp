@@ -1,9 +1,6 @@
 // Who may use an object that is made here, and who made one that was found.
 #pragma once
 
-#include <aclapi.h>
-#include <sddl.h>
-
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -74,8 +71,8 @@ class SecurityAttributes {
     PSECURITY_DESCRIPTOR descriptor = nullptr;
     if (!::ConvertStringSecurityDescriptorToSecurityDescriptorW(
             to_wide(sddl).c_str(), SDDL_REVISION_1, &descriptor, nullptr)) {
-      throw Error(error_code::kInvalidArgument, "'" + sddl + "' is no security descriptor (SDDL): " +
-                                                    describe(::GetLastError()));
+      throw Error(error_code::kInvalidArgument,
+                  "'" + sddl + "' is no security descriptor (SDDL): " + describe(::GetLastError()));
     }
     descriptor_.reset(descriptor);
     attributes_.nLength = sizeof(attributes_);
@@ -94,9 +91,8 @@ class SecurityAttributes {
 inline std::string owner_sid(const Handle& handle, const std::string& address) {
   PSID owner = nullptr;
   PSECURITY_DESCRIPTOR descriptor = nullptr;
-  const DWORD code =
-      ::GetSecurityInfo(handle.get(), SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, nullptr,
-                        nullptr, nullptr, &descriptor);
+  const DWORD code = ::GetSecurityInfo(handle.get(), SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION,
+                                       &owner, nullptr, nullptr, nullptr, &descriptor);
   if (code != ERROR_SUCCESS) {
     throw windows_error("GetSecurityInfo", code, "cannot find out the owner of", address);
   }

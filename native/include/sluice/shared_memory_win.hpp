@@ -5,8 +5,6 @@
 // whole number of pages.
 #pragma once
 
-#include <winternl.h>
-
 #include <algorithm>
 #include <random>
 #include <utility>
@@ -69,8 +67,8 @@ inline void check_owner(const Handle& section, const Owner& owner, const std::st
 inline std::wstring object_name(HANDLE handle) {
   constexpr auto kObjectNameInformation = static_cast<OBJECT_INFORMATION_CLASS>(1);
   // Looked up, because few programs link with ntdll.
-  static const auto query = reinterpret_cast<decltype(&::NtQueryObject)>(reinterpret_cast<void*>(
-      ::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "NtQueryObject")));
+  static const auto query = reinterpret_cast<decltype(&::NtQueryObject)>(
+      reinterpret_cast<void*>(::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "NtQueryObject")));
   alignas(UNICODE_STRING) std::byte bytes[sizeof(UNICODE_STRING) + 2048];
   ULONG size = 0;
   if (query == nullptr || query(handle, kObjectNameInformation, bytes, sizeof(bytes), &size) < 0) {
@@ -181,7 +179,7 @@ inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_
   if (huge_pages) {
     throw Error(error_code::kUnsupported, "huge pages for shared memory need Linux");
   }
-  static_cast<void>(seal);  // a section's size never changes
+  static_cast<void>(seal);    // a section's size never changes
   std::random_device random;  // the system's generator here
   std::string name = "/anonymous";
   for (int i = 0; i < 4; ++i) name.append("-").append(std::to_string(random()));
@@ -190,8 +188,8 @@ inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_
   return memory;
 }
 
-inline SharedMemory SharedMemory::from_descriptor(SystemHandleNumber number,
-                                                  bool require_seals, Access access) {
+inline SharedMemory SharedMemory::from_descriptor(SystemHandleNumber number, bool require_seals,
+                                                  Access access) {
   static_cast<void>(require_seals);  // a section's size never changes
   SharedMemory memory(Handle::duplicate(number), "", access);
   memory.map(0, 0, false);
@@ -226,9 +224,8 @@ inline SharedMemory SharedMemory::map_file(const std::string& path, const FileOp
                                                   " bytes");
   }
   const Access access = options.read_only ? Access::kReadOnly : Access::kReadWrite;
-  Handle section(::CreateFileMappingW(file.get(), nullptr,
-                                      options.read_only ? PAGE_WRITECOPY : PAGE_READWRITE, 0, 0,
-                                      nullptr));
+  Handle section(::CreateFileMappingW(
+      file.get(), nullptr, options.read_only ? PAGE_WRITECOPY : PAGE_READWRITE, 0, 0, nullptr));
   if (!section.valid()) {
     throw detail::memory_error("CreateFileMapping", ::GetLastError(), "cannot map the file", path);
   }
@@ -281,8 +278,8 @@ inline void SharedMemory::map(uint64_t offset, uint64_t size, bool populate) {
 
 inline void SharedMemory::sync() const {
   if (!::FlushViewOfFile(mapping_.get(), static_cast<SIZE_T>(mapping_size_))) {
-    throw detail::memory_error("FlushViewOfFile", ::GetLastError(),
-                               "cannot write the mapping back", name_);
+    throw detail::memory_error("FlushViewOfFile", ::GetLastError(), "cannot write the mapping back",
+                               name_);
   }
   // Not a file's (but the page file's) mapping: nothing to wait for.
   if (::GetFileType(descriptor_.get()) != FILE_TYPE_DISK || access_ == Access::kReadOnly) return;

@@ -10,7 +10,13 @@
 #if !defined(_WIN32_WINNT)
 #define _WIN32_WINNT 0x0A00
 #endif
+// clang-format off
 #include <windows.h>
+// These need it before them, with the definitions above.
+#include <aclapi.h>
+#include <sddl.h>
+#include <winternl.h>
+// clang-format on
 
 #include <string>
 

@@ -1,9 +1,9 @@
 #include "core/process_resources.hpp"
 
+// clang-format off
 #include "sluice/handle_win.hpp"
-
-// After windows.h.
 #include <tlhelp32.h>
+// clang-format on
 
 namespace sluice::binding {
 namespace {

@@ -1,5 +1,4 @@
 #include "core/system_error_name.hpp"
-
 #include "sluice/windows_api.hpp"
 
 namespace sluice::binding {

@@ -59,8 +59,8 @@ std::shared_ptr<Pipe> CompletionPort::add(Handle handle, bool message_type) {
   const Pipe::Id id = next_id();
   if (::CreateIoCompletionPort(handle.get(), port_.get(), static_cast<ULONG_PTR>(id), 0) ==
       nullptr) {
-    throw detail::windows_error("CreateIoCompletionPort", ::GetLastError(),
-                                "cannot watch the pipe", "");
+    throw detail::windows_error("CreateIoCompletionPort", ::GetLastError(), "cannot watch the pipe",
+                                "");
   }
   const auto pipe = std::make_shared<Pipe>(id, std::move(handle), message_type);
   // Not for message-type pipes: whether ERROR_MORE_DATA skips the port as well is nowhere written.
@@ -136,14 +136,15 @@ void CompletionPort::identify(Pipe& pipe) {
     if (pipe.closing) return;
     ++pipe.pending;
   }
-  // The id goes in the place of the count of bytes' neighbour, the OVERLAPPED: it is never followed.
+  // The id goes in the place of the count of bytes' neighbour, the OVERLAPPED: it is never
+  // followed.
   if (!::PostQueuedCompletionStatus(port_.get(), 0, static_cast<ULONG_PTR>(ControlKey::kIdentify),
                                     reinterpret_cast<OVERLAPPED*>(pipe.id()))) {
     const DWORD code = ::GetLastError();
     const std::lock_guard lock(mutex_);
     --pipe.pending;
-    throw detail::windows_error("PostQueuedCompletionStatus", code,
-                                "cannot ask who the client is", "");
+    throw detail::windows_error("PostQueuedCompletionStatus", code, "cannot ask who the client is",
+                                "");
   }
 }
 
@@ -208,10 +209,9 @@ bool CompletionPort::dispatch(std::span<const OVERLAPPED_ENTRY> entries) {
   std::vector<Report> reports;
   for (const OVERLAPPED_ENTRY& entry : entries) {
     if (entry.lpCompletionKey == static_cast<ULONG_PTR>(ControlKey::kWake)) continue;
-    const Report report =
-        entry.lpCompletionKey == static_cast<ULONG_PTR>(ControlKey::kIdentify)
-            ? identify_now(reinterpret_cast<uintptr_t>(entry.lpOverlapped))
-            : complete(entry);
+    const Report report = entry.lpCompletionKey == static_cast<ULONG_PTR>(ControlKey::kIdentify)
+                              ? identify_now(reinterpret_cast<uintptr_t>(entry.lpOverlapped))
+                              : complete(entry);
     reports.push_back(report);
     const std::lock_guard lock(mutex_);
     const std::shared_ptr<Pipe> pipe = find(report.id);

@@ -38,13 +38,12 @@ Opened create_instance(const std::string& path, const std::string& sddl,
   if (to_bool(options, "first")) open_mode |= FILE_FLAG_FIRST_PIPE_INSTANCE;
   // Messages are read as such: in byte mode a message without bytes, the end of the stream, could
   // vanish between two others.
-  DWORD mode = message ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE
-                       : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE;
+  DWORD mode =
+      message ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE;
   if (to_bool(options, "rejectRemote")) mode |= PIPE_REJECT_REMOTE_CLIENTS;
-  Handle handle(::CreateNamedPipeW(detail::to_wide(path).c_str(), open_mode, mode,
-                                   to_u32(options, "maxInstances"),
-                                   to_u32(options, "outBufferSize"),
-                                   to_u32(options, "inBufferSize"), 0, security.get()));
+  Handle handle(::CreateNamedPipeW(
+      detail::to_wide(path).c_str(), open_mode, mode, to_u32(options, "maxInstances"),
+      to_u32(options, "outBufferSize"), to_u32(options, "inBufferSize"), 0, security.get()));
   if (!handle.valid()) {
     throw detail::windows_error("CreateNamedPipe", ::GetLastError(), "cannot listen on", path);
   }
@@ -52,10 +51,9 @@ Opened create_instance(const std::string& path, const std::string& sddl,
 }
 
 Opened open_client(const std::string& path, DWORD impersonation) {
-  Handle handle(::CreateFileW(detail::to_wide(path).c_str(), kClientAccess, 0, nullptr,
-                              OPEN_EXISTING,
-                              FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | impersonation,
-                              nullptr));
+  Handle handle(
+      ::CreateFileW(detail::to_wide(path).c_str(), kClientAccess, 0, nullptr, OPEN_EXISTING,
+                    FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | impersonation, nullptr));
   if (!handle.valid()) {
     throw detail::windows_error("CreateFile", ::GetLastError(), "cannot connect to", path);
   }
@@ -87,22 +85,23 @@ Napi::Value to_javascript(Napi::Env env, const std::optional<uint32_t>& number) 
 }  // namespace
 
 void PipeHandle::define(Napi::Env env, Napi::Object exports) {
-  exports.Set("PipeHandle", DefineClass(env, "PipeHandle",
-                                        {
-                                            InstanceMethod<&PipeHandle::connect>("connect"),
-                                            InstanceMethod<&PipeHandle::read>("read"),
-                                            InstanceMethod<&PipeHandle::write>("write"),
-                                            InstanceMethod<&PipeHandle::take>("take"),
-                                            InstanceMethod<&PipeHandle::identify>("identify"),
-                                            InstanceMethod<&PipeHandle::cancel>("cancel"),
-                                            InstanceMethod<&PipeHandle::disconnect>("disconnect"),
-                                            InstanceMethod<&PipeHandle::close>("close"),
-                                            InstanceMethod<&PipeHandle::id>("id"),
-                                            InstanceMethod<&PipeHandle::message_type>("messageType"),
-                                            InstanceMethod<&PipeHandle::owner>("owner"),
-                                            InstanceMethod<&PipeHandle::identity>("identity"),
-                                            InstanceMethod<&PipeHandle::process>("process"),
-                                        }));
+  exports.Set("PipeHandle",
+              DefineClass(env, "PipeHandle",
+                          {
+                              InstanceMethod<&PipeHandle::connect>("connect"),
+                              InstanceMethod<&PipeHandle::read>("read"),
+                              InstanceMethod<&PipeHandle::write>("write"),
+                              InstanceMethod<&PipeHandle::take>("take"),
+                              InstanceMethod<&PipeHandle::identify>("identify"),
+                              InstanceMethod<&PipeHandle::cancel>("cancel"),
+                              InstanceMethod<&PipeHandle::disconnect>("disconnect"),
+                              InstanceMethod<&PipeHandle::close>("close"),
+                              InstanceMethod<&PipeHandle::id>("id"),
+                              InstanceMethod<&PipeHandle::message_type>("messageType"),
+                              InstanceMethod<&PipeHandle::owner>("owner"),
+                              InstanceMethod<&PipeHandle::identity>("identity"),
+                              InstanceMethod<&PipeHandle::process>("process"),
+                          }));
 }
 
 PipeHandle::PipeHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PipeHandle>(info) {
@@ -130,8 +129,9 @@ Napi::Value PipeHandle::connect(const Napi::CallbackInfo& info) {
 
 Napi::Value PipeHandle::read(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return Napi::Number::New(info.Env(), static_cast<double>(port_->read(
-                                             require_open(), static_cast<size_t>(to_u64(info[0])))));
+    return Napi::Number::New(
+        info.Env(),
+        static_cast<double>(port_->read(require_open(), static_cast<size_t>(to_u64(info[0])))));
   });
 }
 

@@ -16,7 +16,13 @@
 
 namespace sluice::binding {
 
-enum class PipeEvent : uint32_t { kConnected = 0, kRead = 1, kWritten = 2, kIdentified = 3, kClosed = 4 };
+enum class PipeEvent : uint32_t {
+  kConnected = 0,
+  kRead = 1,
+  kWritten = 2,
+  kIdentified = 3,
+  kClosed = 4
+};
 
 // How a call ended: an error code, success, or not yet.
 inline constexpr int64_t kPending = -1;

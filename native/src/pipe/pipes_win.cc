@@ -1,5 +1,3 @@
-#include "pipe/pipes.hpp"
-
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,6 +6,7 @@
 #include "core/errors.hpp"
 #include "pipe/completion_port_win.hpp"
 #include "pipe/pipe_handle_win.hpp"
+#include "pipe/pipes.hpp"
 #include "sluice/security_win.hpp"
 
 namespace sluice::binding {
@@ -25,9 +24,8 @@ void set_ref(const Napi::CallbackInfo& info) {
 
 // currentUserSid()
 Napi::Value current_user(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    return Napi::String::New(info.Env(), detail::current_user_sid());
-  });
+  return guarded(info.Env(),
+                 [&] { return Napi::String::New(info.Env(), detail::current_user_sid()); });
 }
 
 // checkSecurity(sddl): throws unless it can be parsed.
@@ -38,11 +36,10 @@ void check_security(const Napi::CallbackInfo& info) {
 // systemError(syscall, code, attempt, address): an error to reject with.
 Napi::Value system_error(const Napi::CallbackInfo& info) {
   const std::string syscall = info[0].As<Napi::String>();
-  return to_javascript(info.Env(),
-                       detail::windows_error(syscall.c_str(),
-                                             info[1].As<Napi::Number>().Uint32Value(),
-                                             info[2].As<Napi::String>().Utf8Value(),
-                                             info[3].As<Napi::String>().Utf8Value()))
+  return to_javascript(info.Env(), detail::windows_error(syscall.c_str(),
+                                                         info[1].As<Napi::Number>().Uint32Value(),
+                                                         info[2].As<Napi::String>().Utf8Value(),
+                                                         info[3].As<Napi::String>().Utf8Value()))
       .Value();
 }
 

@@ -65,7 +65,7 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
 
   FileDescriptor socket_;
   BoundName name_;
-  int type_ = 0;  // SOCK_STREAM, ...
+  int type_ = 0;                  // SOCK_STREAM, ...
   std::unique_ptr<Watch> watch_;  // after socket_: destroyed before it is closed
   std::optional<PeerCredentials> peer_;
   std::vector<FileDescriptor> received_;

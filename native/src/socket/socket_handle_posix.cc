@@ -261,8 +261,8 @@ Napi::Value SocketHandle::accept(const Napi::CallbackInfo& info) {
 Napi::Value SocketHandle::connect(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto address = SocketAddress::parse(info[0].As<Napi::String>(), info[1].ToBoolean());
-    const int result = uninterrupted(
-        [&] { return ::connect(socket_.get(), address.data(), address.length); });
+    const int result =
+        uninterrupted([&] { return ::connect(socket_.get(), address.data(), address.length); });
     const Napi::Value status = status_of(info, result);
     if (result == 0) ask_for_peer();
     return status;
