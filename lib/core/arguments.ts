@@ -84,8 +84,15 @@ export function checkMode(value: unknown): asserts value is number {
   }
 }
 
-export function checkOwner(value: unknown): asserts value is number | 'any' | undefined {
+/** A user: an id, or a SID on Windows. */
+export type UserId = number | `S-1-${string}`
+
+export function checkOwner(value: unknown): asserts value is UserId | 'any' | undefined {
   if (value === undefined || value === 'any') return
+  if (process.platform === 'win32') {
+    if (typeof value === 'string' && /^S-1(-\d+)+$/.test(value)) return
+    throw invalidArgument('owner', "a user's SID or 'any'", value)
+  }
   if (!Number.isInteger(value) || Number(value) < 0 || Number(value) > 0xffffffff) {
     throw invalidArgument('owner', "a user's id or 'any'", value)
   }

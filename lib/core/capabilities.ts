@@ -1,4 +1,4 @@
-import { native } from './native.js'
+import { hasNamedPipes, native } from './native.js'
 
 /** What this machine and runtime support; see {@link capabilities}. */
 export interface Capabilities {
@@ -9,7 +9,7 @@ export interface Capabilities {
   runtime: string
   /** Named and anonymous shared memory, mapped files. */
   sharedMemory: boolean
-  /** Anonymous memory whose size can be sealed against hostile holders. */
+  /** Anonymous memory whose size cannot be changed by hostile holders. */
   sealing: boolean
   /** Listing the named objects of the machine. */
   listing: boolean
@@ -19,7 +19,9 @@ export interface Capabilities {
   sharedArrayBuffer: boolean
   /** Rings between processes. */
   ring: boolean
-  /** One waiting thread for 127 endpoints (futex_waitv, Linux 5.16) rather than one for each. */
+  /** `NamedPipeServer` and `connectNamedPipe` (Windows). */
+  namedPipes: boolean
+  /** One waiting thread for 127 endpoints (futex_waitv, Linux 5.16; 63 on Windows) rather than one for each. */
   waitMany: boolean
   /** Unix sockets with the credentials of the peer. */
   unixSockets: boolean
@@ -46,11 +48,12 @@ export function capabilities(): Capabilities {
     arch,
     runtime: runtimeName(),
     sharedMemory: true,
-    sealing: platform === 'linux',
+    sealing: platform === 'linux' || platform === 'win32',
     listing: platform === 'linux',
     zeroCopy: native.hasExternalBuffers(),
     sharedArrayBuffer: native.hasSharedBuffers,
     ring: true,
+    namedPipes: hasNamedPipes,
     waitMany: native.waitsForMany,
     unixSockets: 'openSocket' in native,
     seqpacket: platform === 'linux' || platform === 'freebsd',

@@ -53,8 +53,10 @@ export type SluiceErrorCode =
 export interface SluiceErrorDetails {
   /** The system call that failed. */
   syscall?: string | undefined
-  /** The system's error number, negative as Node has it. */
+  /** The system's error number, negative as Node has it; on Windows that of GetLastError. */
   errno?: number | undefined
+  /** Its name, where Node does not know it. */
+  errnoCode?: string | undefined
   /** What the call was about: a name, a path. */
   address?: string | undefined
   /** The process that stands in the way, or that died. */
@@ -79,8 +81,9 @@ export interface SluiceErrorDetails {
 export class SluiceError extends Error {
   readonly code: SluiceErrorCode
   declare readonly syscall?: string
+  /** Negative, as Node has it: `-2`; on Windows the code of GetLastError, `-231`. */
   declare readonly errno?: number
-  /** The system's name of the error: `'ENOENT'`. */
+  /** The system's name of the error: `'ENOENT'`, `'ERROR_PIPE_BUSY'`. */
   declare readonly errnoCode?: string
   declare readonly address?: string
   declare readonly pid?: number
@@ -95,7 +98,7 @@ export class SluiceError extends Error {
     if (details.syscall !== undefined) this.syscall = details.syscall
     if (details.errno !== undefined) {
       this.errno = details.errno
-      this.errnoCode = getSystemErrorName(details.errno)
+      this.errnoCode = details.errnoCode ?? getSystemErrorName(details.errno)
     }
     if (details.address !== undefined) this.address = details.address
     if (details.pid !== undefined) this.pid = details.pid

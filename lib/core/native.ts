@@ -8,12 +8,14 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { SluiceError, type SluiceErrorCode } from './errors.js'
+import type { NativePipes } from './native_pipes.js'
+import { PipeEvents } from './pipe_events.js'
 import type { NativeSockets } from './native_sockets.js'
 import { Wakeups } from './wakeups.js'
 import { Watches } from './watches.js'
 
-/** A system user's id, or 'any'; undefined: the current user and root. */
-export type NativeOwner = number | 'any' | undefined
+/** A system user's id (on Windows a SID), or 'any'; undefined: the current user and root. */
+export type NativeOwner = number | string | undefined
 
 export interface SharedMemoryHandle {
   /** Undefined where the runtime forbids ArrayBuffers over foreign memory. */
@@ -89,6 +91,7 @@ interface Callbacks {
     errno?: number,
     address?: string,
     pid?: number,
+    errnoCode?: string,
   ): Error
   onWake(ids: number[]): void
   onReady(id: number, readiness: number): void
@@ -96,10 +99,11 @@ interface Callbacks {
   watchInThread: boolean
 }
 
-export interface NativeAddon extends NativeSockets {
+export interface NativeAddon extends NativeSockets, NativePipes {
   /** Put there by the first copy of this module in a thread, and shared by all. */
   wakeups?: Wakeups
   watches?: Watches
+  pipeEvents?: PipeEvents
   initialise(callbacks: Callbacks): void
   setWakeRef(ref: boolean): void
   hasExternalBuffers(): boolean
@@ -168,10 +172,11 @@ if (native.wakeups === undefined || native.watches === undefined) {
   native.wakeups = wakeups
   native.watches = watches
   native.initialise({
-    createError: (code, message, syscall, errno, address, pid) =>
+    createError: (code, message, syscall, errno, address, pid, errnoCode) =>
       new SluiceError(code, message, {
         syscall,
         errno: errno === undefined ? undefined : -errno,
+        errnoCode,
         address,
         pid,
       }),
@@ -187,5 +192,18 @@ if (native.wakeups === undefined || native.watches === undefined) {
   })
 }
 
+/** Whether this is Windows, and the addon has named pipes. */
+export const hasNamedPipes = 'PipeHandle' in native
+
+const events = (native.pipeEvents ??= new PipeEvents((ref) => {
+  native.setPipeRef(ref)
+}))
+if (hasNamedPipes) {
+  native.initialisePipes((list) => {
+    events.deliver(list)
+  })
+}
+
+export const pipeEvents = events
 export const wakeups = native.wakeups
 export const watches = native.watches

@@ -6,9 +6,11 @@ import {
   checkOwner,
   checkString,
   requireOptions,
+  type UserId,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { requireDescriptors } from '../core/platform.js'
 import { native, type SharedMemoryHandle } from '../core/native.js'
 import { listSharedMemory, type SharedMemoryInfo } from './list.js'
 
@@ -24,8 +26,8 @@ export interface CreateMemoryOptions {
 export interface OpenMemoryOptions {
   /** Default false. True: stores stay in this process (copy-on-write) and never reach the others. */
   readOnly?: boolean | undefined
-  /** Whose object is accepted beside the current user's and root's: a user id, or `'any'`. */
-  owner?: number | 'any' | undefined
+  /** Whose object is accepted beside the current user's and root's: a user id (on Windows a SID), or `'any'`. */
+  owner?: UserId | 'any' | undefined
 }
 
 export interface AnonymousMemoryOptions {
@@ -150,6 +152,7 @@ export class SharedMemory {
    * @throws `ERR_SLUICE_UNSEALED` unless it is sealed against shrinking or `requireSeals` is false.
    */
   static fromFd(fd: number, options: FromFdOptions = {}): SharedMemory {
+    requireDescriptors()
     checkOptions(options, ['requireSeals', 'readOnly'])
     const { requireSeals = true, readOnly = false } = options
     checkInteger('fd', fd, 0, 2 ** 31 - 1)
@@ -237,6 +240,7 @@ export class SharedMemory {
   /** The descriptor behind the memory, to inherit or to send; it stays this object's to close. */
   get fd(): number {
     this.#requireOpen()
+    requireDescriptors()
     return this.#handle.descriptor()
   }
 
@@ -247,7 +251,8 @@ export class SharedMemory {
   }
 
   /**
-   * Removes the name, whoever has it by now. The memory lives on for who has it.
+   * Removes the name, whoever has it by now. The memory lives on for who has it. On Windows this does
+   * nothing: a name goes with the last who has it open.
    *
    * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`), `ERR_SLUICE_INVALID_STATE` for memory without a name.
    */
@@ -255,7 +260,8 @@ export class SharedMemory {
     if (this.#name === undefined) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this shared memory has no name')
     }
-    native.unlinkMemory(this.#name)
+    // On Windows the name goes by itself, perhaps has gone already.
+    if (process.platform !== 'win32') native.unlinkMemory(this.#name)
   }
 
   /** Detaches the buffer and lets go of the memory. Idempotent. */

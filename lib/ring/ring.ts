@@ -6,9 +6,11 @@ import {
   checkOwner,
   checkString,
   invalidArgument,
+  type UserId,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { requireDescriptors } from '../core/platform.js'
 import {
   native,
   type EndpointHandle,
@@ -37,8 +39,8 @@ export interface OpenRingOptions {
    * The wait blocks the thread; it is over within microseconds unless the creator has died.
    */
   timeout?: number | undefined
-  /** Whose ring is accepted beside the current user's and root's: a user id, or `'any'`. */
-  owner?: number | 'any' | undefined
+  /** Whose ring is accepted beside the current user's and root's: a user id (on Windows a SID), or `'any'`. */
+  owner?: UserId | 'any' | undefined
 }
 
 export interface AnonymousRingOptions {
@@ -162,6 +164,7 @@ export class Ring {
    * @throws `ERR_SLUICE_UNSEALED`, `ERR_SLUICE_NOT_A_RING`, `ERR_SLUICE_VERSION_MISMATCH`.
    */
   static fromFd(fd: number, options: RingFromFdOptions = {}): Ring {
+    requireDescriptors()
     checkOptions(options, ['requireSeals'])
     const { requireSeals = true } = options
     checkInteger('fd', fd, 0, 2 ** 31 - 1)
@@ -172,6 +175,7 @@ export class Ring {
   /** The descriptor behind the ring, to inherit or to send; it stays the ring's to close. */
   get fd(): number {
     this.#requireOpen()
+    requireDescriptors()
     return this.#memory.descriptor()
   }
 
@@ -204,7 +208,8 @@ export class Ring {
 
   /**
    * Removes the name, whoever has it by now: also when a newer ring was made in the meantime. Who has
-   * a ring open keeps it.
+   * a ring open keeps it. On Windows this does
+   * nothing: a name goes with the last who has it open.
    *
    * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`), `ERR_SLUICE_INVALID_STATE` for a ring without a name.
    */
@@ -212,7 +217,8 @@ export class Ring {
     if (this.name === undefined) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this ring has no name')
     }
-    native.unlinkMemory(this.name)
+    // On Windows the name goes by itself, perhaps has gone already.
+    if (process.platform !== 'win32') native.unlinkMemory(this.name)
   }
 
   /** Closes the ends that were made here and lets go of the memory; views are dead. Idempotent. */

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 
 import { SharedMemory } from '../../lib/index.js'
+import { unixOnly } from '../support/platform.js'
 import {
   collectGarbage,
   eventually,
@@ -29,30 +30,36 @@ test('close detaches the buffer: its views are empty, and nothing faults', () =>
   expect(() => view.getInt8(0)).toThrow(TypeError)
 })
 
-test('close unmaps the memory and closes the descriptor', async () => {
-  await nothingIsMapped()
-  const before = openDescriptors()
-  // In a function of its own: a suspended one keeps alive what it has touched.
-  ;(() => {
-    const memory = SharedMemory.anonymous({ size: 4096 })
-    new Uint8Array(memory.buffer)[0] = 1
-    expect(sharedMappings()).toHaveLength(1)
-    memory.close()
-    expect(openDescriptors()).toEqual(before)
-  })()
-  await nothingIsMapped()
-})
+unixOnly('mappings are listed in /proc')(
+  'close unmaps the memory and closes the descriptor',
+  async () => {
+    await nothingIsMapped()
+    const before = openDescriptors()
+    // In a function of its own: a suspended one keeps alive what it has touched.
+    ;(() => {
+      const memory = SharedMemory.anonymous({ size: 4096 })
+      new Uint8Array(memory.buffer)[0] = 1
+      expect(sharedMappings()).toHaveLength(1)
+      memory.close()
+      expect(openDescriptors()).toEqual(before)
+    })()
+    await nothingIsMapped()
+  },
+)
 
-test('close may be called twice; every other call then says that it is closed', () => {
-  const memory = SharedMemory.anonymous({ size: 1 })
-  memory.close()
-  memory.close()
-  const closed = sluiceError('ERR_SLUICE_CLOSED')
-  expect(() => memory.buffer).toThrow(closed)
-  expect(() => memory.sharedBuffer).toThrow(closed)
-  expect(() => memory.fd).toThrow(closed)
-  expect(memory.size).toBe(1)
-})
+unixOnly('there are no descriptors on Windows')(
+  'close may be called twice; every other call then says that it is closed',
+  () => {
+    const memory = SharedMemory.anonymous({ size: 1 })
+    memory.close()
+    memory.close()
+    const closed = sluiceError('ERR_SLUICE_CLOSED')
+    expect(() => memory.buffer).toThrow(closed)
+    expect(() => memory.sharedBuffer).toThrow(closed)
+    expect(() => memory.fd).toThrow(closed)
+    expect(memory.size).toBe(1)
+  },
+)
 
 test('Symbol.dispose closes', () => {
   const memory = SharedMemory.anonymous({ size: 1 })
@@ -60,39 +67,45 @@ test('Symbol.dispose closes', () => {
   expect(() => memory.buffer).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
 })
 
-test('what nothing reaches is unmapped, with a warning that it was not closed', async () => {
-  await nothingIsMapped()
-  const warned = once(process, 'warning')
-  ;(() => {
-    const memory = SharedMemory.anonymous({ size: 4096 })
-    new Uint8Array(memory.buffer)[0] = 1
+unixOnly('mappings are listed in /proc')(
+  'what nothing reaches is unmapped, with a warning that it was not closed',
+  async () => {
+    await nothingIsMapped()
+    const warned = once(process, 'warning')
+    ;(() => {
+      const memory = SharedMemory.anonymous({ size: 4096 })
+      new Uint8Array(memory.buffer)[0] = 1
+      expect(sharedMappings()).toHaveLength(1)
+    })()
+    await nothingIsMapped()
+    const [warning] = (await warned) as [Error & { code: string }]
+    expect(warning).toMatchObject({ name: 'SluiceWarning', code: 'SLUICE_FORGOTTEN' })
+    expect(warning.message).toMatch(/SharedMemory was garbage-collected without close/)
+  },
+)
+
+unixOnly('mappings are listed in /proc')(
+  'while a view is reachable the memory stays, though its object was dropped',
+  async () => {
+    await nothingIsMapped()
+    let words: Int32Array | undefined = (() =>
+      new Int32Array(SharedMemory.anonymous({ size: 4096 }).buffer))()
+    const descriptors = openDescriptors()
+    let turns = 0
+    await eventually(() => ++turns > 20)
+    collectGarbage()
+    words[0] = 42
+    expect(words[0]).toBe(42)
     expect(sharedMappings()).toHaveLength(1)
-  })()
-  await nothingIsMapped()
-  const [warning] = (await warned) as [Error & { code: string }]
-  expect(warning).toMatchObject({ name: 'SluiceWarning', code: 'SLUICE_FORGOTTEN' })
-  expect(warning.message).toMatch(/SharedMemory was garbage-collected without close/)
-})
+    expect(openDescriptors()).toEqual(descriptors)
+    const warned = once(process, 'warning')
+    words = undefined
+    await nothingIsMapped()
+    await warned
+  },
+)
 
-test('while a view is reachable the memory stays, though its object was dropped', async () => {
-  await nothingIsMapped()
-  let words: Int32Array | undefined = (() =>
-    new Int32Array(SharedMemory.anonymous({ size: 4096 }).buffer))()
-  const descriptors = openDescriptors()
-  let turns = 0
-  await eventually(() => ++turns > 20)
-  collectGarbage()
-  words[0] = 42
-  expect(words[0]).toBe(42)
-  expect(sharedMappings()).toHaveLength(1)
-  expect(openDescriptors()).toEqual(descriptors)
-  const warned = once(process, 'warning')
-  words = undefined
-  await nothingIsMapped()
-  await warned
-})
-
-test('what was closed is not warned about', async () => {
+unixOnly('mappings are listed in /proc')('what was closed is not warned about', async () => {
   const warnings: Error[] = []
   const listen = (warning: Error) => warnings.push(warning)
   process.on('warning', listen)

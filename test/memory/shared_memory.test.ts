@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 import { capabilities, SharedMemory } from '../../lib/index.js'
 import { Child } from '../support/child.js'
+import { onWindows, systemCode, unixOnly } from '../support/platform.js'
 import { openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError, uniqueName } from '../support/rings.js'
 
@@ -45,35 +46,41 @@ describe('a named object', () => {
     expect(open(name.slice(1)).name).toBe(name)
   })
 
-  test('may have any size, also none that is a multiple of a page', () => {
-    const memory = create(uniqueName(), { size: 5001 })
-    expect(memory.buffer.byteLength).toBe(5001)
-  })
+  unixOnly('a section is whole pages')(
+    'may have any size, also none that is a multiple of a page',
+    () => {
+      const memory = create(uniqueName(), { size: 5001 })
+      expect(memory.buffer.byteLength).toBe(5001)
+    },
+  )
 
-  test('is for this user alone by default', () => {
+  unixOnly('access is by user on Windows, not by mode')('is for this user alone by default', () => {
     const name = uniqueName()
     create(name)
     expect(statSync(`/dev/shm${name}`).mode & 0o777).toBe(0o600)
   })
 
-  test.each([0o600, 0o640, 0o666, 0o777, 0o400])('has mode %o whatever the umask', (mode) => {
-    const before = process.umask(0o137)
-    try {
-      const name = uniqueName()
-      create(name, { mode })
-      expect(statSync(`/dev/shm${name}`).mode & 0o777).toBe(mode)
-    } finally {
-      process.umask(before)
-    }
-  })
+  unixOnly('access is by user on Windows, not by mode').each([0o600, 0o640, 0o666, 0o777, 0o400])(
+    'has mode %o whatever the umask',
+    (mode) => {
+      const before = process.umask(0o137)
+      try {
+        const name = uniqueName()
+        create(name, { mode })
+        expect(statSync(`/dev/shm${name}`).mode & 0o777).toBe(mode)
+      } finally {
+        process.umask(before)
+      }
+    },
+  )
 
   test('is an error if it exists', () => {
     const name = uniqueName()
     create(name)
     expect(() => create(name)).toThrow(
       sluiceError('ERR_SLUICE_SYSTEM', {
-        errnoCode: 'EEXIST',
-        syscall: 'shm_open',
+        errnoCode: systemCode('EEXIST'),
+        syscall: onWindows ? 'CreateFileMapping' : 'shm_open',
         address: name,
       }),
     )
@@ -96,6 +103,7 @@ describe('a named object', () => {
       for (const child of children) child.say('go')
       const results = await Promise.all(children.map((child) => child.next<number | string>()))
       expect(results.toSorted()).toEqual([1, 2, 3, 4])
+      for (const child of children) child.hangUp()
       await Promise.all(children.map((child) => child.finish()))
     }
   })
@@ -117,48 +125,57 @@ describe('a named object', () => {
   test('that does not exist cannot be opened', () => {
     const name = uniqueName()
     expect(() => SharedMemory.open(name)).toThrow(
-      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ENOENT', address: name }),
+      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: systemCode('ENOENT'), address: name }),
     )
   })
 
-  test('without bytes cannot be opened', () => {
+  unixOnly('a section always has bytes')('without bytes cannot be opened', () => {
     const name = uniqueName()
     closeSync(openSync(`/dev/shm${name}`, 'w', 0o600))
     expect(() => SharedMemory.open(name)).toThrow(/has no bytes/)
   })
 
-  test('loses its name by unlink, and lives on for who has it', () => {
-    const name = uniqueName()
-    const a = create(name)
-    const b = open(name)
-    a.unlink()
-    expect(() => SharedMemory.open(name)).toThrow(/ENOENT|No such file/)
-    new Uint8Array(a.buffer)[0] = 3
-    expect(new Uint8Array(b.buffer)[0]).toBe(3)
-    expect(() => {
+  unixOnly('a section loses its name with its last handle only')(
+    'loses its name by unlink, and lives on for who has it',
+    () => {
+      const name = uniqueName()
+      const a = create(name)
+      const b = open(name)
       a.unlink()
-    }).toThrow(sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ENOENT' }))
-  })
+      expect(() => SharedMemory.open(name)).toThrow(/ENOENT|No such file/)
+      new Uint8Array(a.buffer)[0] = 3
+      expect(new Uint8Array(b.buffer)[0]).toBe(3)
+      expect(() => {
+        a.unlink()
+      }).toThrow(sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ENOENT' }))
+    },
+  )
 
-  test('can be unlinked by its name, also when it was closed', () => {
-    const name = uniqueName()
-    SharedMemory.create(name, { size: 1 }).close()
-    SharedMemory.unlink(name)
-    expect(() => SharedMemory.open(name)).toThrow(/No such file/)
-  })
+  unixOnly('a section loses its name with its last handle only')(
+    'can be unlinked by its name, also when it was closed',
+    () => {
+      const name = uniqueName()
+      SharedMemory.create(name, { size: 1 }).close()
+      SharedMemory.unlink(name)
+      expect(() => SharedMemory.open(name)).toThrow(/No such file/)
+    },
+  )
 
-  test('that does not fit is ENOSPC at its creation, and leaves no name', () => {
-    const name = uniqueName()
-    const before = openDescriptors()
-    expect(() => SharedMemory.create(name, { size: 2 ** 50 })).toThrow(
-      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ENOSPC', errno: -28, address: name }),
-    )
-    expect(() => SharedMemory.create(name, { size: 2 ** 50 })).toThrow(/is \/dev\/shm full\?/)
-    expect(() => statSync(`/dev/shm${name}`)).toThrow(/ENOENT/)
-    expect(openDescriptors()).toEqual(before)
-  })
+  unixOnly('there is no file system behind it')(
+    'that does not fit is ENOSPC at its creation, and leaves no name',
+    () => {
+      const name = uniqueName()
+      const before = openDescriptors()
+      expect(() => SharedMemory.create(name, { size: 2 ** 50 })).toThrow(
+        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ENOSPC', errno: -28, address: name }),
+      )
+      expect(() => SharedMemory.create(name, { size: 2 ** 50 })).toThrow(/is \/dev\/shm full\?/)
+      expect(() => statSync(`/dev/shm${name}`)).toThrow(/ENOENT/)
+      expect(openDescriptors()).toEqual(before)
+    },
+  )
 
-  test('has every page allocated when it is made', () => {
+  unixOnly('there is no file to look at')('has every page allocated when it is made', () => {
     const name = uniqueName()
     create(name, { size: 2 ** 20 })
     expect(statSync(`/dev/shm${name}`).blocks * 512).toBeGreaterThanOrEqual(2 ** 20)
@@ -190,15 +207,18 @@ describe('an object of another user', () => {
 })
 
 describe('a read-only mapping', () => {
-  test('takes stores, which reach neither the object nor others', () => {
-    const name = uniqueName()
-    const writable = create(name)
-    const readOnly = open(name, { readOnly: true })
-    new Uint8Array(readOnly.buffer)[0] = 9
-    expect(new Uint8Array(readOnly.buffer)[0]).toBe(9)
-    expect(new Uint8Array(writable.buffer)[0]).toBe(0)
-    expect(readFileSync(`/dev/shm${name}`)[0]).toBe(0)
-  })
+  unixOnly('there is no file to look at')(
+    'takes stores, which reach neither the object nor others',
+    () => {
+      const name = uniqueName()
+      const writable = create(name)
+      const readOnly = open(name, { readOnly: true })
+      new Uint8Array(readOnly.buffer)[0] = 9
+      expect(new Uint8Array(readOnly.buffer)[0]).toBe(9)
+      expect(new Uint8Array(writable.buffer)[0]).toBe(0)
+      expect(readFileSync(`/dev/shm${name}`)[0]).toBe(0)
+    },
+  )
 
   test('shows what others store', () => {
     const name = uniqueName()
@@ -208,26 +228,32 @@ describe('a read-only mapping', () => {
     expect(new Uint8Array(readOnly.buffer)[100]).toBe(5)
   })
 
-  test('needs no more than the right to read', () => {
-    const name = uniqueName()
-    create(name, { mode: 0o444 })
-    expect(() => {
-      writeSync(open(name, { readOnly: true }).fd, 'x')
-    }).toThrow(/EBADF/)
-  })
+  unixOnly('access is by user on Windows, not by mode')(
+    'needs no more than the right to read',
+    () => {
+      const name = uniqueName()
+      create(name, { mode: 0o444 })
+      expect(() => {
+        writeSync(open(name, { readOnly: true }).fd, 'x')
+      }).toThrow(/EBADF/)
+    },
+  )
 })
 
 describe('an anonymous object', () => {
-  test('is shared by all who have its descriptor', () => {
-    const a = closedAfterTest(SharedMemory.anonymous({ size: 100 }))
-    const b = closedAfterTest(SharedMemory.fromFd(a.fd))
-    new Uint8Array(b.buffer)[99] = 1
-    expect(new Uint8Array(a.buffer)[99]).toBe(1)
-    expect([a.name, b.size]).toEqual([undefined, 100])
-    expect(a.fd).not.toBe(b.fd)
-  })
+  unixOnly('there are no descriptors on Windows')(
+    'is shared by all who have its descriptor',
+    () => {
+      const a = closedAfterTest(SharedMemory.anonymous({ size: 100 }))
+      const b = closedAfterTest(SharedMemory.fromFd(a.fd))
+      new Uint8Array(b.buffer)[99] = 1
+      expect(new Uint8Array(a.buffer)[99]).toBe(1)
+      expect([a.name, b.size]).toEqual([undefined, 100])
+      expect(a.fd).not.toBe(b.fd)
+    },
+  )
 
-  test('is inherited by its descriptor', async () => {
+  unixOnly('there are no descriptors on Windows')('is inherited by its descriptor', async () => {
     const memory = closedAfterTest(SharedMemory.anonymous({ size: 8 }))
     const child = new Child('memory.mjs', [3], { descriptors: [memory.fd] })
     await child.ask({ add: 5 })
@@ -243,44 +269,53 @@ describe('an anonymous object', () => {
     }).toThrow(sluiceError('ERR_SLUICE_INVALID_STATE'))
   })
 
-  test('is sealed: it can neither shrink nor grow', async () => {
-    const { ftruncateSync } = await import('node:fs')
-    const memory = closedAfterTest(SharedMemory.anonymous({ size: 4096 }))
-    expect(() => {
-      ftruncateSync(memory.fd, 1)
-    }).toThrow(/EPERM/)
-    expect(() => {
-      ftruncateSync(memory.fd, 8192)
-    }).toThrow(/EPERM/)
-  })
+  unixOnly('there are no descriptors on Windows')(
+    'is sealed: it can neither shrink nor grow',
+    async () => {
+      const { ftruncateSync } = await import('node:fs')
+      const memory = closedAfterTest(SharedMemory.anonymous({ size: 4096 }))
+      expect(() => {
+        ftruncateSync(memory.fd, 1)
+      }).toThrow(/EPERM/)
+      expect(() => {
+        ftruncateSync(memory.fd, 8192)
+      }).toThrow(/EPERM/)
+    },
+  )
 
-  test('is not sealed if not wanted, and then refused from others', () => {
-    const memory = closedAfterTest(SharedMemory.anonymous({ size: 4096, seal: false }))
-    expect(() => SharedMemory.fromFd(memory.fd)).toThrow(sluiceError('ERR_SLUICE_UNSEALED'))
-    const trusted = closedAfterTest(SharedMemory.fromFd(memory.fd, { requireSeals: false }))
-    expect(trusted.size).toBe(4096)
-  })
+  unixOnly('there are no descriptors on Windows')(
+    'is not sealed if not wanted, and then refused from others',
+    () => {
+      const memory = closedAfterTest(SharedMemory.anonymous({ size: 4096, seal: false }))
+      expect(() => SharedMemory.fromFd(memory.fd)).toThrow(sluiceError('ERR_SLUICE_UNSEALED'))
+      const trusted = closedAfterTest(SharedMemory.fromFd(memory.fd, { requireSeals: false }))
+      expect(trusted.size).toBe(4096)
+    },
+  )
 
-  test('can be mapped copy-on-write', () => {
+  unixOnly('there are no descriptors on Windows')('can be mapped copy-on-write', () => {
     const a = closedAfterTest(SharedMemory.anonymous({ size: 16 }))
     const b = closedAfterTest(SharedMemory.fromFd(a.fd, { readOnly: true }))
     new Uint8Array(b.buffer)[0] = 1
     expect(new Uint8Array(a.buffer)[0]).toBe(0)
   })
 
-  test('in huge pages is whole ones of them, or an error of the system', () => {
-    let memory: SharedMemory
-    try {
-      memory = SharedMemory.anonymous({ size: 1, hugePages: true })
-    } catch (error) {
-      expect(error).toMatchObject({ name: 'SluiceError', code: 'ERR_SLUICE_SYSTEM' })
-      expect(error).toHaveProperty('errnoCode')
-      return
-    }
-    expect(memory.size).toBe(2 ** 21)
-    new Uint8Array(memory.buffer)[2 ** 21 - 1] = 1
-    memory.close()
-  })
+  unixOnly('huge pages need Linux')(
+    'in huge pages is whole ones of them, or an error of the system',
+    () => {
+      let memory: SharedMemory
+      try {
+        memory = SharedMemory.anonymous({ size: 1, hugePages: true })
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'SluiceError', code: 'ERR_SLUICE_SYSTEM' })
+        expect(error).toHaveProperty('errnoCode')
+        return
+      }
+      expect(memory.size).toBe(2 ** 21)
+      new Uint8Array(memory.buffer)[2 ** 21 - 1] = 1
+      memory.close()
+    },
+  )
 
   test('that does not fit is an error of the system', () => {
     expect(() => SharedMemory.anonymous({ size: 2 ** 50 })).toThrow(
@@ -290,31 +325,40 @@ describe('an anonymous object', () => {
 })
 
 describe('fromFd', () => {
-  test('leaves the given descriptor to the caller', () => {
-    const a = closedAfterTest(SharedMemory.anonymous({ size: 16 }))
-    SharedMemory.fromFd(a.fd).close()
-    expect(fstatSync(a.fd).size).toBe(16)
-  })
+  unixOnly('there are no descriptors on Windows')(
+    'leaves the given descriptor to the caller',
+    () => {
+      const a = closedAfterTest(SharedMemory.anonymous({ size: 16 }))
+      SharedMemory.fromFd(a.fd).close()
+      expect(fstatSync(a.fd).size).toBe(16)
+    },
+  )
 
-  test('refuses what is no memory and what is no descriptor', () => {
-    const directory = openSync('/', 'r')
-    try {
-      expect(() => SharedMemory.fromFd(directory)).toThrow(
-        sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
+  unixOnly('there are no descriptors on Windows')(
+    'refuses what is no memory and what is no descriptor',
+    () => {
+      const directory = openSync('/', 'r')
+      try {
+        expect(() => SharedMemory.fromFd(directory)).toThrow(
+          sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
+        )
+      } finally {
+        closeSync(directory)
+      }
+      expect(() => SharedMemory.fromFd(2 ** 30)).toThrow(
+        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'EBADF' }),
       )
-    } finally {
-      closeSync(directory)
-    }
-    expect(() => SharedMemory.fromFd(2 ** 30)).toThrow(
-      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'EBADF' }),
-    )
-  })
+    },
+  )
 
-  test('makes descriptors that a child does not inherit', () => {
-    const memory = closedAfterTest(SharedMemory.anonymous({ size: 16 }))
-    const flags = readFileSync(`/proc/self/fdinfo/${String(memory.fd)}`, 'utf8')
-    expect(parseInt(/flags:\s+(\d+)/.exec(flags)?.[1] ?? '', 8) & 0o2000000).toBe(0o2000000)
-  })
+  unixOnly('there are no descriptors on Windows')(
+    'makes descriptors that a child does not inherit',
+    () => {
+      const memory = closedAfterTest(SharedMemory.anonymous({ size: 16 }))
+      const flags = readFileSync(`/proc/self/fdinfo/${String(memory.fd)}`, 'utf8')
+      expect(parseInt(/flags:\s+(\d+)/.exec(flags)?.[1] ?? '', 8) & 0o2000000).toBe(0o2000000)
+    },
+  )
 })
 
 describe('buffers', () => {

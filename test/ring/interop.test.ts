@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
 import { Child } from '../support/child.js'
+import { onWindows } from '../support/platform.js'
 import { namedRing, setPositions } from '../support/rings.js'
 
 const count = 5000
@@ -43,7 +44,8 @@ function python(peer: string, args: (string | number)[]): Child {
   return new Child(path, args, { program: 'python3' })
 }
 
-describe.each(['minimal', 'full'])('a %s peer in Python', (peer) => {
+// They map files of /dev/shm.
+describe.skipIf(onWindows).each(['minimal', 'full'])('a %s peer in Python', (peer) => {
   test.each([0, 2 ** 32 - 65536])(
     'reads what Node writes, from position %i on',
     async (position) => {

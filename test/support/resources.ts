@@ -2,6 +2,9 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 
+import { native } from '../../lib/core/native.js'
+import { onWindows } from './platform.js'
+
 export interface Resources {
   /** How many descriptors are open, by what they refer to. */
   descriptors: Record<string, number>
@@ -16,6 +19,7 @@ export interface Resources {
 export const namePrefix = `sluice-test-${process.env['SLUICE_TEST_RUN'] ?? ''}-${String(process.pid)}-`
 
 export function resources(): Resources {
+  if (onWindows) return windowsResources()
   return {
     descriptors: openDescriptors(),
     threads: threadCount(),
@@ -25,6 +29,7 @@ export function resources(): Resources {
 }
 
 export function openDescriptors(): Record<string, number> {
+  if (onWindows) return windowsResources().descriptors
   const counts: Record<string, number> = {}
   for (const number of readdirSync('/proc/self/fd')) {
     let target: string
@@ -40,7 +45,14 @@ export function openDescriptors(): Record<string, number> {
   return counts
 }
 
+// Names of sections go with their last handle, and handles have no kinds that could be listed.
+function windowsResources(): Resources {
+  const { handles, threads } = native.processResources()
+  return { descriptors: { handles }, threads, mappings: [], names: [] }
+}
+
 export function threadCount(): number {
+  if (onWindows) return native.processResources().threads
   return readdirSync('/proc/self/task').length
 }
 

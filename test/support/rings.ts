@@ -11,6 +11,7 @@ import {
   type SluiceErrorCode,
 } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
+import { onWindows, systemCode } from './platform.js'
 import { namePrefix } from './resources.js'
 
 let lastName = 0
@@ -22,7 +23,9 @@ export function uniqueName(): string {
     try {
       SharedMemory.unlink(name)
     } catch (error) {
-      if (!(error instanceof SluiceError) || error.errnoCode !== 'ENOENT') throw error
+      if (!(error instanceof SluiceError) || error.errnoCode !== systemCode('ENOENT')) {
+        throw error
+      }
     }
   })
   return name
@@ -53,6 +56,10 @@ export const zeroCopy = native.hasExternalBuffers()
 
 /** Writes words of a named object as a foreign process could: without sluice. */
 export function writeWords(name: string, words: Record<number, number>): void {
+  if (onWindows) {
+    writeSectionWords(name, words)
+    return
+  }
   const file = openSync(`/dev/shm${name}`, 'r+')
   try {
     for (const [offset, value] of Object.entries(words)) {
@@ -63,6 +70,16 @@ export function writeWords(name: string, words: Record<number, number>): void {
   } finally {
     closeSync(file)
   }
+}
+
+// Sections are no files: there is no other way in.
+function writeSectionWords(name: string, words: Record<number, number>): void {
+  const memory = SharedMemory.open(name)
+  const view = new DataView(memory.buffer)
+  for (const [offset, value] of Object.entries(words)) {
+    view.setUint32(Number(offset), value >>> 0, true)
+  }
+  memory.close()
 }
 
 /** Moves both positions of a ring that nobody has claimed yet, as if it were old. */

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <span>
 
+#include "sluice/shared_memory.hpp"
+
 namespace sluice {
 
 class Doorbell {
@@ -22,7 +24,11 @@ class Doorbell {
     uint32_t ticket;
   };
 
-  explicit Doorbell(std::atomic<uint32_t>& word) : word_(&word) {}
+  // For the threads of one process.
+  explicit Doorbell(std::atomic<uint32_t>& word);
+  // For whoever has `memory`, in which the word lies. The name tells its doorbells apart where
+  // the system needs an object beside the word.
+  Doorbell(std::atomic<uint32_t>& word, const SharedMemory& memory, const char* name);
 
   // acquire: what the ringer wrote before it rang is visible to who sees the new count.
   uint32_t ticket() const { return word_->load(std::memory_order_acquire); }
@@ -36,6 +42,9 @@ class Doorbell {
 
  private:
   std::atomic<uint32_t>* word_;
+#if defined(_WIN32)
+  Handle event_;
+#endif
 };
 
 }  // namespace sluice
@@ -44,4 +53,6 @@ class Doorbell {
 #include "sluice/doorbell_linux.hpp"  // IWYU pragma: export
 #elif defined(__APPLE__)
 #include "sluice/doorbell_darwin.hpp"  // IWYU pragma: export
+#elif defined(_WIN32)
+#include "sluice/doorbell_win.hpp"  // IWYU pragma: export
 #endif

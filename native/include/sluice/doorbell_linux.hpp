@@ -44,6 +44,10 @@ inline bool has_futex_waitv() {
 
 }  // namespace detail
 
+inline Doorbell::Doorbell(std::atomic<uint32_t>& word) : word_(&word) {}
+inline Doorbell::Doorbell(std::atomic<uint32_t>& word, const SharedMemory&, const char*)
+    : word_(&word) {}
+
 inline void Doorbell::ring() const {
   // release: pairs with the acquire of `ticket`.
   word_->fetch_add(1, std::memory_order_release);

@@ -47,7 +47,7 @@ class Ring {
     return Ring(RingMemory::initialise(std::move(memory), static_cast<uint32_t>(capacity)));
   }
 
-  static Ring from_descriptor(int fd, bool require_seals = true) {
+  static Ring from_descriptor(SystemHandleNumber fd, bool require_seals = true) {
     return Ring(RingMemory::attach(
         std::make_shared<SharedMemory>(SharedMemory::from_descriptor(fd, require_seals)),
         RingMemory::Timeout::zero()));
@@ -102,12 +102,12 @@ inline Ring Ring::open_or_create(const std::string& name, uint64_t capacity, uin
     try {
       return create(name, capacity, mode);
     } catch (const Error& error) {
-      if (error.number() != EEXIST || round == 8) throw;
+      if (!detail::already_exists(error) || round == 8) throw;
     }
     try {
       return open(name, timeout, owner);
     } catch (const Error& error) {
-      if (error.number() != ENOENT || round == 8) throw;
+      if (!detail::not_found(error) || round == 8) throw;
     }
   }
 }

@@ -18,6 +18,7 @@
 #include "sluice/cpu_relax.hpp"
 #include "sluice/deadline.hpp"
 #include "sluice/doorbell.hpp"
+#include "sluice/process_id.hpp"
 #include "sluice/ring_format.hpp"
 #include "sluice/ring_memory.hpp"
 #include "sluice/role.hpp"
@@ -125,6 +126,11 @@ class RingEndpoint {
     return role == Role::kProducer ? ring_.header().producer_parked.value
                                    : ring_.header().consumer_parked.value;
   }
+  Doorbell doorbell_of(Role role) const {
+    return role == Role::kProducer
+               ? Doorbell(ring_.header().producer_doorbell.value, ring_.memory(), "producer")
+               : Doorbell(ring_.header().consumer_doorbell.value, ring_.memory(), "consumer");
+  }
   static RoleLock claim(const RingMemory& ring, Role role);
   void require_stream_may_begin() const;
   bool spin(uint32_t wanted) const;
@@ -147,10 +153,8 @@ inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, EndpointState* sta
       capacity_(ring_.capacity()),
       mask_(capacity_ - 1),
       lock_(claim(ring_, role)),
-      doorbell_(role == Role::kProducer ? ring_.header().producer_doorbell.value
-                                        : ring_.header().consumer_doorbell.value),
-      peer_doorbell_(role == Role::kProducer ? ring_.header().consumer_doorbell.value
-                                             : ring_.header().producer_doorbell.value),
+      doorbell_(doorbell_of(role)),
+      peer_doorbell_(doorbell_of(peer_of(role))),
       state_(state != nullptr ? *state : own_state_) {
   state_ = EndpointState{};
   // The own position is read from shared memory here and never again.
@@ -167,7 +171,7 @@ inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, EndpointState* sta
   if (role == Role::kProducer) require_stream_may_begin();
   // Before the state, with release: pairs with the acquires in `look`.
   own().claims.fetch_add(1, std::memory_order_release);
-  own().pid.store(static_cast<uint32_t>(::getpid()), std::memory_order_relaxed);
+  own().pid.store(process_id(), std::memory_order_relaxed);
   retract();  // a predecessor may have died asleep
   if (role == Role::kProducer) {
     begin_or_resume_stream();

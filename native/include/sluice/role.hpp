@@ -3,10 +3,11 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <utility>
 
-#include "sluice/file_descriptor.hpp"
 #include "sluice/shared_memory.hpp"
+#include "sluice/system_handle.hpp"
 
 namespace sluice {
 
@@ -33,9 +34,12 @@ class RoleLock {
   bool holds() const { return descriptor_.valid(); }
 
  private:
-  explicit RoleLock(FileDescriptor descriptor) : descriptor_(std::move(descriptor)) {}
+  explicit RoleLock(SystemHandle descriptor) : descriptor_(std::move(descriptor)) {}
 
-  FileDescriptor descriptor_;
+  SystemHandle descriptor_;
+#if defined(_WIN32)
+  std::wstring ring_;  // what its roles are named after
+#endif
 };
 
 }  // namespace sluice
@@ -44,4 +48,6 @@ class RoleLock {
 #include "sluice/role_linux.hpp"  // IWYU pragma: export
 #elif defined(__APPLE__)
 #include "sluice/role_darwin.hpp"  // IWYU pragma: export
+#elif defined(_WIN32)
+#include "sluice/role_win.hpp"  // IWYU pragma: export
 #endif

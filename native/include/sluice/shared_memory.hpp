@@ -1,7 +1,7 @@
 // A piece of memory that other processes can map: named, anonymous (memfd), received, or a file.
 //
-// The object owns the mapping and, where there is one, the descriptor behind it; both go when it
-// is destroyed, the mapping only when nobody else has a share of it. A read-only mapping is
+// The object owns the mapping and, where there is one, the descriptor or handle behind it; both go
+// when it is destroyed, the mapping only when nobody else has a share of it. A read-only mapping is
 // copy-on-write: a store into it changes a private page and never kills the process.
 #pragma once
 
@@ -12,7 +12,7 @@
 #include <string>
 
 #include "sluice/error.hpp"
-#include "sluice/file_descriptor.hpp"
+#include "sluice/system_handle.hpp"
 
 namespace sluice {
 
@@ -23,6 +23,7 @@ enum class Access { kReadWrite, kReadOnly };
 struct Owner {
   bool any = false;
   std::optional<uint32_t> uid = {};  // this user too
+  std::string sid = {};              // likewise on Windows
 };
 
 // Thrown for an object without bytes: its creator has not sized it yet, or died before it did.
@@ -53,8 +54,9 @@ class SharedMemory {
   // `seal` forbids every later change of the size, so that no holder can make another fault.
   static SharedMemory anonymous(uint64_t size, bool seal = true, bool huge_pages = false);
 
-  // Duplicates `fd`; the caller keeps its own. `require_seals` wants F_SEAL_SHRINK.
-  static SharedMemory from_descriptor(int fd, bool require_seals = true,
+  // Duplicates the descriptor or handle; the caller keeps its own. `require_seals` wants
+  // F_SEAL_SHRINK; on Windows nothing can shrink.
+  static SharedMemory from_descriptor(SystemHandleNumber number, bool require_seals = true,
                                       Access access = Access::kReadWrite);
 
   struct FileOptions {
@@ -79,7 +81,7 @@ class SharedMemory {
   std::byte* data() const { return data_; }
   uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }  // empty unless named
-  const FileDescriptor& descriptor() const { return descriptor_; }
+  const SystemHandle& descriptor() const { return descriptor_; }
   // A share of the mapping alone: who holds it keeps the memory, but not the descriptor, open.
   std::shared_ptr<const void> mapping() const { return mapping_; }
   Access access() const { return access_; }
@@ -88,12 +90,12 @@ class SharedMemory {
   void sync() const;
 
  private:
-  SharedMemory(FileDescriptor descriptor, std::string name, Access access)
+  SharedMemory(SystemHandle descriptor, std::string name, Access access)
       : descriptor_(std::move(descriptor)), name_(std::move(name)), access_(access) {}
   static SharedMemory open_existing(const std::string& name, const CreateOptions& options);
   void map(uint64_t offset, uint64_t size, bool populate);
 
-  FileDescriptor descriptor_;
+  SystemHandle descriptor_;
   std::string name_;
   Access access_ = Access::kReadWrite;
   std::shared_ptr<std::byte> mapping_;  // page-aligned; its deleter unmaps it
@@ -104,4 +106,8 @@ class SharedMemory {
 
 }  // namespace sluice
 
+#if defined(_WIN32)
+#include "sluice/shared_memory_win.hpp"  // IWYU pragma: export
+#else
 #include "sluice/shared_memory_posix.hpp"  // IWYU pragma: export
+#endif

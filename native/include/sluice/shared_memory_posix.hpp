@@ -25,6 +25,13 @@ int populate_flag();
 void allocate(const FileDescriptor& descriptor, uint64_t size, const std::string& address);
 bool is_sealed(const FileDescriptor& descriptor);
 
+inline bool already_exists(const Error& error) {
+  return error.number() == EEXIST;
+}
+inline bool not_found(const Error& error) {
+  return error.number() == ENOENT;
+}
+
 inline std::string describe(int number) {
   return std::generic_category().message(number);
 }

@@ -19,10 +19,23 @@ inline std::chrono::milliseconds to_milliseconds(const Napi::Value& value) {
   return std::chrono::milliseconds(value.As<Napi::Number>().Int64Value());
 }
 
-// A user's id, 'any', or undefined for the trusted ones.
+// A user's id (a number, or a SID on Windows), 'any', or undefined for the trusted ones.
 inline Owner to_owner(const Napi::Value& value) {
-  if (value.IsNumber()) return {.any = false, .uid = value.As<Napi::Number>().Uint32Value()};
-  return {.any = value.IsString(), .uid = std::nullopt};
+  Owner owner;
+  if (value.IsNumber()) owner.uid = value.As<Napi::Number>().Uint32Value();
+  if (value.IsString()) owner.sid = value.As<Napi::String>();
+  owner.any = owner.sid == "any";
+  return owner;
+}
+
+// A descriptor's or handle's number.
+inline SystemHandleNumber to_system_handle(const Napi::Value& value) {
+#if defined(_WIN32)
+  return reinterpret_cast<SystemHandleNumber>(
+      static_cast<intptr_t>(value.As<Napi::Number>().Int64Value()));
+#else
+  return value.As<Napi::Number>().Int32Value();
+#endif
 }
 
 }  // namespace sluice::binding

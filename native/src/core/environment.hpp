@@ -8,6 +8,7 @@
 
 namespace sluice::binding {
 
+class CompletionPort;
 class WaitingThreads;
 class Watcher;
 
@@ -20,10 +21,14 @@ class Environment {
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
-  // Makes the JavaScript error for a native one: (code, message, syscall, errno, address, pid).
+  // Makes the JavaScript error for a native one: (code, message, syscall, errno, address, pid,
+  // errnoCode).
   Napi::FunctionReference error_factory;
 
   const std::shared_ptr<WaitingThreads>& waiting_threads() const { return waiting_threads_; }
+
+  // Of named pipes, on Windows; made at the first use.
+  const std::shared_ptr<CompletionPort>& completion_port();
 
   // Of descriptors; made at the first use. `ready_listener` is what it calls.
   Watcher& watcher();
@@ -46,6 +51,7 @@ class Environment {
   Napi::Env env_;
   // Shut down by a cleanup hook. Shared with the endpoints, whose finalizers may run later.
   std::shared_ptr<WaitingThreads> waiting_threads_;
+  std::shared_ptr<CompletionPort> completion_port_;
   // Shut down by a hook of its own. Shared with what it watches, likewise.
   std::shared_ptr<Watcher> watcher_;
 };

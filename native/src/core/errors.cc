@@ -1,6 +1,7 @@
 #include "core/errors.hpp"
 
 #include "core/environment.hpp"
+#include "core/system_error_name.hpp"
 
 namespace sluice::binding {
 
@@ -8,6 +9,7 @@ Napi::Error to_javascript(Napi::Env env, const Error& error) {
   const auto& factory = Environment::of(env).error_factory;
   const Napi::Value undefined = env.Undefined();
   const bool failed_call = error.syscall() != nullptr;
+  const char* name = failed_call ? system_error_name(error.number()) : nullptr;
   const Napi::Value made = factory.Call({
       Napi::String::New(env, error.code()),
       Napi::String::New(env, error.what()),
@@ -15,6 +17,7 @@ Napi::Error to_javascript(Napi::Env env, const Error& error) {
       failed_call ? Napi::Value(Napi::Number::New(env, error.number())) : undefined,
       error.address().empty() ? undefined : Napi::Value(Napi::String::New(env, error.address())),
       error.pid() ? Napi::Value(Napi::Number::New(env, *error.pid())) : undefined,
+      name == nullptr ? undefined : Napi::Value(Napi::String::New(env, name)),
   });
   return Napi::Error(env, made);
 }

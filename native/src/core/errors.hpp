@@ -27,4 +27,21 @@ auto guarded(Napi::Env env, Body&& body) {
   }
 }
 
+// Runs what calls JavaScript from outside of it. What that throws becomes 'uncaughtException', for
+// an exception must not leave a native callback; an environment that is being terminated, in which
+// even the smallest call can fail, takes none.
+template <typename Body>
+void run_on_loop(Napi::Env env, Body&& body) noexcept {
+  try {
+    try {
+      std::forward<Body>(body)();
+    } catch (const Napi::Error& error) {
+      const Napi::Value value = error.Value();
+      if (!value.IsEmpty()) napi_fatal_exception(env, value);
+    }
+  } catch (const Napi::Error&) {
+    // Not even the error can be had: it is being terminated.
+  }
+}
+
 }  // namespace sluice::binding

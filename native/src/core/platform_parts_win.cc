@@ -1,8 +1,19 @@
+#include "core/environment.hpp"
 #include "core/platform_parts.hpp"
+#include "core/process_resources.hpp"
+#include "pipe/completion_port_win.hpp"
+#include "pipe/pipes.hpp"
 
 namespace sluice::binding {
 
-// Unix sockets exist on Windows, but carry neither credentials nor descriptors.
-void define_platform_parts(Napi::Env, Napi::Object) {}
+void define_platform_parts(Napi::Env env, Napi::Object exports) {
+  define_pipes(env, exports);
+  define_process_resources(env, exports);
+}
+
+const std::shared_ptr<CompletionPort>& Environment::completion_port() {
+  if (!completion_port_) completion_port_ = std::make_shared<CompletionPort>(env_);
+  return completion_port_;
+}
 
 }  // namespace sluice::binding

@@ -1,13 +1,12 @@
 #include "memory/shared_memory_handle.hpp"
 
-#include <dlfcn.h>
-
 #include <string>
 #include <utility>
 
 #include "core/arguments.hpp"
 #include "core/environment.hpp"
 #include "core/errors.hpp"
+#include "core/runtime_symbol.hpp"
 
 namespace sluice::binding {
 namespace {
@@ -26,7 +25,7 @@ using CreateSharedBuffer = napi_status (*)(napi_env, void*, size_t, void (*)(voi
 // From Node 22.23, 24.16 and 26.1 on; older binaries do not have the symbol.
 CreateSharedBuffer create_shared_buffer() {
   static const auto function = reinterpret_cast<CreateSharedBuffer>(
-      ::dlsym(RTLD_DEFAULT, "node_api_create_external_sharedarraybuffer"));
+      runtime_symbol("node_api_create_external_sharedarraybuffer"));
   return function;
 }
 
@@ -68,7 +67,7 @@ Napi::Value anonymous(const Napi::CallbackInfo& info) {
 Napi::Value from_descriptor(const Napi::CallbackInfo& info) {
   return made(info, [&] {
     return SharedMemory::from_descriptor(
-        info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Boolean>(),
+        to_system_handle(info[0]), info[1].As<Napi::Boolean>(),
         info[2].As<Napi::Boolean>() ? Access::kReadOnly : Access::kReadWrite);
   });
 }
@@ -238,8 +237,9 @@ Napi::Value SharedMemoryHandle::name(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SharedMemoryHandle::descriptor(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(),
-                 [&] { return Napi::Number::New(info.Env(), require_open().descriptor().get()); });
+  return guarded(info.Env(), [&] {
+    return Napi::Number::New(info.Env(), static_cast<double>(require_open().descriptor().number()));
+  });
 }
 
 void SharedMemoryHandle::close(const Napi::CallbackInfo&) {

@@ -48,8 +48,7 @@ Napi::Value anonymous(const Napi::CallbackInfo& info) {
 // ringFromDescriptor(fd, requireSeals)
 Napi::Value from_descriptor(const Napi::CallbackInfo& info) {
   return made(info, [&] {
-    return Ring::from_descriptor(info[0].As<Napi::Number>().Int32Value(),
-                                 info[1].As<Napi::Boolean>());
+    return Ring::from_descriptor(to_system_handle(info[0]), info[1].As<Napi::Boolean>());
   });
 }
 

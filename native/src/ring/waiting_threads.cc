@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/errors.hpp"
 #include "ring/waiting_thread.hpp"
 
 namespace sluice::binding {
@@ -81,14 +82,11 @@ void WaitingThreads::deliver(Napi::Env env) {
     const std::lock_guard lock(mutex_);
     ids.swap(woken_);
   }
-  Napi::Array list = Napi::Array::New(env, ids.size());
-  for (size_t i = 0; i < ids.size(); ++i) list.Set(static_cast<uint32_t>(i), ids[i]);
-  try {
+  run_on_loop(env, [&] {
+    Napi::Array list = Napi::Array::New(env, ids.size());
+    for (size_t i = 0; i < ids.size(); ++i) list.Set(static_cast<uint32_t>(i), ids[i]);
     listener_.Call({list});
-  } catch (const Napi::Error& error) {
-    // An exception must not leave a native callback: it becomes 'uncaughtException'.
-    napi_fatal_exception(env, error.Value());
-  }
+  });
 }
 
 void WaitingThreads::stop_threads() {

@@ -1,0 +1,10 @@
+import { SluiceError } from './errors.js'
+
+/** For what is passed on as a file descriptor. */
+export function requireDescriptors(): void {
+  if (process.platform !== 'win32') return
+  throw new SluiceError(
+    'ERR_SLUICE_UNSUPPORTED',
+    'shared memory has no file descriptor on win32; use a named object',
+  )
+}

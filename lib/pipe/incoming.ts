@@ -1,0 +1,112 @@
+import { SluiceError } from '../core/errors.js'
+import { PipeEvent } from '../core/pipe_events.js'
+import type { PipeIo } from './pipe_io.js'
+import { isPeerGone, Outcome, systemError } from './win32_errors.js'
+
+export interface IncomingEvents {
+  /** A chunk of the stream, or a whole message. */
+  chunk(data: Buffer): void
+  /** The peer will send no more. */
+  end(): void
+  failed(error: Error): void
+}
+
+const smallestRead = 4096
+const largestRead = 65536
+
+/** Reads from a pipe, one operation at a time, when it is asked to. */
+export class Incoming {
+  readonly #io: PipeIo
+  readonly #events: IncomingEvents
+  readonly #messageType: boolean
+  readonly #keepsBoundaries: boolean
+  readonly #maxMessageLength: number
+  /** Of a message that is longer than the buffer. */
+  #parts: Buffer[] = []
+  #partsLength = 0
+  #length = smallestRead
+  #reading = false
+  #ended = false
+  bytesRead = 0
+
+  constructor(
+    io: PipeIo,
+    kind: { messageType: boolean; keepsBoundaries: boolean; maxMessageLength: number },
+    events: IncomingEvents,
+  ) {
+    this.#io = io
+    this.#events = events
+    this.#messageType = kind.messageType
+    this.#keepsBoundaries = kind.keepsBoundaries
+    this.#maxMessageLength = kind.maxMessageLength
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Reads one chunk or message, which is told to `events`; perhaps before this returns. */
+  read(): void {
+    if (this.#reading || this.#ended) return
+    this.#reading = true
+    const outcome = this.#io.read(this.#length, this.#completed)
+    if (outcome !== Outcome.pending) this.#completed(outcome)
+  }
+
+  /** Nothing is read any more, unless it has been read already. */
+  cancel(): void {
+    if (this.#reading) this.#io.cancel(PipeEvent.read)
+  }
+
+  readonly #completed = (code: number): void => {
+    this.#reading = false
+    if (code === Outcome.done || code === Outcome.moreData) {
+      this.#took(this.#io.handle.take(), code === Outcome.done)
+    } else if (isPeerGone(code)) {
+      this.#atEnd()
+    } else if (code !== Outcome.aborted) {
+      this.#events.failed(systemError('ReadFile', code, 'cannot read from the pipe', ''))
+    } else if (this.#parts.length > 0) {
+      // The rest of a message is still to come, whoever asks for it next.
+      return
+    }
+  }
+
+  #took(data: Buffer, complete: boolean): void {
+    this.bytesRead += data.length
+    if (data.length === this.#length) this.#length = Math.min(this.#length * 2, largestRead)
+    if (this.#keepsBoundaries && (!complete || this.#parts.length > 0)) {
+      this.#parts.push(data)
+      this.#partsLength += data.length
+      if (this.#partsLength > this.#maxMessageLength) {
+        this.#events.failed(
+          new SluiceError(
+            'ERR_SLUICE_MESSAGE_TOO_LONG',
+            `a message is longer than maxMessageLength, ${String(this.#maxMessageLength)} bytes`,
+          ),
+        )
+        return
+      }
+      if (!complete) {
+        this.read()
+        return
+      }
+      data = Buffer.concat(this.#parts)
+      this.#parts = []
+      this.#partsLength = 0
+    }
+    if (data.length > 0) {
+      this.#events.chunk(data)
+    } else if (this.#messageType) {
+      this.#atEnd()
+    } else {
+      this.read() // an empty write to a pipe of bytes means nothing
+    }
+  }
+
+  #atEnd(): void {
+    this.#ended = true
+    this.#parts = []
+    this.#events.end()
+  }
+}

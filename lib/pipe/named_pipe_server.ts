@@ -1,0 +1,364 @@
+import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { native } from '../core/native.js'
+import type { InstanceOptions } from '../core/native_pipes.js'
+import {
+  aborted,
+  checkWaitOptions,
+  notYet,
+  waitOptionNames,
+  WaitQueue,
+  type WaitOptions,
+} from '../core/waiting.js'
+import { pipePath } from './name.js'
+import {
+  connectionOptionNames,
+  NamedPipeConnection,
+  type NamedPipeConnectionOptions,
+} from './named_pipe_connection.js'
+import { checkConnectionOptions, checkPipeMode } from './options.js'
+import { clientPeer, type NamedPipePeer } from './peer.js'
+import { PipeIo } from './pipe_io.js'
+import { requirePipes } from './platform.js'
+import { securityDescriptor, type PipeSecurity } from './security.js'
+import { Outcome } from './win32_errors.js'
+
+export interface ListenNamedPipeOptions extends NamedPipeConnectionOptions {
+  /** Default `'current-user'`. */
+  security?: PipeSecurity
+  /** Default `'byte'`. With `'message'` the boundaries of writes are kept. */
+  mode?: 'byte' | 'message'
+  /**
+   * Default false. True, with `mode: 'byte'`: `end()` ends the writing side only. The pipe is then
+   * one of messages to the system, and a message without bytes is the end; clients that are not
+   * sluice must know that. With `mode: 'message'` it is always so.
+   */
+  halfClose?: boolean
+  /** Connections there can be at once, those that wait included; default no limit, at most 254. */
+  maxInstances?: number
+  /** How many clients can connect before they are accepted; default 4. */
+  pendingInstances?: number
+  /** Default true: fail if somebody else has the name. */
+  firstInstance?: boolean
+  /** Default true: only clients on this machine. */
+  rejectRemote?: boolean
+  /** Bytes that the system keeps of what clients write; default 64 KiB. */
+  inBufferSize?: number
+  /** Bytes that the system keeps of what is written to clients; default 64 KiB. */
+  outBufferSize?: number
+  /** Closes the server when it aborts. */
+  signal?: AbortSignal
+}
+
+const ownOptionNames = [
+  'security',
+  'mode',
+  'halfClose',
+  'maxInstances',
+  'pendingInstances',
+  'firstInstance',
+  'rejectRemote',
+  'inBufferSize',
+  'outBufferSize',
+  'signal',
+] as const
+
+const unlimitedInstances = 255
+const mostPending = 254
+
+/**
+ * A server on a named pipe.
+ *
+ * The name belongs to the server from the first instant to `close()`: at no time is it without an
+ * instance, on which somebody else could squat. Some instances always wait for clients, so an
+ * `accept` that is cancelled leaves nothing behind, and a client that connected is kept for the
+ * next.
+ *
+ * Sources: Named Pipes, CreateNamedPipe, Named Pipe Security and Access Rights (learn.microsoft.com).
+ *
+ * @example
+ * ```ts
+ * const server = await NamedPipeServer.listen('app')
+ * for await (const connection of server) {
+ *   if (connection.peer.sameUser) connection.pipe(connection)
+ *   else connection.destroy()
+ * }
+ * ```
+ */
+export class NamedPipeServer {
+  /** The whole path: `'\\\\.\\pipe\\app'`. */
+  readonly address: string
+  readonly mode: 'byte' | 'message'
+  readonly #sddl: string
+  readonly #instance: InstanceOptions
+  readonly #options: ListenNamedPipeOptions
+  readonly #pendingInstances: number
+  readonly #accepts = new WaitQueue(() => undefined)
+  /** Instances that wait for a client, or ask who it is. */
+  readonly #waiting = new Set<PipeIo>()
+  readonly #pool: NamedPipeConnection[] = []
+  readonly #abort = () => {
+    this.close()
+  }
+  #open = true
+  #ref = true
+
+  private constructor(
+    path: string,
+    sddl: string,
+    instance: InstanceOptions,
+    options: ListenNamedPipeOptions,
+  ) {
+    this.address = path
+    this.mode = options.mode ?? 'byte'
+    this.#sddl = sddl
+    this.#instance = instance
+    this.#options = options
+    this.#pendingInstances = options.pendingInstances ?? 4
+    this.#addInstance(instance.first)
+    try {
+      this.#fill()
+    } catch (error) {
+      this.close()
+      throw error
+    }
+    options.signal?.addEventListener('abort', this.#abort)
+    const waiting = this.#waiting
+    releaseWhenForgotten(this, `NamedPipeServer ${path}`, () => {
+      for (const io of waiting) io.abandon()
+    })
+  }
+
+  /**
+   * Listens on a pipe of this machine: a name, or `\\.\pipe\` and a name.
+   *
+   * @throws (rejects) `ERR_SLUICE_SYSTEM`: `ERROR_ACCESS_DENIED` when somebody else has the name,
+   * `ERROR_PIPE_BUSY` when all its instances are taken. `ERR_SLUICE_INVALID_ARGUMENT` (throws), for
+   * a security descriptor that cannot be parsed as well.
+   */
+  static listen(name: string, options: ListenNamedPipeOptions = {}): Promise<NamedPipeServer> {
+    requirePipes()
+    const path = pipePath(name)
+    checkOptions(options, [...ownOptionNames, ...connectionOptionNames])
+    const { pendingInstances = 4, maxInstances, firstInstance = true } = options
+    const {
+      halfClose = false,
+      rejectRemote = true,
+      inBufferSize = 65536,
+      outBufferSize = 65536,
+    } = options
+    checkPipeMode(options.mode)
+    checkInteger('options.pendingInstances', pendingInstances, 1, mostPending)
+    if (maxInstances !== undefined) {
+      checkInteger('options.maxInstances', maxInstances, 1, mostPending)
+      if (pendingInstances > maxInstances && options.pendingInstances !== undefined) {
+        throw invalidArgument(
+          'options.pendingInstances',
+          `no more than options.maxInstances, ${String(maxInstances)}`,
+          pendingInstances,
+        )
+      }
+    }
+    checkBoolean('options.halfClose', halfClose)
+    checkBoolean('options.firstInstance', firstInstance)
+    checkBoolean('options.rejectRemote', rejectRemote)
+    checkInteger('options.inBufferSize', inBufferSize, 0, 2 ** 30)
+    checkInteger('options.outBufferSize', outBufferSize, 0, 2 ** 30)
+    checkConnectionOptions(options)
+    const { security = 'current-user', signal, mode } = options
+    checkWaitOptions({ signal })
+    const sddl = securityDescriptor(security, rejectRemote)
+    if (signal?.aborted === true) return aborted(signal)
+    const instance: InstanceOptions = {
+      first: firstInstance,
+      rejectRemote,
+      message: mode === 'message' || halfClose,
+      maxInstances: maxInstances ?? unlimitedInstances,
+      inBufferSize,
+      outBufferSize,
+    }
+    try {
+      return Promise.resolve(new NamedPipeServer(path, sddl, instance, { ...options }))
+    } catch (error) {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
+      return Promise.reject(error)
+    }
+  }
+
+  get closed(): boolean {
+    return !this.#open
+  }
+
+  /**
+   * The next connection.
+   *
+   * @throws (rejects) `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL` beyond 1024
+   * waiting accepts, the signal's reason.
+   */
+  accept(options: WaitOptions = {}): Promise<NamedPipeConnection> {
+    checkOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    if (options.signal?.aborted === true) return aborted(options.signal)
+    if (!this.#open) return Promise.reject(closedError())
+    const promise = this.#accepts.add('accept', () => this.#take(), options)
+    this.#accepts.service()
+    return promise
+  }
+
+  /** The connections, until the server is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<NamedPipeConnection, void, void> {
+    while (this.#open) {
+      let connection: NamedPipeConnection
+      try {
+        connection = await this.accept()
+      } catch (error) {
+        if (this.closed) return
+        throw error
+      }
+      yield connection
+    }
+  }
+
+  /** The server keeps the process alive again. */
+  ref(): this {
+    return this.#setRef(true)
+  }
+
+  /** The server no longer keeps the process alive. */
+  unref(): this {
+    return this.#setRef(false)
+  }
+
+  /**
+   * Stops listening and closes connections that nobody has accepted. Those that were accepted live
+   * on. Idempotent.
+   */
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    closed(this)
+    const { signal } = this.#options
+    signal?.removeEventListener('abort', this.#abort)
+    for (const io of this.#waiting) io.abandon()
+    this.#waiting.clear()
+    for (const connection of this.#pool.splice(0)) connection.destroy()
+    this.#accepts.fail(signal?.aborted === true ? signal.reason : closedError())
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** The next connection, once another instance waits in its place. */
+  #take(): NamedPipeConnection | typeof notYet {
+    const connection = this.#pool.shift()
+    if (connection === undefined) return notYet
+    try {
+      this.#fill()
+    } catch {
+      // It is tried again when the next connection has closed.
+    }
+    return connection
+  }
+
+  /** Sees to it that as many instances as are wanted wait, or have a client that waits. */
+  #fill(): void {
+    try {
+      while (this.#open && this.#waiting.size + this.#pool.length < this.#pendingInstances) {
+        this.#addInstance(false)
+      }
+    } catch (error) {
+      // As many as there can be: it is tried again when a connection has closed.
+      if (!isBusy(error)) throw error
+    }
+  }
+
+  #addInstance(first: boolean): void {
+    const handle = new native.PipeHandle(this.address, this.#sddl, { ...this.#instance, first })
+    const io = new PipeIo(handle)
+    io.ref = this.#ref
+    this.#waiting.add(io)
+    this.#waitForClient(io)
+  }
+
+  #waitForClient(io: PipeIo): void {
+    const connected = (code: number) => {
+      if (code === Outcome.done) this.#ask(io)
+      else this.#recycle(io)
+    }
+    const outcome = io.connect(connected)
+    if (outcome === Outcome.pending) return
+    // Not at once: instances are made in the middle of other things.
+    setImmediate(() => {
+      if (this.#waiting.has(io)) connected(outcome)
+    })
+  }
+
+  /** A client came and went. */
+  #recycle(io: PipeIo): void {
+    if (io.handle.disconnect() === Outcome.done) {
+      this.#waitForClient(io)
+      return
+    }
+    // A new one first, so that the name is never without an instance.
+    try {
+      this.#addInstance(false)
+    } catch {
+      // It is tried again when the next connection has closed.
+    }
+    this.#waiting.delete(io)
+    io.abandon()
+  }
+
+  #ask(io: PipeIo): void {
+    io.identify((code) => {
+      void clientPeer(io.handle, io.identity).then((peer) => {
+        if (this.#waiting.has(io)) this.#admit(io, peer, code === Outcome.cannotImpersonate)
+      })
+    })
+  }
+
+  #admit(io: PipeIo, peer: NamedPipePeer, askAgain: boolean): void {
+    const again = async (): Promise<NamedPipePeer> => {
+      await new Promise((resolve) => {
+        io.identify(resolve)
+      })
+      return clientPeer(io.handle, io.identity)
+    }
+    const kind = { mode: this.mode, messageType: this.#instance.message }
+    const connection = new NamedPipeConnection(
+      io,
+      kind,
+      peer,
+      this.#options,
+      askAgain ? again : undefined,
+    )
+    io.ref = true
+    connection.once('close', () => {
+      try {
+        this.#fill()
+      } catch {
+        // There is at least one other instance, or this would be the last connection's.
+      }
+    })
+    this.#waiting.delete(io)
+    this.#pool.push(connection)
+    this.#accepts.service()
+  }
+
+  #setRef(ref: boolean): this {
+    this.#ref = ref
+    this.#accepts.ref = ref
+    for (const io of this.#waiting) io.ref = ref
+    return this
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof SluiceError && error.errno === -Outcome.pipeBusy
+}
+
+function closedError(): SluiceError {
+  return new SluiceError('ERR_SLUICE_CLOSED', 'the server is closed')
+}

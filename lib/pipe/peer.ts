@@ -1,0 +1,67 @@
+import { native } from '../core/native.js'
+import type { IntegrityLevel, NativeIdentity, PipeHandle } from '../core/native_pipes.js'
+
+/**
+ * Who is at the other end of a pipe, by the system's word.
+ *
+ * Of a client: the user of the token with which it opened the pipe. Of a server: the owner of the
+ * pipe. What the system does not tell is undefined; so is all about the user of a client that
+ * connected anonymously. Decide by `userSid` or `sameUser`; a process id is information only, for
+ * it may belong to somebody else by now.
+ */
+export interface NamedPipePeer {
+  readonly pid: number | undefined
+  readonly sessionId: number | undefined
+  /** `'S-1-5-21-...'` */
+  readonly userSid: string | undefined
+  /** `'DOMAIN\\name'` */
+  readonly userName: string | undefined
+  /** Whether it is the user of this process. */
+  readonly sameUser: boolean
+  /** Of clients only. */
+  readonly integrityLevel: IntegrityLevel | undefined
+  /** Of clients only: whether it has an administrator's rights in use. */
+  readonly elevated: boolean | undefined
+}
+
+// What the system said of an account does not change while a process runs.
+const names = new Map<string, Promise<string>>()
+const mostNames = 1024
+
+function accountName(sid: string): Promise<string> {
+  let name = names.get(sid)
+  if (name === undefined) {
+    if (names.size >= mostNames) names.clear()
+    name = native.accountName(sid)
+    names.set(sid, name)
+  }
+  return name
+}
+
+export function clientPeer(
+  handle: PipeHandle,
+  identity: NativeIdentity | undefined,
+): Promise<NamedPipePeer> {
+  return peer(handle.process(false), identity?.userSid, identity)
+}
+
+export function serverPeer(handle: PipeHandle, owner: string): Promise<NamedPipePeer> {
+  return peer(handle.process(true), owner, undefined)
+}
+
+async function peer(
+  { pid, sessionId }: { pid?: number; sessionId?: number },
+  userSid: string | undefined,
+  identity: NativeIdentity | undefined,
+): Promise<NamedPipePeer> {
+  const name = userSid === undefined ? '' : await accountName(userSid)
+  return Object.freeze({
+    pid,
+    sessionId,
+    userSid,
+    userName: name === '' ? undefined : name,
+    sameUser: userSid === native.currentUserSid(),
+    integrityLevel: identity?.integrityLevel === '' ? undefined : identity?.integrityLevel,
+    elevated: identity?.elevated,
+  })
+}

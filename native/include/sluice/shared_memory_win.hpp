@@ -1,0 +1,292 @@
+// Shared memory over CreateFileMapping and MapViewOfFile.
+//
+// A named object is the section `Local\sluice-NAME` of the session. It lives as long as somebody
+// has it open: nothing is left behind by a crash, and there is no name to remove. Its size is a
+// whole number of pages.
+#pragma once
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "sluice/security_win.hpp"
+#include "sluice/shared_memory.hpp"
+
+namespace sluice {
+namespace detail {
+
+inline constexpr size_t kMaxNameLength = 200;  // with what is put before it, less than MAX_PATH
+inline constexpr uint64_t kPageSize = 4096;
+inline constexpr uint64_t kAllocationGranularity = 65536;
+inline constexpr const wchar_t* kObjectPrefix = L"sluice-";
+
+inline bool already_exists(const Error& error) {
+  return error.number() == ERROR_ALREADY_EXISTS;
+}
+inline bool not_found(const Error& error) {
+  return error.number() == ERROR_FILE_NOT_FOUND;
+}
+
+inline Error memory_error(const char* syscall, DWORD code, const std::string& attempt,
+                          const std::string& address) {
+  return windows_error(syscall, code, attempt, address);
+}
+
+// `name` in its canonical form, with a slash.
+inline std::wstring section_name(const std::string& name) {
+  return std::wstring(L"Local\\").append(kObjectPrefix).append(to_wide(name.substr(1)));
+}
+
+// A section of the page file; every page of it is committed at once.
+inline Handle create_section(const std::wstring& object, uint64_t size, const std::string& name) {
+  SecurityAttributes security(private_sddl());
+  Handle section(::CreateFileMappingW(INVALID_HANDLE_VALUE, security.get(),
+                                      PAGE_READWRITE | SEC_COMMIT, static_cast<DWORD>(size >> 32),
+                                      static_cast<DWORD>(size), object.c_str()));
+  const DWORD code = ::GetLastError();
+  if (!section.valid() || code == ERROR_ALREADY_EXISTS) {
+    throw memory_error("CreateFileMapping", code,
+                       "cannot create " + std::to_string(size) + " bytes of shared memory", name);
+  }
+  return section;
+}
+
+inline void check_owner(const Handle& section, const Owner& owner, const std::string& name) {
+  if (owner.any) return;
+  const std::string sid = owner_sid(section, name);
+  const bool trusted = sid == current_user_sid() || sid == kSystemSid ||
+                       sid == kAdministratorsSid || (!owner.sid.empty() && sid == owner.sid);
+  if (trusted) return;
+  throw Error(error_code::kUntrustedOwner,
+              "shared memory '" + name + "' belongs to " + sid +
+                  ", who is neither the current user nor the system; pass the owner option to "
+                  "accept it");
+}
+
+// The kernel's name of an open section, less its directory; empty when it has none.
+inline std::wstring object_name(HANDLE handle) {
+  constexpr auto kObjectNameInformation = static_cast<OBJECT_INFORMATION_CLASS>(1);
+  // Looked up, because few programs link with ntdll.
+  static const auto query = reinterpret_cast<decltype(&::NtQueryObject)>(
+      reinterpret_cast<void*>(::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "NtQueryObject")));
+  alignas(UNICODE_STRING) std::byte bytes[sizeof(UNICODE_STRING) + 2048];
+  ULONG size = 0;
+  if (query == nullptr || query(handle, kObjectNameInformation, bytes, sizeof(bytes), &size) < 0) {
+    return {};
+  }
+  const auto& name = *reinterpret_cast<const UNICODE_STRING*>(bytes);
+  if (name.Buffer == nullptr) return {};
+  const std::wstring whole(name.Buffer, name.Length / sizeof(wchar_t));
+  return whole.substr(whole.rfind(L'\\') + 1);
+}
+
+// Every page of a view that may come from somebody else has to be there: a section can be reserved
+// without memory behind it, and an access to that ends the process.
+inline bool is_committed(const std::byte* address, uint64_t size) {
+  MEMORY_BASIC_INFORMATION region = {};
+  return ::VirtualQuery(address, &region, sizeof(region)) != 0 && region.State == MEM_COMMIT &&
+         region.RegionSize >= size;
+}
+
+inline uint64_t view_size(const std::byte* address) {
+  MEMORY_BASIC_INFORMATION region = {};
+  ::VirtualQuery(address, &region, sizeof(region));
+  return region.RegionSize;
+}
+
+}  // namespace detail
+
+inline std::string SharedMemory::canonical_name(const std::string& name) {
+  const std::string bare = name.starts_with('/') ? name.substr(1) : name;
+  const char* problem = nullptr;
+  if (bare.empty()) {
+    problem = "is empty";
+  } else if (bare.find('\0') != std::string::npos) {
+    problem = "contains a NUL byte";
+  } else if (bare.find('/') != std::string::npos) {
+    problem = "contains a slash after the first character";
+  } else if (bare.find('\\') != std::string::npos) {
+    problem = "contains a backslash";
+  } else if (bare == "." || bare == "..") {
+    problem = "is a directory's name";
+  } else if (bare.size() > detail::kMaxNameLength) {
+    problem = "is too long";
+  }
+  if (problem != nullptr) {
+    throw Error(error_code::kInvalidArgument,
+                "the name of a shared-memory object " + std::string(problem) + " (" +
+                    std::to_string(bare.size()) + " bytes; allowed are 1 to " +
+                    std::to_string(detail::kMaxNameLength) +
+                    " bytes without a slash, after an optional leading one)");
+  }
+  return "/" + bare;
+}
+
+inline SharedMemory SharedMemory::create(const std::string& given, const CreateOptions& options) {
+  const std::string name = canonical_name(given);
+  if ((options.mode & ~0700u) != 0) {
+    throw Error(error_code::kUnsupported,
+                "on Windows shared memory is for the current user; a mode that lets others in "
+                "cannot be had");
+  }
+  if (options.size == 0) {
+    throw EmptyMemory("shared memory '" + name + "' must have at least one byte");
+  }
+  // A size that no address space has would be rounded to nothing.
+  const uint64_t size = options.size > (uint64_t{1} << 47)
+                            ? options.size
+                            : (options.size + detail::kPageSize - 1) & ~(detail::kPageSize - 1);
+  // The name can go between the two attempts, with its last holder; a few rounds settle that.
+  for (int round = 0;; ++round) {
+    try {
+      SharedMemory memory(detail::create_section(detail::section_name(name), size, name), name,
+                          Access::kReadWrite);
+      memory.map(0, size, false);
+      return memory;
+    } catch (const Error& error) {
+      if (!detail::already_exists(error) || options.exclusive) throw;
+    }
+    try {
+      SharedMemory existing = open(name);
+      if (existing.size() == size) return existing;
+      throw Error(error_code::kInvalidArgument, "shared memory '" + name + "' exists with " +
+                                                    std::to_string(existing.size()) +
+                                                    " bytes, not " + std::to_string(size));
+    } catch (const Error& error) {
+      if (!detail::not_found(error) || round == 8) throw;
+    }
+  }
+}
+
+inline SharedMemory SharedMemory::open(const std::string& given, Access access,
+                                       const Owner& owner) {
+  const std::string name = canonical_name(given);
+  const DWORD wanted = access == Access::kReadOnly ? FILE_MAP_READ : FILE_MAP_READ | FILE_MAP_WRITE;
+  Handle section(
+      ::OpenFileMappingW(wanted | READ_CONTROL, FALSE, detail::section_name(name).c_str()));
+  if (!section.valid()) {
+    throw detail::memory_error("OpenFileMapping", ::GetLastError(), "cannot open shared memory",
+                               name);
+  }
+  detail::check_owner(section, owner, name);
+  SharedMemory memory(std::move(section), name, access);
+  memory.map(0, 0, false);
+  return memory;
+}
+
+// A name that nobody can guess: the roles and doorbells of a ring are named after its memory.
+inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_pages) {
+  if (huge_pages) {
+    throw Error(error_code::kUnsupported, "huge pages for shared memory need Linux");
+  }
+  static_cast<void>(seal);    // a section's size never changes
+  std::random_device random;  // the system's generator here
+  std::string name = "/anonymous";
+  for (int i = 0; i < 4; ++i) name.append("-").append(std::to_string(random()));
+  SharedMemory memory = create(name, {.size = size});
+  memory.name_.clear();
+  return memory;
+}
+
+inline SharedMemory SharedMemory::from_descriptor(SystemHandleNumber number, bool require_seals,
+                                                  Access access) {
+  static_cast<void>(require_seals);  // a section's size never changes
+  SharedMemory memory(Handle::duplicate(number), "", access);
+  memory.map(0, 0, false);
+  return memory;
+}
+
+inline SharedMemory SharedMemory::map_file(const std::string& path, const FileOptions& options) {
+  if (path.find('\0') != std::string::npos) {
+    throw Error(error_code::kInvalidArgument, "the path contains a NUL byte");
+  }
+  const std::wstring wide = detail::to_wide(path);
+  const DWORD attributes = ::GetFileAttributesW(wide.c_str());
+  if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
+    throw Error(error_code::kInvalidArgument, "'" + path + "' is not a regular file");
+  }
+  Handle file(::CreateFileW(wide.c_str(),
+                            options.read_only ? GENERIC_READ : GENERIC_READ | GENERIC_WRITE,
+                            FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
+                            OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr));
+  if (!file.valid()) {
+    throw detail::memory_error("CreateFile", ::GetLastError(), "cannot map the file", path);
+  }
+  LARGE_INTEGER length = {};
+  if (::GetFileType(file.get()) != FILE_TYPE_DISK || !::GetFileSizeEx(file.get(), &length)) {
+    throw Error(error_code::kInvalidArgument, "'" + path + "' is not a regular file");
+  }
+  const auto file_size = static_cast<uint64_t>(length.QuadPart);
+  if (options.offset >= file_size || options.length.value_or(1) > file_size - options.offset) {
+    // A mapping beyond the end would make the file longer.
+    throw Error(error_code::kInvalidArgument, "the range to map lies outside of '" + path +
+                                                  "', which has " + std::to_string(file_size) +
+                                                  " bytes");
+  }
+  const Access access = options.read_only ? Access::kReadOnly : Access::kReadWrite;
+  Handle section(::CreateFileMappingW(
+      file.get(), nullptr, options.read_only ? PAGE_WRITECOPY : PAGE_READWRITE, 0, 0, nullptr));
+  if (!section.valid()) {
+    throw detail::memory_error("CreateFileMapping", ::GetLastError(), "cannot map the file", path);
+  }
+  SharedMemory memory(std::move(section), "", access);
+  memory.map(options.offset, options.length.value_or(file_size - options.offset), options.populate);
+  // The view keeps the section; what is needed further is the file, to write it back.
+  memory.descriptor_ = std::move(file);
+  return memory;
+}
+
+// A name goes with the last handle, so there is nothing to do but to say whether it is there.
+inline void SharedMemory::unlink(const std::string& given) {
+  const std::string name = canonical_name(given);
+  const Handle section(
+      ::OpenFileMappingW(FILE_MAP_READ, FALSE, detail::section_name(name).c_str()));
+  if (!section.valid()) {
+    throw detail::memory_error("OpenFileMapping", ::GetLastError(), "cannot remove shared memory",
+                               name);
+  }
+}
+
+// `size` 0: all of it.
+inline void SharedMemory::map(uint64_t offset, uint64_t size, bool populate) {
+  const uint64_t slack = offset % detail::kAllocationGranularity;
+  const uint64_t start = offset - slack;
+  // Copy-on-write for readers: a stray store lands in a private page instead of a fault.
+  const DWORD how = access_ == Access::kReadOnly ? FILE_MAP_COPY : FILE_MAP_READ | FILE_MAP_WRITE;
+  void* address =
+      ::MapViewOfFile(descriptor_.get(), how, static_cast<DWORD>(start >> 32),
+                      static_cast<DWORD>(start), static_cast<SIZE_T>(size == 0 ? 0 : size + slack));
+  if (address == nullptr) {
+    throw detail::memory_error("MapViewOfFile", ::GetLastError(), "cannot map shared memory",
+                               name_);
+  }
+  mapping_ = std::shared_ptr<std::byte>(static_cast<std::byte*>(address),
+                                        [](std::byte* view) { ::UnmapViewOfFile(view); });
+  size_ = size == 0 ? detail::view_size(mapping_.get()) : size;
+  mapping_size_ = size_ + slack;
+  data_ = mapping_.get() + slack;
+  if (!detail::is_committed(mapping_.get(), mapping_size_)) {
+    throw Error(error_code::kUnsealed,
+                "the shared memory has pages without memory behind them, which would make this "
+                "process fault");
+  }
+  if (!populate) return;
+  for (uint64_t at = 0; at < mapping_size_; at += detail::kPageSize) {
+    static_cast<void>(*static_cast<volatile std::byte*>(mapping_.get() + at));
+  }
+}
+
+inline void SharedMemory::sync() const {
+  if (!::FlushViewOfFile(mapping_.get(), static_cast<SIZE_T>(mapping_size_))) {
+    throw detail::memory_error("FlushViewOfFile", ::GetLastError(), "cannot write the mapping back",
+                               name_);
+  }
+  // Not a file's (but the page file's) mapping: nothing to wait for.
+  if (::GetFileType(descriptor_.get()) != FILE_TYPE_DISK || access_ == Access::kReadOnly) return;
+  if (!::FlushFileBuffers(descriptor_.get())) {
+    throw detail::memory_error("FlushFileBuffers", ::GetLastError(),
+                               "cannot write the mapping back", name_);
+  }
+}
+
+}  // namespace sluice

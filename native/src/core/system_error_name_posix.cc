@@ -1,0 +1,9 @@
+#include "core/system_error_name.hpp"
+
+namespace sluice::binding {
+
+const char* system_error_name(int) {
+  return nullptr;
+}
+
+}  // namespace sluice::binding

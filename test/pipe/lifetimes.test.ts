@@ -1,0 +1,60 @@
+/** Workers and processes that end with everything pending. */
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { describe, expect, test } from 'vitest'
+
+import { connectNamedPipe } from '../../lib/index.js'
+import { native } from '../../lib/core/native.js'
+import { Child } from '../support/child.js'
+import { onWindows } from '../support/platform.js'
+import { pipeName, quiet } from '../support/pipes.js'
+import { eventually } from '../support/resources.js'
+import { closedAfterTest, sluiceError } from '../support/rings.js'
+
+const fixture = fileURLToPath(new URL('../fixtures/pipe_states.mjs', import.meta.url))
+const states = ['accept', 'read', 'write', 'connect', 'everything'] as const
+
+describe.skipIf(!onWindows)('with pending operations', () => {
+  test.each(states)('a worker is terminated: %s', async (state) => {
+    const before = native.processResources()
+    for (let round = 0; round < 5; round++) {
+      const name = pipeName()
+      const worker = new Worker(fixture, { workerData: [name, state] })
+      await once(worker, 'message')
+      const client = quiet(await connectNamedPipe(name))
+      await worker.terminate()
+      expect(await client.receive().catch(() => undefined)).toBeUndefined()
+      client.destroy()
+      await expect(connectNamedPipe(name)).rejects.toEqual(
+        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_FILE_NOT_FOUND' }),
+      )
+    }
+    await eventually(
+      () => native.processResources().threads <= before.threads,
+      () => JSON.stringify([before, native.processResources()]),
+    )
+  })
+
+  test.each(states)('a process exits: %s', async (state) => {
+    const name = pipeName()
+    const child = new Child('pipe_states.mjs', [name, state])
+    await child.next()
+    const client = quiet(closedAfterTest(await connectNamedPipe(name)))
+    child.say('exit')
+    expect(await child.exited).toEqual({ code: 7, signal: null })
+    expect(await client.receive().catch(() => undefined)).toBeUndefined()
+  })
+
+  test('a process is killed: its peer sees the end, after what was written', async () => {
+    const name = pipeName()
+    const child = new Child('pipe_states.mjs', [name, 'greet'])
+    await child.next()
+    const client = quiet(closedAfterTest(await connectNamedPipe(name)))
+    await child.next()
+    child.kill('SIGKILL')
+    await child.exited
+    expect(String((await client.receive())?.data)).toBe('hello')
+    expect(await client.receive()).toBeUndefined()
+  })
+})
