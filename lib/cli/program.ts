@@ -31,7 +31,7 @@ Examples:
   tar c photos | sluice send photos             from standard input
   sluice recv photos | tar x                    to standard output
   sluice ls                                     the rings, and who is at their ends
-  sluice rm --dead                              removes those that nobody uses
+  sluice rm --dead                              removes those that are empty and that nobody uses
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C or SIGTERM,
 141 the reader of standard output is gone.`,
@@ -73,13 +73,13 @@ Examples:
 
   subcommand(program, 'rm', 'Removes rings.')
     .argument('[names...]', 'the rings')
-    .option('--force', 'also one that is in use, or that is not a ring')
+    .option('--force', 'also one that is in use, or no ring; with --dead, one that holds data')
     .option('--dead', 'of all rings, or of those named, the ones whose users are all gone')
     .addHelpText(
       'after',
       `
 A ring is refused while a living process sends or receives through it. What is unread in a ring
-goes with it.`,
+goes with it; --dead leaves out a ring that holds something unread.`,
     )
     .action((names: string[], options: RmOptions) => rm(names, options))
 
