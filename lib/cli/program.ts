@@ -7,6 +7,7 @@ import { recv } from './recv.js'
 import { rm, type RmOptions } from './rm.js'
 import { echo } from './self_test.js'
 import { send, type SendOptions, type TransferOptions } from './send.js'
+import { print, printed } from './stdout.js'
 import { parseCapacity, parseMode, parseOwner, parseSeconds } from './values.js'
 
 /** The `sluice` command with all its subcommands. */
@@ -18,6 +19,7 @@ export function createProgram(version: string): Command {
     .exitOverride()
     .configureHelp({ helpWidth: 100 })
     .configureOutput({
+      writeOut: print,
       outputError: (text, write) => {
         write(`sluice: ${text.replace(/^error: /, '')}${usageOf(program)}\n`)
       },
@@ -102,12 +104,19 @@ export async function runProgram(program: Command, name = program.name()): Promi
   program.hook('preAction', (_, action) => {
     if (action !== program) running = `${name} ${action.name()}`
   })
+  const code = await exitCodeOf(program.parseAsync(), () => running)
+  const outputCode = await exitCodeOf(printed(), () => running)
+  return code === 0 ? outputCode : code
+}
+
+async function exitCodeOf(work: Promise<unknown>, running: () => string): Promise<number> {
   try {
-    await program.parseAsync()
+    await work
     return 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
-    process.stderr.write(`${running}: ${messageOf(error)}\n`)
+    const message = messageOf(error)
+    if (message !== '') process.stderr.write(`${running()}: ${message}\n`)
     return error instanceof CommandFailure ? error.exitCode : exitCodes.failed
   }
 }

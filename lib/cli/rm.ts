@@ -2,6 +2,7 @@ import { SharedMemory } from '../index.js'
 import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
 import { notesOf } from './notes.js'
 import { isInUse, viewRing, type RingView } from './rings.js'
+import { print } from './stdout.js'
 
 export interface RmOptions {
   force?: boolean
@@ -42,7 +43,7 @@ function removeDead(names: string[], force: boolean): void {
       continue
     }
     SharedMemory.unlink(name)
-    process.stdout.write(`removed ${name}\n`)
+    print(`removed ${name}\n`)
   }
 }
 
