@@ -9,6 +9,7 @@ import { openInput } from './files.js'
 import { formatBytes } from './format.js'
 import { abortAtSignals } from './interruption.js'
 import { runProgram } from './program.js'
+import { print, printed } from './stdout.js'
 import { columns } from './table.js'
 import { parseCount } from './values.js'
 
@@ -16,17 +17,18 @@ async function demo(file: string, rounds: number): Promise<void> {
   const stop = new AbortController()
   abortAtSignals(stop)
   const size = await sizeOf(file)
-  process.stdout.write(
+  print(
     `${file}, ${formatBytes(size)}, from one process to another; ${String(availableParallelism())} processors\n`,
   )
+  await printed() // nobody may be there to read what the measurement tells
   const ring = await measure('ring', { file, size, rounds }, stop.signal)
   const socket = await measure('socket', { file, size, rounds }, stop.signal)
-  process.stdout.write(`\n${resultTable([ring, socket])}\n\n`)
+  print(`\n${resultTable([ring, socket])}\n\n`)
   for (const { sent, received, transport } of [ring, socket]) {
-    process.stdout.write(`SHA-256 ${transport.padEnd(7)} sent      ${sent}\n`)
-    process.stdout.write(`SHA-256 ${transport.padEnd(7)} received  ${received}\n`)
+    print(`SHA-256 ${transport.padEnd(7)} sent      ${sent}\n`)
+    print(`SHA-256 ${transport.padEnd(7)} received  ${received}\n`)
   }
-  process.stdout.write(
+  print(
     `\nMeasured: from the first write until the last byte lies in the receiver's memory, median of\n` +
       `${String(rounds)} ${rounds === 1 ? 'round' : 'rounds'}. The file is read before and hashed after. ` +
       `Both transports do the same work.\n`,
@@ -66,6 +68,7 @@ const program = new Command('npm start --')
   .argument('[file]', 'what to send; by default the running node binary', process.execPath)
   .option('--rounds <n>', 'how often; the median counts', parseCount, 5)
   .exitOverride()
+  .configureOutput({ writeOut: print })
   .showHelpAfterError('("npm start -- --help" tells more)')
   .action((file: string, { rounds }: { rounds: number }) => demo(file, rounds))
 

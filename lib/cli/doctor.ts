@@ -5,6 +5,7 @@ import { capabilities } from '../index.js'
 import { CommandFailure, messageOf } from './failure.js'
 import { formatBytes } from './format.js'
 import { selfTest, type SelfTestResult } from './self_test.js'
+import { print } from './stdout.js'
 import { columns } from './table.js'
 
 export interface DoctorOptions {
@@ -30,7 +31,7 @@ export async function doctor({ json }: DoctorOptions): Promise<void> {
   const able = capabilities()
   if (json === true) {
     const report = { capabilities: able, machine, selfTest: outcome }
-    process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
+    print(`${JSON.stringify(report, undefined, 2)}\n`)
   } else {
     const { platform, arch, runtime, ...features } = able
     const rows = [
@@ -43,7 +44,7 @@ export async function doctor({ json }: DoctorOptions): Promise<void> {
       ...Object.entries(features).map(([name, has]) => [name, has ? 'yes' : 'no']),
       ['self-test', outcomeText(outcome)],
     ]
-    process.stdout.write(`${columns(['WHAT', 'HERE'], rows)}\n`)
+    print(`${columns(['WHAT', 'HERE'], rows)}\n`)
   }
   if (!outcome.ok) throw new CommandFailure('rings do not work here')
 }

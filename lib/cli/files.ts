@@ -56,6 +56,7 @@ export class Output {
   readonly #path: string
   readonly #descriptor: number
   readonly #isNew: boolean
+  readonly #isFile: boolean
   #begun = false
   #written = 0
 
@@ -63,6 +64,8 @@ export class Output {
     this.#path = path
     this.#descriptor = descriptor
     this.#isNew = isNew
+    // Standard output is the caller's, also when it leads to a file: it is not cut off.
+    this.#isFile = path !== standard && fstatSync(descriptor).isFile()
   }
 
   static async open(path: string): Promise<Output> {
@@ -85,9 +88,10 @@ export class Output {
     try {
       await this.#begin()
       for (let done = 0; done < bytes.byteLength;) {
-        done += await this.#writeSome(bytes.subarray(done))
+        const count = await this.#writeSome(bytes.subarray(done))
+        done += count
+        this.#written += count
       }
-      this.#written += bytes.byteLength
     } catch (error) {
       throw this.#failure(error)
     }
@@ -102,10 +106,15 @@ export class Output {
     }
   }
 
-  /** After a failure: says what has become of the output, and removes a file that got nothing. */
-  async giveUp(): Promise<string> {
-    if (this.#path === standard) return 'what was written to stdout is incomplete'
-    if (this.#written > 0 || this.#begun) return `${this.#path} is incomplete`
+  /**
+   * After a failure: says what has become of the output, if there is anything to say, and removes a
+   * file that got nothing.
+   */
+  async giveUp(): Promise<string | undefined> {
+    if (!this.#isFile) {
+      return this.#written > 0 ? `what was written to ${this.#name} is incomplete` : undefined
+    }
+    if (this.#begun) return `${this.#path} is incomplete`
     if (!this.#isNew) return `${this.#path} was not touched`
     await removeFile(this.#path).catch(() => undefined) // somebody else removed it
     return `${this.#path} was not made`
@@ -114,9 +123,8 @@ export class Output {
   async #begin(): Promise<void> {
     if (this.#begun) return
     this.#begun = true
-    if (this.#path === standard) return
     // A device or a pipe has nothing to cut off.
-    if (fstatSync(this.#descriptor).isFile()) await truncateDescriptor(this.#descriptor, 0)
+    if (this.#isFile) await truncateDescriptor(this.#descriptor, 0)
   }
 
   // Through the thread pool, also to a pipe: a reader that does not read must not stop the loop,
@@ -133,12 +141,15 @@ export class Output {
     }
   }
 
+  get #name(): string {
+    return this.#path === standard ? 'stdout' : this.#path
+  }
+
   #failure(error: unknown): CommandFailure {
-    if (this.#path !== standard) return fileFailure('write', this.#path, error)
-    if (systemCode(error) === 'EPIPE') {
+    if (this.#path === standard && systemCode(error) === 'EPIPE') {
       return new CommandFailure('the reader of stdout is gone', exitCodes.brokenPipe)
     }
-    return fileFailure('write', 'stdout', error)
+    return fileFailure('write', this.#name, error)
   }
 }
 

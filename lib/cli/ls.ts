@@ -1,6 +1,7 @@
 import { SharedMemory } from '../index.js'
 import { formatCapacity } from './format.js'
 import { viewRing, type RingView, type SideView } from './rings.js'
+import { print } from './stdout.js'
 import { columns } from './table.js'
 import { pause } from './waiting.js'
 
@@ -31,11 +32,11 @@ interface RingRow {
 export async function ls({ interval, json }: LsOptions): Promise<void> {
   const rows = await listRings(interval)
   if (json === true) {
-    process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`)
+    print(`${JSON.stringify(rows, undefined, 2)}\n`)
   } else if (rows.length === 0) {
     process.stderr.write('sluice ls: there are no rings\n')
   } else {
-    process.stdout.write(`${table(rows)}\n`)
+    print(`${table(rows)}\n`)
   }
 }
 

@@ -8,6 +8,7 @@ import { recv } from './recv.js'
 import { rm, type RmOptions } from './rm.js'
 import { echo } from './self_test.js'
 import { send, type SendOptions, type TransferOptions } from './send.js'
+import { print, printed } from './stdout.js'
 import { parseCapacity, parseMode, parseOwner, parseSeconds } from './values.js'
 
 /** The `sluice` command with all its subcommands. */
@@ -19,6 +20,7 @@ export function createProgram(version: string): Command {
     .exitOverride()
     .configureHelp({ helpWidth: 100 })
     .configureOutput({
+      writeOut: print,
       outputError: (text, write) => {
         write(`sluice: ${text.replace(/^error: /, '')}${usageOf(program)}\n`)
       },
@@ -32,7 +34,7 @@ Examples:
   tar c photos | sluice send photos             from standard input
   sluice recv photos | tar x                    to standard output
   sluice ls                                     the rings, and who is at their ends
-  sluice rm --dead                              removes those that nobody uses
+  sluice rm --dead                              removes those that are empty and that nobody uses
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C or SIGTERM,
 141 the reader of standard output is gone.`,
@@ -74,13 +76,13 @@ Examples:
 
   subcommand(program, 'rm', 'Removes rings.')
     .argument('[names...]', 'the rings')
-    .option('--force', 'also one that is in use, or that is not a ring')
+    .option('--force', 'also one that is in use, or no ring; with --dead, one that holds data')
     .option('--dead', 'of all rings, or of those named, the ones whose users are all gone')
     .addHelpText(
       'after',
       `
 A ring is refused while a living process sends or receives through it. What is unread in a ring
-goes with it.`,
+goes with it; --dead leaves out a ring that holds something unread.`,
     )
     .action((names: string[], options: RmOptions) => rm(names, options))
 
@@ -124,12 +126,19 @@ export async function runProgram(program: Command, name = program.name()): Promi
   program.hook('preAction', (_, action) => {
     if (action !== program) running = `${name} ${action.name()}`
   })
+  const code = await exitCodeOf(program.parseAsync(), () => running)
+  const outputCode = await exitCodeOf(printed(), () => running)
+  return code === 0 ? outputCode : code
+}
+
+async function exitCodeOf(work: Promise<unknown>, running: () => string): Promise<number> {
   try {
-    await program.parseAsync()
+    await work
     return 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
-    process.stderr.write(`${running}: ${messageOf(error)}\n`)
+    const message = messageOf(error)
+    if (message !== '') process.stderr.write(`${running()}: ${message}\n`)
     return error instanceof CommandFailure ? error.exitCode : exitCodes.failed
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-import type { Consumer, Ring } from '../index.js'
+import { capabilities, type Consumer, type Ring } from '../index.js'
 import { CommandFailure, exitCodes, isSluiceError, messageOf } from './failure.js'
 import { Output } from './files.js'
 import { formatBytes, formatSeconds } from './format.js'
@@ -36,8 +36,9 @@ export async function recv(name: string, file: string, options: TransferOptions)
   } catch (error) {
     const failure = stop.signal.aborted ? (stop.signal.reason as unknown) : error
     const fate = await output.giveUp()
+    const account = fate === undefined ? '' : `; ${formatBytes(progress.bytes)} received, ${fate}`
     throw new CommandFailure(
-      `${messageOf(failure)}; ${formatBytes(progress.bytes)} received, ${fate}`,
+      `${messageOf(failure)}${account}`,
       failure instanceof CommandFailure ? failure.exitCode : exitCodes.failed,
     )
   }
@@ -116,13 +117,13 @@ async function receive(
   const hash = options.hash === true ? createHash('sha256') : undefined
   const progress = new Progress('receiving', undefined, quiet !== true)
   try {
-    while (await nextMessage({ ring, end }, timeout, signal)) {
-      const length = end.peek()
-      const message = end.bytes.subarray(end.offset, end.offset + length)
+    for (;;) {
+      const message = await nextMessage({ ring, end }, timeout, signal)
+      if (message === undefined) break
       await unlessAborted(output.write(message), signal)
       hash?.update(message)
       end.release() // what is released has been written out: the sender counts on it
-      account.bytes += length
+      account.bytes += message.byteLength
       progress.bytes = account.bytes
     }
     await output.finish()
@@ -133,17 +134,41 @@ async function receive(
   if (process.stderr.isTTY) note(`received ${progress.stop()}`)
 }
 
+/** The next message, still to be released; undefined at the end of the stream. */
 async function nextMessage(
   { ring, end }: Session<Consumer>,
   timeout: number | undefined,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Buffer | undefined> {
+  const peek = capabilities().zeroCopy ? peekView : peekCopy
   try {
-    return end.peek() >= 0 || (await end.ready({ signal, timeout }))
+    return peek(end) ?? ((await end.ready({ signal, timeout })) ? peek(end) : undefined)
   } catch (error) {
     throw explained(error, ring, timeout, true)
   }
 }
+
+function peekView(end: Consumer): Buffer | undefined {
+  const length = end.peek()
+  return length < 0 ? undefined : end.bytes.subarray(end.offset, end.offset + length)
+}
+
+// read() would release the message before it is written out, and a crash in between would lose it.
+// What drain() shows to a handler that throws stays in the ring.
+function peekCopy(end: Consumer): Buffer | undefined {
+  let copy: Buffer | undefined
+  try {
+    end.drain((message) => {
+      copy = message
+      throw keepIt
+    }, 1)
+  } catch (error) {
+    if (error !== keepIt) throw error
+  }
+  return copy
+}
+
+const keepIt = new Error('not released yet')
 
 function explained(
   error: unknown,

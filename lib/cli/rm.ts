@@ -1,16 +1,21 @@
 import { SharedMemory } from '../index.js'
 import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
+import { notesOf } from './notes.js'
 import { isInUse, viewRing, type RingView } from './rings.js'
+import { print } from './stdout.js'
 
 export interface RmOptions {
   force?: boolean
   dead?: boolean
 }
 
+const note = notesOf('rm', false)
+
 /** `sluice rm`: removes what it may, complains about the rest. */
 export async function rm(names: string[], options: RmOptions): Promise<void> {
   if (options.dead === true) {
-    removeDead(names.length > 0 ? names : (await SharedMemory.list()).map(({ name }) => name))
+    const all = names.length > 0 ? names : (await SharedMemory.list()).map(({ name }) => name)
+    removeDead(all, options.force === true)
     return
   }
   if (names.length === 0) {
@@ -27,13 +32,18 @@ export async function rm(names: string[], options: RmOptions): Promise<void> {
   if (complaints.length > 0) throw new CommandFailure(complaints.join('\nsluice rm: '))
 }
 
-function removeDead(names: string[]): void {
+function removeDead(names: string[], force: boolean): void {
   for (const name of names) {
     const ring = look(name)
     // One that nobody has used yet was perhaps made just now.
     if (ring === undefined || isInUse(ring) || !wasUsed(ring)) continue
+    if (ring.used > 0 && !force) {
+      // Such as what "send --no-wait" has left for a receiver to come.
+      note(`${name} holds ${String(ring.used)} undelivered bytes; --force removes it`)
+      continue
+    }
     SharedMemory.unlink(name)
-    process.stdout.write(`removed ${name}\n`)
+    print(`removed ${name}\n`)
   }
 }
 

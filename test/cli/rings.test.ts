@@ -115,6 +115,28 @@ test('rm --dead removes rings whose users are gone, and no others', async () => 
   expect([dead, alive, untouched].map(({ name }) => exists(name))).toEqual([false, true, true])
 })
 
+test('rm --dead leaves what nobody has received, and --force removes it', async () => {
+  const name = uniqueName()
+  await sluice(['send', name, '--no-wait'], { input: 'for later' }).finished
+  const kept = await sluice(['rm', '--dead', name]).finished
+  expect({ ...kept, stdout: kept.stdout.toString() }).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: `sluice rm: ${name} holds 24 undelivered bytes; --force removes it\n`,
+  })
+  expect(exists(name)).toBe(true)
+  const removed = await sluice(['rm', '--dead', '--force', name]).finished
+  expect(removed.stdout.toString()).toBe(`removed ${name}\n`)
+  expect(exists(name)).toBe(false)
+})
+
+test('rm --dead --force spares a ring in use', async () => {
+  const ring = namedRing()
+  ring.producer()
+  expect((await sluice(['rm', '--dead', '--force', ring.name]).finished).code).toBe(0)
+  expect(exists(ring.name)).toBe(true)
+})
+
 test('a ring of another user can be looked at as far as it is open', async () => {
   const name = uniqueName()
   closedAfterTest(Ring.create(name, { mode: 0o644 })).producer()

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 import { Ring, SharedMemory } from '../../lib/index.js'
 import { sluice } from '../support/command.js'
@@ -63,6 +63,34 @@ test.each([
   const sender = sluice(['send', name, '--capacity', '4K', '-q'], { input: content })
   expect(await sender.finished).toMatchObject(succeeded)
   expect(await receiver.finished).toMatchObject({ ...succeeded, stdout: content })
+})
+
+describe('where views of shared memory cannot be had', () => {
+  const copying = { SLUICE_NO_EXTERNAL_BUFFERS: '1' }
+
+  test.each([
+    ['on both sides', copying, copying],
+    ['at the sender', copying, {}],
+    ['at the receiver', {}, copying],
+  ])('%s, the bytes arrive all the same', async (_, sending, receiving) => {
+    const name = uniqueName()
+    const content = randomBytes(1_000_003)
+    const args = ['--capacity', '64K', '-q']
+    const receiver = sluice(['recv', name, ...args], { env: receiving })
+    const sender = sluice(['send', name, ...args], { env: sending, input: content })
+    expect(await sender.finished).toMatchObject(succeeded)
+    const received = await receiver.finished
+    expect(received).toMatchObject(succeeded)
+    expect(received.stdout.equals(content)).toBe(true)
+  })
+
+  test('what could not be written does not count as delivered', async () => {
+    const name = uniqueName()
+    const receiver = sluice(['recv', name, '/dev/full', '-q'], { env: copying })
+    const sender = sluice(['send', name, '-q'], { env: copying, input: 'x' })
+    expect((await receiver.finished).code).toBe(1)
+    expect((await sender.finished).code).toBe(1)
+  })
 })
 
 test('an empty stream makes an empty file', async () => {

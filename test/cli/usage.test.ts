@@ -29,11 +29,16 @@ test.each([
   ['a name with a slash', 'a/b'],
   ['a name that is too long', 'a'.repeat(256)],
 ])('%s is refused', async (_, name) => {
-  const { code, stderr } = await sluice(['send', name], { input: 'x' }).finished
-  expect(code).toBe(1)
-  expect(stderr).toMatch(
-    /^sluice send: the name of a shared-memory object .*allowed are 1 to 254 bytes/,
-  )
+  for (const command of ['send', 'recv']) {
+    const { code, stderr } = await sluice([command, name], { input: 'x' }).finished
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      new RegExp(
+        `^sluice ${command}: the name of a shared-memory object .*allowed are 1 to 254 bytes`,
+      ),
+    )
+    expect(stderr).not.toContain('received')
+  }
 })
 
 test('a usage error shows how to do it', async () => {

@@ -1,0 +1,42 @@
+/**
+ * What commands print on stdout, apart from the bytes of `recv`. A write there may fail, and may
+ * not be done when it returns: a command ends when `printed()` has resolved.
+ *
+ * Only who prints touches `process.stdout`: Node makes a pipe there non-blocking, which would be in
+ * the way of `recv`.
+ */
+import { CommandFailure, exitCodes, systemCode } from './failure.js'
+import { fileFailure } from './files.js'
+
+let allWrites: Promise<unknown> = Promise.resolve()
+
+export function print(text: string): void {
+  const { stdout } = process
+  // The callback tells what failed; without a listener the event would end in a stack.
+  if (!stdout.listeners('error').includes(ignore)) stdout.on('error', ignore)
+  const write = new Promise<void>((resolve, reject) => {
+    stdout.write(text, (error) => {
+      if (error) reject(failureOf(error))
+      else resolve()
+    })
+  })
+  allWrites = Promise.all([allWrites, write])
+  allWrites.catch(ignore) // printed() tells
+}
+
+/** Resolves when the system has taken everything; rejects with the first failure, once. */
+export async function printed(): Promise<void> {
+  const writes = allWrites
+  allWrites = Promise.resolve()
+  await writes
+}
+
+/** Without a message when the reader is gone, such as in `sluice ls | head -1`. */
+function failureOf(error: Error): CommandFailure {
+  if (systemCode(error) === 'EPIPE') return new CommandFailure('', exitCodes.brokenPipe)
+  return fileFailure('write', 'stdout', error)
+}
+
+function ignore(): void {
+  // Nothing to do.
+}

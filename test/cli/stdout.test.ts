@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+import { Command, type CommandOptions } from '../support/command.js'
+import { temporaryFolder } from '../support/folder.js'
+import { namedRing } from '../support/rings.js'
+
+/** Runs a Node program in a shell that prepares its stdout. */
+function shell(script: string, args: readonly string[], options?: CommandOptions): Command {
+  return new Command('sh', ['-c', script, 'sh', process.execPath, ...args], options)
+}
+
+const commands = [
+  ['sluice ls', ['dist/cli.cjs', 'ls', '--interval', '0']],
+  ['sluice doctor', ['dist/cli.cjs', 'doctor']],
+  ['sluice', ['dist/cli.cjs', '--help']],
+  ['sluice', ['dist/cli.cjs', 'send', '--help']],
+  ['sluice', ['dist/cli.cjs', '--version']],
+  ['demo', ['dist/demo.cjs', 'package.json']],
+  ['demo', ['dist/demo.cjs', '--help']],
+] as const
+
+test.each(commands)('%s says that it could not write its output: %j', async (name, args) => {
+  namedRing() // for ls to show
+  expect(await shell('exec "$@" >/dev/full', args).finished).toMatchObject({
+    code: 1,
+    stderr: `${name}: cannot write stdout: no space left on the device\n`,
+  })
+})
+
+test.each(commands)('%s ends silently when nobody reads its output: %j', async (_, args) => {
+  namedRing()
+  const folder = temporaryFolder()
+  const command = shell('read -r _ && exec "$@"', args, { env: { TMPDIR: folder } })
+  command.stdout.destroy()
+  await once(command.stdout, 'close')
+  command.stdin.end('go\n')
+  expect(await command.finished).toMatchObject({ code: 141, stderr: '' })
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('rm --dead removes everything, though nobody reads what', async () => {
+  const rings = [namedRing(), namedRing()]
+  for (const ring of rings) ring.producer().abandon()
+  const names = rings.map(({ name }) => name)
+  const args = ['dist/cli.cjs', 'rm', '--dead', ...names]
+  expect((await shell('exec "$@" >/dev/full', args).finished).code).toBe(1)
+  const left = readdirSync('/dev/shm')
+  for (const name of names) expect(left).not.toContain(name.slice(1))
+})
