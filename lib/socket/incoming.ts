@@ -26,6 +26,9 @@ const largestRead = 262144
 export const end = Symbol('end')
 export const nothing = Symbol('nothing')
 
+// Shared by all that have none; never added to.
+const none: FileDescriptor[] = []
+
 /** The reading side of a socket. */
 export class Incoming {
   readonly #handle: SocketHandle
@@ -34,7 +37,7 @@ export class Incoming {
   #wanted: number
   bytesRead = 0
   /** What came with the bytes that were read last, until somebody takes it. */
-  descriptors: FileDescriptor[] = []
+  descriptors: FileDescriptor[] = none
   /** Whether there may be more: the kernel had at least as much as was asked for. */
   mayHaveMore = false
 
@@ -70,11 +73,13 @@ export class Incoming {
 
   takeDescriptors(): FileDescriptor[] {
     const taken = this.descriptors
-    if (taken.length > 0) this.descriptors = []
+    if (taken.length === 0) return []
+    this.descriptors = none
     return taken
   }
 
   close(): void {
+    if (this.descriptors.length === 0) return
     for (const descriptor of this.takeDescriptors()) descriptor.close()
   }
 

@@ -14,14 +14,17 @@ export interface Message {
   refused(error: Error): void
 }
 
+const none: readonly Uint8Array[] = []
+
 export type Progress = 'done' | 'blocked' | Error
 
 /** What a connection has to write: chunks of the stream, some of which are messages, in order. */
 export class Outgoing {
   readonly #handle: SocketHandle
   readonly #keepsBoundaries: boolean
-  readonly #messages = new Map<Uint8Array, Message>()
-  #chunks: readonly Uint8Array[] = []
+  /** Made when there is the first: most connections have none, and many are idle. */
+  #messages: Map<Uint8Array, Message> | undefined
+  #chunks: readonly Uint8Array[] = none
   #index = 0
   #offset = 0
   bytesWritten = 0
@@ -32,20 +35,17 @@ export class Outgoing {
   }
 
   get messageCount(): number {
-    return this.#messages.size
+    return this.#messages?.size ?? 0
   }
 
   /** The chunk is a message, once it is its turn. */
   addMessage(chunk: Uint8Array, message: Message): void {
+    this.#messages ??= new Map()
     this.#messages.set(chunk, message)
   }
 
   isMessage(chunk: Uint8Array): boolean {
-    return this.#messages.size > 0 && this.#messages.has(chunk)
-  }
-
-  forget(chunk: Uint8Array): void {
-    this.#messages.delete(chunk)
+    return this.#messages?.has(chunk) === true
   }
 
   /** The next chunks, when those before are done. */
@@ -60,14 +60,14 @@ export class Outgoing {
   proceed(): Progress {
     while (this.#index < this.#chunks.length) {
       const chunk = this.#chunks[this.#index]
-      const message = this.#messages.size > 0 ? this.#messages.get(chunk) : undefined
+      const message = this.#messages?.get(chunk)
       const progress =
         message !== undefined || this.#keepsBoundaries
           ? this.#sendOne(chunk, message)
           : this.#writeMany()
       if (progress !== 'done') return progress
     }
-    this.#chunks = []
+    this.#chunks = none
     return 'done'
   }
 
@@ -125,7 +125,7 @@ export class Outgoing {
   }
 
   #endOfPlainChunks(): number {
-    if (this.#messages.size === 0) return this.#chunks.length
+    if (this.#messages === undefined || this.#messages.size === 0) return this.#chunks.length
     for (let index = this.#index + 1; index < this.#chunks.length; index++) {
       if (this.#messages.has(this.#chunks[index])) return index
     }
@@ -133,7 +133,7 @@ export class Outgoing {
   }
 
   #next(chunk: Uint8Array): void {
-    this.#messages.delete(chunk)
+    this.#messages?.delete(chunk)
     this.#index++
     this.#offset = 0
   }
