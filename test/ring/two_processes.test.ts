@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 
+import { onWindows } from '../support/platform.js'
 import { closedAfterTest, namedRing, setPositions, zeroCopy } from '../support/rings.js'
 import { Child } from '../support/child.js'
 
 const long = process.env['SLUICE_LONG'] === '1'
-const count = long ? 100_000_000 : 2_000_000
+const count = long ? 100_000_000 : onWindows ? 10_000_000 : 2_000_000
 
 // What a producer and a consumer may use, and where the positions begin: all meet the wrap at 2^32.
 const ways = zeroCopy
