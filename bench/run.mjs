@@ -16,12 +16,29 @@ import large from './scenarios/large_messages.mjs'
 import liveness from './scenarios/liveness.mjs'
 import roundTrip from './scenarios/round_trip.mjs'
 import small from './scenarios/small_messages.mjs'
+import socketConnections from './scenarios/socket_connections.mjs'
+import socketDescriptors from './scenarios/socket_descriptors.mjs'
+import socketMemory from './scenarios/socket_memory.mjs'
+import socketRoundTrip from './scenarios/socket_round_trip.mjs'
+import socketStream1024 from './scenarios/socket_stream_1024.mjs'
+import socketStream64 from './scenarios/socket_stream_64.mjs'
+import socketStream65536 from './scenarios/socket_stream_65536.mjs'
 
-const scenarios = [small, large, roundTrip, liveness]
+const ring = [small, large, roundTrip, liveness]
+const sockets = [
+  socketStream64,
+  socketStream1024,
+  socketStream65536,
+  socketRoundTrip,
+  socketConnections,
+  socketMemory,
+  socketDescriptors,
+]
+const scenarios = [...ring, ...sockets]
 
 const usage = `Usage: npm run bench -- [options]
 
-  --quick          fewer and shorter measurements: under a minute
+  --quick          fewer and shorter measurements, of the ring alone: under a minute
   --only <id>      one scenario or row; can be given several times
                    ${scenarios.map((scenario) => scenario.id).join(', ')};
                    ${scenarios.flatMap(({ rows }) => rows.map((row) => row.id)).join(', ')}
@@ -55,8 +72,8 @@ function parse() {
 }
 
 /** The scenarios that were asked for, with what their rows need and nothing else. */
-function select(only) {
-  if (only === undefined) return scenarios
+function select(only, quick) {
+  if (only === undefined) return quick ? ring : scenarios
   const known = scenarios.flatMap(({ id, rows }) => [id, ...rows.map((row) => row.id)])
   const unknown = only.filter((id) => !known.includes(id))
   if (unknown.length > 0) throw new TypeError(`--only: there is no '${unknown.join("', '")}'`)
@@ -76,7 +93,7 @@ function select(only) {
 }
 
 async function main({ settings, only, json, output }) {
-  const selected = select(only)
+  const selected = select(only, settings.quick)
   const about = conditions()
   const results = []
   for (const scenario of selected) {
@@ -100,7 +117,7 @@ function showProgress(text) {
 let options
 try {
   options = parse()
-  select(options.only)
+  select(options.only, options.quick)
 } catch (error) {
   console.error(`${error.message}\n\n${usage}`)
   process.exit(2)

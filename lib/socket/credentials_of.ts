@@ -22,6 +22,8 @@ interface HasParts {
  *
  * @example
  * ```ts
+ * import http from 'node:http'
+ *
  * const server = http.createServer((request, response) => {
  *   response.statusCode = peerCredentials(request).sameUser ? 200 : 403
  *   response.end()

@@ -20,6 +20,7 @@ const largestDescriptor = 2 ** 31 - 1
  *
  * @example
  * ```ts
+ * const connection = await connectUnix('/run/app/app.sock')
  * const message = await connection.receive()
  * for (const descriptor of message?.fds ?? []) {
  *   if (descriptor.kind === 'file') descriptor.toReadStream().pipe(process.stdout)

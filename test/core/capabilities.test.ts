@@ -15,6 +15,11 @@ test('tells the platform, the runtime and what they have', () => {
     sharedArrayBuffer: expect.any(Boolean) as boolean,
     ring: true,
     waitMany: expect.any(Boolean) as boolean,
+    namedPipes: false,
+    unixSockets: true,
+    seqpacket: true,
+    abstractNames: true,
+    descriptorPassing: true,
   })
 })
 
