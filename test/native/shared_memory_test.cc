@@ -94,7 +94,8 @@ void too_little_room_is_enospc_and_leaves_no_name() {
                                     [&] { SharedMemory::create(name.get(), {.size = too_much}); });
   check::equal(error.number(), ENOSPC);
   check::equal(std::string(error.syscall()), "posix_fallocate");
-  check::that(std::string(error.what()).find("is /dev/shm full") != std::string::npos, error.what());
+  check::that(std::string(error.what()).find("is /dev/shm full") != std::string::npos,
+              error.what());
   check::that(!name.exists(), "the name is gone");
 }
 
