@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 
-import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
+import { checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { native, WaitStatus, type ConsumerHandle } from '../core/native.js'
 import {
@@ -29,6 +29,7 @@ import {
   Status,
   tailWord,
 } from './layout.js'
+import { checkSpin } from './polling.js'
 import { RecordView } from './record_view.js'
 import { createRingReadStream, type RingReadStreamOptions } from './read_stream.js'
 
@@ -67,8 +68,6 @@ export interface ConsumeOptions {
 export class Consumer extends Endpoint<ConsumerHandle> {
   readonly #maxLength: number
   readonly #spin: number | undefined
-  #bytes: Buffer | undefined
-  #view: DataView | undefined
   #loop: ConsumeLoop | undefined
   #draining = false
   #copy: Buffer | undefined // the peeked message where no view of it can be had
@@ -216,23 +215,6 @@ export class Consumer extends Endpoint<ConsumerHandle> {
       // Padding that came alone must not wait for a record that is not there yet.
       if (local[State.position] === local[State.peerPosition]) this.#publish()
     }
-  }
-
-  /** The data area, for reading at `offset`. Dead after `ring.close()`. */
-  get bytes(): Buffer {
-    this.requireDirect()
-    return (this.#bytes ??= Buffer.from(this.memory, headerSize, this.capacity))
-  }
-
-  /** The data area as a DataView. */
-  get view(): DataView {
-    this.requireDirect()
-    return (this.#view ??= new DataView(this.memory, headerSize, this.capacity))
-  }
-
-  /** Where the peeked payload begins; a multiple of 8. */
-  get offset(): number {
-    return (this.local[State.record] & this.mask) + recordHeaderSize
   }
 
   /** The type of the message that was peeked or read last. */
@@ -534,10 +516,4 @@ function refuseAsync(returned: unknown): void {
     'ERR_SLUICE_INVALID_ARGUMENT',
     'handler must not be async: its message is valid only until it returns; use read()',
   )
-}
-
-export function checkSpin(spin: unknown): asserts spin is number {
-  if (typeof spin !== 'number' || !(spin >= 0 && spin <= 1e6)) {
-    throw invalidArgument('options.spin', 'microseconds from 0 to 1000000', spin)
-  }
 }

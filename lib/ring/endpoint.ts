@@ -2,7 +2,7 @@ import { SluiceError, type SluiceErrorCode } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
 import { WaitStatus, type EndpointHandle, type RingHandle } from '../core/native.js'
 import { WaitQueue, type notYet, type WaitOptions } from '../core/waiting.js'
-import { State, stateSize, Status } from './layout.js'
+import { headerSize, recordHeaderSize, State, stateSize, Status } from './layout.js'
 import { Sleeper } from './sleeper.js'
 
 /** What a ring gives to its ends. */
@@ -38,6 +38,8 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
   protected wanted = 0
   readonly #role: 'producer' | 'consumer'
   readonly #queue: WaitQueue
+  #bytes: Buffer | undefined
+  #view: DataView | undefined
   #isRef = true
   #retry: NodeJS.Immediate | undefined
 
@@ -69,6 +71,27 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
   /** Whether this end has been closed or given up. */
   get closed(): boolean {
     return this.local[State.status] === Status.closed
+  }
+
+  /**
+   * The data area, where the reserved or peeked payload lies at `offset`. Dead after `ring.close()`.
+   *
+   * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids it (Electron).
+   */
+  get bytes(): Buffer {
+    this.requireDirect()
+    return (this.#bytes ??= Buffer.from(this.memory, headerSize, this.capacity))
+  }
+
+  /** The data area as a DataView; otherwise as `bytes`. */
+  get view(): DataView {
+    this.requireDirect()
+    return (this.#view ??= new DataView(this.memory, headerSize, this.capacity))
+  }
+
+  /** Where the reserved or peeked payload begins; a multiple of 8. */
+  get offset(): number {
+    return (this.local[State.record] & this.mask) + recordHeaderSize
   }
 
   /** Waits keep the process alive again. */

@@ -5,6 +5,7 @@
  * is met faster by looking for it. Looking for one that does not come wastes the time, so by
  * default it is done only where it has paid lately.
  */
+import { invalidArgument } from '../core/arguments.js'
 
 /** How long one look may hold up the event loop. */
 const sliceMs = 0.05
@@ -12,7 +13,13 @@ const sliceMs = 0.05
 const promisingMs = 0.4
 const longestPenalty = 64
 
-export const defaultSpin = 50 // microseconds
+const defaultSpin = 50 // microseconds
+
+export function checkSpin(spin: unknown): asserts spin is number {
+  if (typeof spin !== 'number' || !(spin >= 0 && spin <= 1e6)) {
+    throw invalidArgument('options.spin', 'microseconds from 0 to 1000000', spin)
+  }
+}
 
 export class Polling {
   readonly #isReady: () => boolean

@@ -16,7 +16,6 @@ import { Endpoint, type RingAccess } from './endpoint.js'
 import {
   consumerParkedWord,
   dataWord,
-  headerSize,
   headWord,
   noRecord,
   paddingType,
@@ -65,8 +64,6 @@ export interface WriteSyncOptions {
  */
 export class Producer extends Endpoint<ProducerHandle> {
   readonly #maxLength: number
-  #bytes: Buffer | undefined
-  #view: DataView | undefined
 
   /** @internal */
   constructor(ring: RingAccess, spin: number | undefined) {
@@ -140,23 +137,6 @@ export class Producer extends Endpoint<ProducerHandle> {
    */
   tryReserve(length: number, type = 0): boolean {
     return !this.hasWaiting && this.#reserve(length, type)
-  }
-
-  /** The data area, for writing at `offset`. Dead after `ring.close()`. */
-  get bytes(): Buffer {
-    this.requireDirect()
-    return (this.#bytes ??= Buffer.from(this.memory, headerSize, this.capacity))
-  }
-
-  /** The data area as a DataView. */
-  get view(): DataView {
-    this.requireDirect()
-    return (this.#view ??= new DataView(this.memory, headerSize, this.capacity))
-  }
-
-  /** Where the reserved payload begins; a multiple of 8. */
-  get offset(): number {
-    return (this.local[State.record] & this.mask) + recordHeaderSize
   }
 
   /**

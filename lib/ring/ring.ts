@@ -18,12 +18,13 @@ import {
   type RingStats,
   type SharedMemoryHandle,
 } from '../core/native.js'
-import { Consumer, checkSpin } from './consumer.js'
+import { Consumer } from './consumer.js'
 import type { Endpoint, RingAccess } from './endpoint.js'
 import { maximumCapacity, minimumCapacity, recordHeaderSize } from './layout.js'
+import { checkSpin } from './polling.js'
 import { Producer } from './producer.js'
 
-export const defaultCapacity = 2 ** 20
+const defaultCapacity = 2 ** 20
 const defaultTimeout = 1000
 
 export interface CreateRingOptions {
