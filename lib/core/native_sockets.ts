@@ -12,7 +12,8 @@ export interface SocketHandle {
   read(buffer: Uint8Array, offset: number, length: number): number
   /** Of the last datagram that was read. */
   sender(): string | undefined
-  takeDescriptors(): DescriptorHandle[]
+  /** Their numbers; each is to be passed to `closeDescriptor` or `releaseDescriptor`. */
+  takeDescriptors(): number[]
   write(chunks: readonly Uint8Array[], index: number, end: number, offset: number): number
   send(
     bytes: Uint8Array,
@@ -21,6 +22,8 @@ export interface SocketHandle {
     address?: string,
     padded?: boolean,
   ): number
+  /** With these descriptors themselves, which are used only during the call. */
+  sendNumbers(bytes: Uint8Array, descriptors: readonly number[]): number
   accept(most: number): SocketHandle[] | number
   connect(address: string, padded: boolean): number
   shutDownWriting(): number
@@ -35,13 +38,6 @@ export interface NativePeer {
   uid: number
   gid: number
   groups?: number[]
-}
-
-export interface DescriptorHandle {
-  /** -1 when it is closed. */
-  number(): number
-  release(): number
-  close(): void
 }
 
 export interface OutgoingDescriptors {
@@ -68,15 +64,18 @@ export interface NativeSockets {
   passCredentials(fd: number): boolean
 
   OutgoingDescriptors: new (numbers: readonly number[]) => OutgoingDescriptors
-  duplicateDescriptor(fd: number): DescriptorHandle
-  adoptDescriptor(fd: number): DescriptorHandle
+  /** What these return is closed with this thread, unless it is closed or released before. */
+  duplicateDescriptor(fd: number): number
+  adoptDescriptor(fd: number): number
+  closeDescriptor(fd: number): void
+  releaseDescriptor(fd: number): void
   descriptorKind(fd: number): 'file' | 'socket' | 'pipe' | 'memory' | 'directory' | 'other'
 
   peerOf(fd: number): NativePeer
   peerProcess(
     fd: number,
     pid: number | undefined,
-  ): { handle: DescriptorHandle; exact: boolean } | undefined
+  ): { descriptor: number; exact: boolean } | undefined
   securityLabel(fd: number): string | undefined
   signalProcess(pidfd: number, signal: number): number
   hasExited(pidfd: number): boolean

@@ -1,12 +1,9 @@
 import { checkBoolean, checkInteger } from '../core/arguments.js'
 import { systemError } from '../core/errors.js'
+import type { LocalConnectionOptions } from '../core/local_connection.js'
 import type { SocketHandle } from '../core/native_sockets.js'
 
-export interface ConnectionOptions {
-  /** Default false: when the peer has ended its side, this side ends too. */
-  allowHalfOpen?: boolean
-  /** Bytes that the stream keeps unread and unwritten at most; default 64 KiB each. */
-  highWaterMark?: number
+export interface ConnectionOptions extends LocalConnectionOptions {
   /** `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. */
   sendBufferSize?: number
   receiveBufferSize?: number

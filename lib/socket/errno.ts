@@ -15,5 +15,5 @@ export function isExhaustion(failure: number): boolean {
 
 /** Says something about the connection, and not only about what was sent. */
 export function endsConnection(failure: number): boolean {
-  return [errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF].includes(-failure)
+  return [errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN].includes(-failure)
 }

@@ -4,15 +4,29 @@ import type { Readable, Writable } from 'node:stream'
 
 import { checkInteger, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
+import { LeftOpen } from '../core/forgotten.js'
 import { native } from '../core/native.js'
-import type { DescriptorHandle } from '../core/native_sockets.js'
 import { requireSockets } from './platform.js'
 
 /** What a descriptor is open to. */
 export type DescriptorKind = 'file' | 'socket' | 'pipe' | 'memory' | 'directory' | 'other'
 
 const largestDescriptor = 2 ** 31 - 1
+
+/** A number, or -1 when it is closed or somebody else's. */
+interface Owned {
+  number: number
+}
+
+const forgotten = new LeftOpen<Owned>(({ number }) => {
+  return number < 0 ? undefined : `FileDescriptor ${String(number)}`
+}, close)
+
+function close(owned: Owned): void {
+  if (owned.number < 0) return
+  native.closeDescriptor(owned.number)
+  owned.number = -1
+}
 
 /**
  * An open descriptor that belongs to this object: it is closed with it, and by the garbage
@@ -29,12 +43,12 @@ const largestDescriptor = 2 ** 31 - 1
  * ```
  */
 export class FileDescriptor {
-  readonly #handle: DescriptorHandle
+  readonly #owned: Owned
 
   /** @internal */
-  constructor(handle: DescriptorHandle) {
-    this.#handle = handle
-    releaseWhenForgotten(this, `FileDescriptor ${String(handle.number())}`, closerOf(handle))
+  constructor(number: number) {
+    this.#owned = { number }
+    forgotten.register(this, this.#owned)
   }
 
   /** Takes a descriptor over: from now on it is this object's to close. */
@@ -53,7 +67,7 @@ export class FileDescriptor {
 
   /** @throws `ERR_SLUICE_CLOSED` */
   get number(): number {
-    const number = this.#handle.number()
+    const { number } = this.#owned
     if (number < 0) throw new SluiceError('ERR_SLUICE_CLOSED', 'the descriptor is closed')
     return number
   }
@@ -64,7 +78,7 @@ export class FileDescriptor {
   }
 
   get closed(): boolean {
-    return this.#handle.number() < 0
+    return this.#owned.number < 0
   }
 
   /** Another descriptor of the same open file. */
@@ -74,16 +88,15 @@ export class FileDescriptor {
 
   /** Gives the number away: whoever has it now closes it. */
   detach(): number {
-    const number = this.number
-    closed(this)
-    this.#handle.release()
+    const { number } = this
+    native.releaseDescriptor(number)
+    this.#owned.number = -1
     return number
   }
 
   /** Idempotent. */
   close(): void {
-    closed(this)
-    this.#handle.close()
+    close(this.#owned)
   }
 
   [Symbol.dispose](): void {

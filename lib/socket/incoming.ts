@@ -1,5 +1,7 @@
 import { SluiceError, systemError } from '../core/errors.js'
+import { native } from '../core/native.js'
 import type { SocketHandle } from '../core/native_sockets.js'
+import { defaultMaxDescriptors, defaultMaxMessageLength } from './connection_options.js'
 import { again } from './errno.js'
 import { FileDescriptor } from './file_descriptor.js'
 import { ReadFlags, Result, results } from './results.js'
@@ -14,9 +16,9 @@ export interface ReceivedMessage {
 
 export interface IncomingLimits {
   /** Descriptors with one message. */
-  maxDescriptors: number
+  maxDescriptors?: number
   /** Bytes of one message of a seqpacket or datagram socket. */
-  maxMessageLength: number
+  maxMessageLength?: number
 }
 
 const smallestRead = 8192
@@ -32,8 +34,9 @@ const none: FileDescriptor[] = []
 /** The reading side of a socket. */
 export class Incoming {
   readonly #handle: SocketHandle
-  readonly #limits: IncomingLimits
   readonly #keepsBoundaries: boolean
+  readonly #maxDescriptors: number
+  readonly #maxMessageLength: number
   #wanted: number
   bytesRead = 0
   /** What came with the bytes that were read last, until somebody takes it. */
@@ -43,16 +46,17 @@ export class Incoming {
 
   constructor(handle: SocketHandle, limits: IncomingLimits, keepsBoundaries: boolean) {
     this.#handle = handle
-    this.#limits = limits
     this.#keepsBoundaries = keepsBoundaries
-    this.#wanted = keepsBoundaries ? limits.maxMessageLength : smallestRead
+    this.#maxDescriptors = limits.maxDescriptors ?? defaultMaxDescriptors
+    this.#maxMessageLength = limits.maxMessageLength ?? defaultMaxMessageLength
+    this.#wanted = keepsBoundaries ? this.#maxMessageLength : smallestRead
   }
 
   /** Never throws: an Error means that the connection is lost. */
   read(): Buffer | typeof end | typeof nothing | SluiceError {
     const available = slab.room(this.#wanted)
     // The limit of a message is exact, even if there is more room.
-    const room = this.#keepsBoundaries ? this.#limits.maxMessageLength : available
+    const room = this.#keepsBoundaries ? this.#maxMessageLength : available
     const count = this.#handle.read(slab.buffer, slab.offset, room)
     if (count === again) {
       this.mayHaveMore = false
@@ -92,18 +96,17 @@ export class Incoming {
   #takeDescriptors(): SluiceError | undefined {
     const flags = results[Result.flags]
     const count = results[Result.descriptors]
-    const { maxDescriptors, maxMessageLength } = this.#limits
     if (count > 0) {
-      const handles = this.#handle.takeDescriptors()
-      if (count > maxDescriptors) {
-        for (const handle of handles) handle.close()
+      const numbers = this.#handle.takeDescriptors()
+      if (count > this.#maxDescriptors) {
+        for (const number of numbers) native.closeDescriptor(number)
         return new SluiceError(
           'ERR_SLUICE_FDS_LIMIT',
           `${String(count)} descriptors came with one message, and the limit is ` +
-            `${String(maxDescriptors)} (options.maxDescriptors)`,
+            `${String(this.#maxDescriptors)} (options.maxDescriptors)`,
         )
       }
-      this.descriptors = handles.map((handle) => new FileDescriptor(handle))
+      this.descriptors = numbers.map((number) => new FileDescriptor(number))
     }
     if ((flags & ReadFlags.descriptorsLost) !== 0) {
       return new SluiceError(
@@ -114,7 +117,7 @@ export class Incoming {
     if ((flags & ReadFlags.messageCut) !== 0) {
       return new SluiceError(
         'ERR_SLUICE_MESSAGE_TOO_LONG',
-        `a message of the peer is longer than ${String(maxMessageLength)} bytes ` +
+        `a message of the peer is longer than ${String(this.#maxMessageLength)} bytes ` +
           '(options.maxMessageLength)',
       )
     }

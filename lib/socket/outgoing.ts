@@ -1,55 +1,44 @@
 import { SluiceError, systemError } from '../core/errors.js'
 import type { OutgoingDescriptors, SocketHandle } from '../core/native_sockets.js'
+import type { Send, Sends } from '../core/sends.js'
 import { again, endsConnection, messageTooLong } from './errno.js'
-
-/** A `send`: bytes that go as a whole, with what is attached to the first of them. */
-export interface Message {
-  readonly descriptors: OutgoingDescriptors | undefined
-  /** Some of it has gone, so that it must go on. */
-  started: boolean
-  cancelled: boolean
-  /** All of it has gone. */
-  sent(): void
-  /** It cannot go, and nothing of it has; the connection goes on. */
-  refused(error: Error): void
-}
 
 const none: readonly Uint8Array[] = []
 
 export type Progress = 'done' | 'blocked' | Error
 
-/** What a connection has to write: chunks of the stream, some of which are messages, in order. */
+/** What a connection has to write: chunks of the stream, some of which are `send`s, in order. */
 export class Outgoing {
   readonly #handle: SocketHandle
   readonly #keepsBoundaries: boolean
-  /** Made when there is the first: most connections have none, and many are idle. */
-  #messages: Map<Uint8Array, Message> | undefined
+  #sends: Sends<OutgoingDescriptors> | undefined
   #chunks: readonly Uint8Array[] = none
   #index = 0
   #offset = 0
   bytesWritten = 0
+  /** The connection is lost, and not only what was sent. */
+  failed = false
 
   constructor(handle: SocketHandle, keepsBoundaries: boolean) {
     this.#handle = handle
     this.#keepsBoundaries = keepsBoundaries
   }
 
-  get messageCount(): number {
-    return this.#messages?.size ?? 0
-  }
-
-  /** The chunk is a message, once it is its turn. */
-  addMessage(chunk: Uint8Array, message: Message): void {
-    this.#messages ??= new Map()
-    this.#messages.set(chunk, message)
-  }
-
-  isMessage(chunk: Uint8Array): boolean {
-    return this.#messages?.has(chunk) === true
+  /** Past the queue, which must be empty: how many bytes went. */
+  sendAtOnce(bytes: Uint8Array, descriptors: readonly number[]): number | 'blocked' | Error {
+    const count =
+      descriptors.length === 0
+        ? this.#handle.send(bytes, 0, undefined)
+        : this.#handle.sendNumbers(bytes, descriptors)
+    if (count === again) return 'blocked'
+    if (count < 0) return this.#error(count, bytes)
+    this.bytesWritten += count
+    return count
   }
 
   /** The next chunks, when those before are done. */
-  start(chunks: readonly Uint8Array[]): Progress {
+  start(chunks: readonly Uint8Array[], sends: Sends<OutgoingDescriptors> | undefined): Progress {
+    this.#sends = sends
     this.#chunks = chunks
     this.#index = 0
     this.#offset = 0
@@ -60,51 +49,58 @@ export class Outgoing {
   proceed(): Progress {
     while (this.#index < this.#chunks.length) {
       const chunk = this.#chunks[this.#index]
-      const message = this.#messages?.get(chunk)
+      const send = this.#sends?.get(chunk)
       const progress =
-        message !== undefined || this.#keepsBoundaries
-          ? this.#sendOne(chunk, message)
-          : this.#writeMany()
+        send !== undefined || this.#keepsBoundaries ? this.#sendOne(chunk, send) : this.#writeMany()
       if (progress !== 'done') return progress
     }
     this.#chunks = none
     return 'done'
   }
 
-  #sendOne(chunk: Uint8Array, message: Message | undefined): Progress {
-    if (message?.cancelled === true) {
-      this.#next(chunk)
+  #sendOne(chunk: Uint8Array, send: Send<OutgoingDescriptors> | undefined): Progress {
+    if (send?.cancelled === true) {
+      this.#sends?.passOver(chunk)
+      this.#next()
       return 'done'
     }
-    const count = this.#handle.send(chunk, this.#offset, message?.descriptors)
+    const count = this.#handle.send(chunk, this.#offset, send?.attachment)
     if (count === again) return 'blocked'
-    if (count < 0) return this.#failed(count, chunk, message)
+    if (count < 0) return this.#failed(count, chunk, send)
     this.bytesWritten += count
     this.#offset += count
     if (this.#offset < chunk.byteLength) {
-      if (message !== undefined) message.started = true
+      if (send !== undefined) send.started = true
       return 'blocked'
     }
-    this.#next(chunk)
-    message?.sent()
+    this.#next()
+    this.#sends?.sent(chunk)
     return 'done'
   }
 
-  #failed(failure: number, chunk: Uint8Array, message: Message | undefined): Progress {
-    const error =
-      failure === messageTooLong
-        ? new SluiceError(
-            'ERR_SLUICE_MESSAGE_TOO_LONG',
-            `a message of ${String(chunk.byteLength)} bytes is longer than the socket's buffer ` +
-              'takes at once (options.sendBufferSize)',
-            { syscall: 'sendmsg', errno: failure },
-          )
-        : systemError('cannot write to the connection', 'sendmsg', failure)
-    const refusedOnly = message !== undefined && !message.started && !endsConnection(failure)
-    if (!refusedOnly) return error
-    this.#next(chunk)
-    message.refused(error)
+  #failed(
+    failure: number,
+    chunk: Uint8Array,
+    send: Send<OutgoingDescriptors> | undefined,
+  ): Progress {
+    const error = this.#error(failure, chunk)
+    if (send === undefined || send.started || this.failed) return error
+    this.#next()
+    this.#sends?.fail(chunk, error)
     return 'done'
+  }
+
+  #error(failure: number, chunk: Uint8Array): Error {
+    if (failure === messageTooLong) {
+      return new SluiceError(
+        'ERR_SLUICE_MESSAGE_TOO_LONG',
+        `a message of ${String(chunk.byteLength)} bytes is longer than the socket's buffer ` +
+          'takes at once (options.sendBufferSize)',
+        { syscall: 'sendmsg', errno: failure },
+      )
+    }
+    this.failed = endsConnection(failure)
+    return systemError('cannot write to the connection', 'sendmsg', failure)
   }
 
   #writeMany(): Progress {
@@ -125,15 +121,15 @@ export class Outgoing {
   }
 
   #endOfPlainChunks(): number {
-    if (this.#messages === undefined || this.#messages.size === 0) return this.#chunks.length
+    const sends = this.#sends
+    if (sends === undefined) return this.#chunks.length
     for (let index = this.#index + 1; index < this.#chunks.length; index++) {
-      if (this.#messages.has(this.#chunks[index])) return index
+      if (sends.has(this.#chunks[index])) return index
     }
     return this.#chunks.length
   }
 
-  #next(chunk: Uint8Array): void {
-    this.#messages?.delete(chunk)
+  #next(): void {
     this.#index++
     this.#offset = 0
   }

@@ -55,7 +55,7 @@ export class PeerCredentials {
       throw new SluiceError('ERR_SLUICE_UNSUPPORTED', `${process.platform} has no pidfds`)
     }
     const found = native.peerProcess(this.#requireDescriptor(), this.pid)
-    return found && new FileDescriptor(found.handle)
+    return found && new FileDescriptor(found.descriptor)
   }
 
   /** Whether the peer's process runs, while the socket is open. */

@@ -1,5 +1,6 @@
 import { watches } from '../core/native.js'
 import type { SocketHandle } from '../core/native_sockets.js'
+import type { Watched } from '../core/watches.js'
 
 /**
  * The watching of one socket. To stop watching costs system calls and is often followed by a new
@@ -8,14 +9,14 @@ import type { SocketHandle } from '../core/native_sockets.js'
 export class SocketWatch {
   readonly #id = watches.newId()
   readonly #handle: SocketHandle
-  readonly #listener: (readiness: number) => void
+  readonly #watched: Watched
   #wanted = 0
   #started = false
   #ref = true
 
-  constructor(handle: SocketHandle, listener: (readiness: number) => void) {
+  constructor(handle: SocketHandle, watched: Watched) {
     this.#handle = handle
-    this.#listener = listener
+    this.#watched = watched
   }
 
   /** Watches for this, too. */
@@ -29,7 +30,7 @@ export class SocketWatch {
 
   set(wanted: number): void {
     if (wanted === this.#wanted) return
-    if (this.#wanted === 0) watches.add(this.#id, this.#listener)
+    if (this.#wanted === 0) watches.add(this.#id, this.#watched)
     this.#wanted = wanted
     this.#handle.watch(this.#id, wanted)
     if (!this.#started) {

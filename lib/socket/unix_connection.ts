@@ -1,36 +1,25 @@
-import { Duplex } from 'node:stream'
-import type { ReadableStream, WritableStream } from 'node:stream/web'
-
-import { checkBytes, checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
+import { checkBytes, checkOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { closed, closerOf, releaseWhenForgotten } from '../core/forgotten.js'
+import { LeftOpen } from '../core/forgotten.js'
+import { LocalConnection, type Callback } from '../core/local_connection.js'
 import { native } from '../core/native.js'
-import type { SocketHandle } from '../core/native_sockets.js'
-import {
-  aborted,
-  checkWaitOptions,
-  maxWaiting,
-  notYet,
-  WaitQueue,
-  waitOptionNames,
-  type WaitOptions,
-} from '../core/waiting.js'
-import { Readiness } from '../core/watches.js'
+import type { OutgoingDescriptors, SocketHandle } from '../core/native_sockets.js'
+import type { Send } from '../core/sends.js'
+import { mayGoOn, untilNextTurn } from '../core/turn.js'
+import { checkWaitOptions, notYet, waitOptionNames, type WaitOptions } from '../core/waiting.js'
+import { Readiness, ready } from '../core/watches.js'
 import {
   checkConnectionOptions,
   connectionOptionNames,
-  defaultMaxDescriptors,
-  defaultMaxMessageLength,
   setBufferSizes,
   type ConnectionOptions,
 } from './connection_options.js'
 import { checkDescriptor, descriptorNumber, type DescriptorSource } from './file_descriptor.js'
 import { end, Incoming, nothing, type ReceivedMessage } from './incoming.js'
-import { Outgoing, type Progress } from './outgoing.js'
+import { Outgoing } from './outgoing.js'
 import { descriptorNumbers, duplicateAll } from './outgoing_descriptors.js'
 import { PeerCredentials } from './peer_credentials.js'
 import { requireSockets } from './platform.js'
-import { SendOperation } from './send_operation.js'
 import { SocketWatch } from './socket_watch.js'
 
 export interface SendOptions extends WaitOptions {
@@ -38,10 +27,15 @@ export interface SendOptions extends WaitOptions {
   fds?: readonly DescriptorSource[]
 }
 
-type Callback = (error?: Error | null) => void
-
 // Reads per wake-up, so that one fast peer does not keep the loop from the others.
 const readsPerTurn = 8
+
+const forgotten = new LeftOpen<SocketHandle>(
+  (handle) => (handle.descriptor() < 0 ? undefined : 'UnixConnection'),
+  (handle) => {
+    handle.close()
+  },
+)
 
 /**
  * A connection over a Unix socket: a Duplex stream, and messages with descriptors.
@@ -57,25 +51,20 @@ const readsPerTurn = 8
  *
  * Sources: unix(7), recvmsg(2).
  */
-export class UnixConnection extends Duplex {
+export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDescriptors> {
   readonly type: 'stream' | 'seqpacket'
   readonly #handle: SocketHandle
   readonly #watch: SocketWatch
-  readonly #incoming: Incoming
-  readonly #outgoing: Outgoing
-  /** `receive`s that wait, and `send`s that are under way; made when there is the first. */
-  #receives: WaitQueue | undefined
-  #sends: Set<SendOperation> | undefined
+  readonly #options: Readonly<ConnectionOptions>
+  // Made when there is something to read or to write.
+  #incoming: Incoming | undefined
+  #outgoing: Outgoing | undefined
   #peer: PeerCredentials | undefined
-  /** Of the stream's chunks that are being written. */
-  #written: Callback | undefined
-  #readsStream = false
-  #writesStream = false
+  /** Of the stream's chunks that wait for room. */
+  #blocked: Callback | undefined
   /** The stream wants more. */
   #reading = false
   #ended = false
-  #failure: Error | undefined
-  #idle: NodeJS.Timeout | undefined
 
   /** @internal */
   constructor(
@@ -83,27 +72,12 @@ export class UnixConnection extends Duplex {
     type: 'stream' | 'seqpacket',
     options: Readonly<ConnectionOptions>,
   ) {
-    const { allowHalfOpen = false, highWaterMark = 65536 } = options
-    const keepsBoundaries = type === 'seqpacket'
-    super({
-      allowHalfOpen,
-      writableHighWaterMark: highWaterMark,
-      // A stream of bytes would put messages together.
-      ...(keepsBoundaries
-        ? { readableObjectMode: true }
-        : { readableHighWaterMark: highWaterMark }),
-    })
-    const { maxDescriptors = defaultMaxDescriptors } = options
-    const { maxMessageLength = defaultMaxMessageLength } = options
+    super(type === 'seqpacket', options)
     this.type = type
     this.#handle = handle
-    this.#watch = new SocketWatch(handle, (readiness) => {
-      if ((readiness & Readiness.writable) !== 0) this.#onWritable()
-      if ((readiness & Readiness.readable) !== 0 && !this.destroyed) this.#onReadable()
-    })
-    this.#incoming = new Incoming(handle, { maxDescriptors, maxMessageLength }, keepsBoundaries)
-    this.#outgoing = new Outgoing(handle, keepsBoundaries)
-    releaseWhenForgotten(this, 'UnixConnection', closerOf(handle))
+    this.#options = options
+    this.#watch = new SocketWatch(handle, this)
+    forgotten.register(this, handle)
   }
 
   /**
@@ -125,7 +99,7 @@ export class UnixConnection extends Duplex {
       handle.close()
       throw error
     }
-    return new UnixConnection(handle, type === 'seqpacket' ? type : 'stream', options)
+    return new UnixConnection(handle, type === 'seqpacket' ? type : 'stream', { ...options })
   }
 
   /** Who was at the other end when the connection was made; also after its end. */
@@ -138,16 +112,16 @@ export class UnixConnection extends Duplex {
 
   /** The descriptor, to look at or to send; it stays the connection's to close. */
   get fd(): number {
-    this.#requireOpen()
+    if (this.destroyed) throw this.closedError()
     return this.#handle.descriptor()
   }
 
-  get bytesRead(): number {
-    return this.#incoming.bytesRead
+  override get bytesRead(): number {
+    return this.#incoming?.bytesRead ?? 0
   }
 
-  get bytesWritten(): number {
-    return this.#outgoing.bytesWritten
+  override get bytesWritten(): number {
+    return this.#outgoing?.bytesWritten ?? 0
   }
 
   /**
@@ -173,140 +147,37 @@ export class UnixConnection extends Duplex {
           'message looks like the end',
       )
     }
-    if (options.signal?.aborted === true) return aborted(options.signal)
-    if (this.destroyed || this.writableEnded) return Promise.reject(this.#closedError())
+    const refusal = this.refuseSend(options)
+    if (refusal !== undefined) return refusal
     if (bytes.byteLength === 0) return Promise.resolve()
-    if (this.#outgoing.messageCount >= maxWaiting) {
-      return Promise.reject(
-        new SluiceError(
-          'ERR_SLUICE_QUEUE_FULL',
-          `${String(maxWaiting)} sends already wait; await them before starting more`,
-        ),
-      )
-    }
-    // An object of its own, by which the stream's machinery hands it back.
-    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    let operation: SendOperation
     try {
-      operation = new SendOperation(
-        duplicateAll(numbers),
-        options,
-        (reason) => {
-          this.#cancelSend(operation, reason)
-        },
-        () => this.#sends?.delete(operation),
-      )
+      return this.#sendNow(bytes, numbers, options)
     } catch (error) {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
       return Promise.reject(error)
     }
-    this.#sends ??= new Set()
-    this.#sends.add(operation)
-    this.#outgoing.addMessage(chunk, operation)
-    this.write(chunk)
-    return operation.promise
   }
 
-  /**
-   * What comes next: a message of a seqpacket connection; of a stream, the bytes that are there, up
-   * to where the kernel keeps those with descriptors apart. Undefined at the end.
-   *
-   * @throws (rejects) `ERR_SLUICE_CLOSED`; `ERR_SLUICE_SYSTEM` (`ECONNRESET`);
-   * `ERR_SLUICE_INVALID_STATE` when the stream is being read; `ERR_SLUICE_FDS_LIMIT`,
-   * `ERR_SLUICE_FDS_TRUNCATED`, `ERR_SLUICE_MESSAGE_TOO_LONG`, after which the connection is
-   * destroyed; `ERR_SLUICE_TIMEOUT`; `ERR_SLUICE_QUEUE_FULL`; the signal's reason.
-   */
-  receive(options: WaitOptions = {}): Promise<ReceivedMessage | undefined> {
-    checkOptions(options, waitOptionNames)
-    checkWaitOptions(options)
-    if (options.signal?.aborted === true) return aborted(options.signal)
-    if (this.#readsStream) {
-      return Promise.reject(
-        new SluiceError(
-          'ERR_SLUICE_INVALID_STATE',
-          'the connection is being read as a stream; use either that or receive',
-        ),
-      )
+  /** By a call of its own when nothing is before it, which is the usual case; or in the queue. */
+  #sendNow(bytes: Uint8Array, numbers: readonly number[], options: WaitOptions): Promise<void> {
+    if (this.writableLength > 0 || this.writableCorked > 0 || this.#blocked !== undefined) {
+      return this.queueSend(bytes, duplicateAll(numbers), options)
     }
-    if (this.#ended) return Promise.resolve(undefined)
-    if (this.destroyed) return Promise.reject(this.#closedError())
-    const queue = this.#receiveQueue()
-    const first = queue.length === 0
-    const promise = queue.add('receive', () => this.#receiveNow(), options)
-    // Otherwise the watch says when there is something; a look now would mostly be in vain.
-    if (first && (this.#incoming.mayHaveMore || options.timeout !== undefined)) queue.service()
-    if (queue.length > 0) this.#watch.add(Readiness.readable)
-    return promise
-  }
-
-  /**
-   * Emits `'timeout'` when nothing was read or written for so many milliseconds; 0: never. What to
-   * do then is the listener's business.
-   */
-  setTimeout(milliseconds: number, listener?: () => void): this {
-    checkInteger('milliseconds', milliseconds, 0, 2 ** 31 - 1)
-    if (listener !== undefined) checkFunction('listener', listener)
-    clearTimeout(this.#idle)
-    this.#idle = undefined
-    if (milliseconds === 0) {
-      if (listener !== undefined) this.removeListener('timeout', listener)
-      return this
+    const result = this.#out().sendAtOnce(bytes, numbers)
+    if (result === 'blocked') return this.queueSend(bytes, duplicateAll(numbers), options)
+    if (result instanceof Error) {
+      if (!this.#out().failed) throw result
+      this.destroy(result)
+      return Promise.reject(result)
     }
-    if (listener !== undefined) this.once('timeout', listener)
-    if (!this.destroyed) {
-      this.#idle = setTimeout(() => this.emit('timeout'), milliseconds).unref()
+    this.touch()
+    if (result < bytes.byteLength) {
+      return this.queueSend(bytes.subarray(result), undefined, options, true)
     }
-    return this
+    return mayGoOn() ? Promise.resolve() : untilNextTurn()
   }
 
-  /** Waiting keeps the process alive again. */
-  ref(): this {
-    return this.#setRef(true)
-  }
-
-  /** Waiting no longer keeps the process alive. */
-  unref(): this {
-    return this.#setRef(false)
-  }
-
-  /** As streams of the Web. */
-  toWeb(): { readable: ReadableStream; writable: WritableStream } {
-    return Duplex.toWeb(this)
-  }
-
-  /** Closes at once: what was not written is lost. `end()` is for the other way. Idempotent. */
-  close(): void {
-    this.destroy()
-  }
-
-  [Symbol.dispose](): void {
-    this.destroy()
-  }
-
-  /** @internal */
-  override _read(): void {
-    if (!this.#readsStream) {
-      this.#readsStream = true
-      this.#receives?.fail(
-        new SluiceError('ERR_SLUICE_INVALID_STATE', 'the connection began to be read as a stream'),
-      )
-    }
-    this.#reading = true
-    this.#watch.add(Readiness.readable)
-  }
-
-  /** @internal */
-  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Callback): void {
-    this.#begin([chunk], callback)
-  }
-
-  /** @internal */
-  override _writev(items: { chunk: Buffer }[], callback: Callback): void {
-    this.#begin(
-      items.map(({ chunk }) => chunk),
-      callback,
-    )
-  }
+  // The transport's part of LocalConnection.
 
   /** @internal */
   override _final(callback: Callback): void {
@@ -315,108 +186,35 @@ export class UnixConnection extends Duplex {
     callback()
   }
 
-  /** @internal */
-  override _destroy(error: Error | null, callback: Callback): void {
-    closed(this)
-    clearTimeout(this.#idle)
-    this.#idle = undefined
-    this.#failure = error ?? undefined
-    this.#watch.close()
-    this.#incoming.close()
-    this.#handle.close()
-    if (
-      this.#written !== undefined ||
-      (this.#receives?.length ?? 0) > 0 ||
-      (this.#sends?.size ?? 0) > 0
-    ) {
-      this.#failWaiting(this.#closedError())
-    }
-    // The promises have told it to who uses only those: an event nobody listens to would end the
-    // process.
-    const told = !this.#readsStream && !this.#writesStream && this.listenerCount('error') === 0
-    callback(told ? null : error)
+  protected override get atEnd(): boolean {
+    return this.#ended
   }
 
-  #failWaiting(reason: Error): void {
-    this.#receives?.fail(reason)
-    for (const operation of this.#sends ?? []) operation.fail(reason)
-    this.#written?.(reason)
-    this.#written = undefined
+  protected override get mayHaveMessage(): boolean {
+    return this.#incoming?.mayHaveMore === true
   }
 
-  #onReadable(): void {
-    if (this.#receives !== undefined && this.#receives.length > 0) {
-      this.#receives.service()
-      return
-    }
-    if (!this.#reading) {
-      this.#watch.remove(Readiness.readable)
-      return
-    }
-    for (let reads = 0; reads < readsPerTurn && this.#isOpen(); reads++) {
-      const read = this.#incoming.read()
-      if (read === nothing) return
-      if (read === end) {
-        this.#atEnd()
-        return
-      }
-      if (read instanceof Error) {
-        this.destroy(read)
-        return
-      }
-      this.#idle?.refresh()
-      this.#announceDescriptors()
-      if (!this.#isOpen()) return
-      const wantsMore = this.push(read)
-      this.#reading = wantsMore
-      if (!wantsMore || !this.#incoming.mayHaveMore) return
-    }
+  protected override get referenced(): boolean {
+    return this.#watch.ref
   }
 
-  #onWritable(): void {
-    const callback = this.#written
-    if (callback === undefined) {
-      this.#watch.remove(Readiness.writable)
-      return
-    }
-    this.#idle?.refresh()
-    const progress = this.#outgoing.proceed()
-    if (progress === 'blocked') return
-    this.#written = undefined
-    callback(progress === 'done' ? null : progress)
+  protected override set referenced(ref: boolean) {
+    this.#watch.ref = ref
   }
 
-  #begin(chunks: readonly Buffer[], callback: Callback): void {
-    if (!this.#writesStream) {
-      this.#writesStream = chunks.some((chunk) => !this.#outgoing.isMessage(chunk))
-    }
-    this.#idle?.refresh()
-    const progress: Progress = this.#outgoing.start(chunks)
-    if (progress === 'done') {
-      // Not at once: what else is written in this turn then goes in one call.
-      process.nextTick(callback)
-    } else if (progress === 'blocked') {
-      this.#written = callback
-      this.#watch.add(Readiness.writable)
-    } else {
-      callback(progress)
-    }
+  protected override startReading(): void {
+    this.#reading = this.readsStream
+    this.#watch.add(Readiness.readable)
   }
 
-  #receiveQueue(): WaitQueue {
-    if (this.#receives === undefined) {
-      const queue = new WaitQueue(() => {
-        if (queue.length === 0) this.#watch.remove(Readiness.readable)
-      })
-      queue.ref = this.#watch.ref
-      this.#receives = queue
-    }
-    return this.#receives
+  protected override stopReading(): void {
+    this.#watch.remove(Readiness.readable)
   }
 
-  #receiveNow(): ReceivedMessage | undefined | typeof notYet {
+  protected override receiveNow(): ReceivedMessage | undefined | typeof notYet {
     if (this.#ended) return undefined
-    const read = this.#incoming.read()
+    const incoming = this.#in()
+    const read = incoming.read()
     if (read === nothing) return notYet
     if (read === end) {
       this.#atEnd()
@@ -428,13 +226,112 @@ export class UnixConnection extends Duplex {
       this.destroy(read)
       throw read
     }
-    this.#idle?.refresh()
-    return { data: read, fds: this.#incoming.takeDescriptors() }
+    this.touch()
+    return { data: read, fds: incoming.takeDescriptors() }
   }
 
-  #announceDescriptors(): void {
-    if (this.#incoming.descriptors.length === 0) return
-    const descriptors = this.#incoming.takeDescriptors()
+  protected override startWriting(chunks: readonly Buffer[], callback: Callback): void {
+    const progress = this.#out().start(chunks, this.sends)
+    if (progress === 'done') {
+      // Not at once: what else is written in this turn then goes in one call.
+      process.nextTick(callback)
+    } else if (progress === 'blocked') {
+      this.#blocked = callback
+      this.#watch.add(Readiness.writable)
+    } else {
+      callback(progress)
+    }
+  }
+
+  protected override cancelSend(send: Send<OutgoingDescriptors>, reason: unknown): void {
+    if (send.started) {
+      this.sends?.fail(send.chunk, reason)
+      this.destroy(
+        new SluiceError('ERR_SLUICE_CLOSED', 'a send was cancelled in the middle of its bytes', {
+          cause: reason,
+        }),
+      )
+      return
+    }
+    this.sends?.withdraw(send, reason)
+    // It may be the one that waits for the socket to become writable.
+    if (this.#blocked !== undefined) this.#onWritable()
+  }
+
+  protected override release(callback: () => void): void {
+    this.#watch.close()
+    this.#incoming?.close()
+    this.#handle.close()
+    const blocked = this.#blocked
+    this.#blocked = undefined
+    blocked?.(this.closedError())
+    callback()
+  }
+
+  /** @internal */
+  [ready](readiness: number): void {
+    if ((readiness & Readiness.writable) !== 0) this.#onWritable()
+    if ((readiness & Readiness.readable) !== 0 && !this.destroyed) this.#onReadable()
+  }
+
+  #in(): Incoming {
+    return (this.#incoming ??= new Incoming(
+      this.#handle,
+      this.#options,
+      this.type === 'seqpacket',
+    ))
+  }
+
+  #out(): Outgoing {
+    return (this.#outgoing ??= new Outgoing(this.#handle, this.type === 'seqpacket'))
+  }
+
+  #onReadable(): void {
+    if (this.isReceiving) {
+      this.serveReceives()
+      return
+    }
+    if (!this.#reading) {
+      this.#watch.remove(Readiness.readable)
+      return
+    }
+    const incoming = this.#in()
+    for (let reads = 0; reads < readsPerTurn && this.#isOpen(); reads++) {
+      const read = incoming.read()
+      if (read === nothing) return
+      if (read === end) {
+        this.#atEnd()
+        return
+      }
+      if (read instanceof Error) {
+        this.destroy(read)
+        return
+      }
+      this.touch()
+      this.#announceDescriptors(incoming)
+      if (!this.#isOpen()) return
+      const wantsMore = this.push(read)
+      this.#reading = wantsMore
+      if (!wantsMore || !incoming.mayHaveMore) return
+    }
+  }
+
+  #onWritable(): void {
+    const callback = this.#blocked
+    if (callback === undefined) {
+      this.#watch.remove(Readiness.writable)
+      return
+    }
+    this.touch()
+    const progress = this.#out().proceed()
+    if (progress === 'blocked') return
+    this.#blocked = undefined
+    callback(progress === 'done' ? null : progress)
+  }
+
+  #announceDescriptors(incoming: Incoming): void {
+    if (incoming.descriptors.length === 0) return
+    const descriptors = incoming.takeDescriptors()
     if (!this.emit('fds', descriptors)) {
       for (const descriptor of descriptors) descriptor.close()
     }
@@ -446,38 +343,8 @@ export class UnixConnection extends Duplex {
     this.push(null)
   }
 
-  #cancelSend(operation: SendOperation, reason: unknown): void {
-    if (operation.started) {
-      operation.fail(reason)
-      this.destroy(
-        new SluiceError('ERR_SLUICE_CLOSED', 'a send was cancelled in the middle of its bytes', {
-          cause: reason,
-        }),
-      )
-      return
-    }
-    operation.cancelled = true
-    operation.fail(reason)
-    // It may be the one that waits for the socket to become writable.
-    if (this.#written !== undefined) this.#onWritable()
-  }
-
-  #closedError(): Error {
-    return this.#failure ?? new SluiceError('ERR_SLUICE_CLOSED', 'the connection is closed')
-  }
-
   /** A function, because listeners may destroy it between two looks. */
   #isOpen(): boolean {
     return !this.destroyed
-  }
-
-  #requireOpen(): void {
-    if (this.destroyed) throw this.#closedError()
-  }
-
-  #setRef(ref: boolean): this {
-    this.#watch.ref = ref
-    if (this.#receives !== undefined) this.#receives.ref = ref
-    return this
   }
 }

@@ -11,13 +11,8 @@ import {
   waitOptionNames,
   type WaitOptions,
 } from '../core/waiting.js'
-import { Readiness } from '../core/watches.js'
-import {
-  checkSocketOptions,
-  defaultMaxDescriptors,
-  defaultMaxMessageLength,
-  setBufferSizes,
-} from './connection_options.js'
+import { Readiness, ready } from '../core/watches.js'
+import { checkSocketOptions, setBufferSizes } from './connection_options.js'
 import { DatagramSender } from './datagram_sender.js'
 import { refused } from './errno.js'
 import { descriptorNumber, type DescriptorSource, type FileDescriptor } from './file_descriptor.js'
@@ -101,16 +96,11 @@ export class UnixDatagram {
 
   /** @internal */
   constructor(handle: SocketHandle, options: DatagramOptions, address?: string, connected = true) {
-    const { maxDescriptors = defaultMaxDescriptors } = options
-    const { maxMessageLength = defaultMaxMessageLength } = options
     this.address = address
     this.#handle = handle
     this.#connected = connected
-    this.#watch = new SocketWatch(handle, (readiness) => {
-      if ((readiness & Readiness.writable) !== 0) this.#onWritable()
-      if ((readiness & Readiness.readable) !== 0 && this.#open) this.#onReadable()
-    })
-    this.#incoming = new Incoming(handle, { maxDescriptors, maxMessageLength }, true)
+    this.#watch = new SocketWatch(handle, this)
+    this.#incoming = new Incoming(handle, options, true)
     this.#receives = new WaitQueue(() => {
       if (this.#receives.length === 0) this.#watch.remove(Readiness.readable)
     })
@@ -282,6 +272,12 @@ export class UnixDatagram {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** @internal */
+  [ready](readiness: number): void {
+    if ((readiness & Readiness.writable) !== 0) this.#onWritable()
+    if ((readiness & Readiness.readable) !== 0 && this.#open) this.#onReadable()
   }
 
   #receiveNow(): ReceivedDatagram | typeof notYet {

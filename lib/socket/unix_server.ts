@@ -1,23 +1,11 @@
-import {
-  checkFunction,
-  checkInteger,
-  checkOptions,
-  checkString,
-  invalidArgument,
-} from '../core/arguments.js'
-import { SluiceError, systemError } from '../core/errors.js'
+import { checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
+import { systemError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
-import { native } from '../core/native.js'
+import { LocalServer } from '../core/local_server.js'
 import type { SocketHandle } from '../core/native_sockets.js'
-import {
-  aborted,
-  checkWaitOptions,
-  notYet,
-  WaitQueue,
-  waitOptionNames,
-  type WaitOptions,
-} from '../core/waiting.js'
-import { Readiness } from '../core/watches.js'
+import { aborted, checkWaitOptions } from '../core/waiting.js'
+import { Readiness, ready } from '../core/watches.js'
+import { Admission, type Authorize } from './admission.js'
 import { checkConnectionType } from './connect_unix.js'
 import {
   checkConnectionOptions,
@@ -26,24 +14,13 @@ import {
   type ConnectionOptions,
 } from './connection_options.js'
 import { again, isExhaustion } from './errno.js'
-import { descriptorNumber, type DescriptorSource } from './file_descriptor.js'
-import {
-  bindOptionNames,
-  checkBindOptions,
-  makeDirectoryOf,
-  type BindOptions,
-} from './listen_options.js'
+import type { DescriptorSource } from './file_descriptor.js'
+import { bindOptionNames, checkBindOptions, type BindOptions } from './listen_options.js'
+import { defaultBacklog, prepareToListen, type Listening } from './listening.js'
 import { forgetName, namedCloserOf, removeNameAtExit } from './names_at_exit.js'
-import type { PeerCredentials } from './peer_credentials.js'
 import { requireSockets } from './platform.js'
 import { SocketWatch } from './socket_watch.js'
 import { UnixConnection } from './unix_connection.js'
-
-/** Decides before a byte is read. */
-export type Authorize = (
-  peer: PeerCredentials,
-  connection: UnixConnection,
-) => boolean | Promise<boolean>
 
 export interface ListenUnixOptions extends BindOptions, ConnectionOptions {
   /** Default `'stream'`; with `fd`, the socket's own. */
@@ -57,12 +34,9 @@ export interface ListenUnixOptions extends BindOptions, ConnectionOptions {
 }
 
 const ownOptionNames = ['type', 'backlog', 'signal', 'authorize'] as const
-const defaultBacklog = 511
 
 // Taken from the kernel at once, and kept for the accepts to come.
 const poolSize = 16
-// Decisions that are waited for at once.
-const mostUndecided = 64
 const pauseMs = 100
 
 /**
@@ -82,44 +56,37 @@ const pauseMs = 100
  * }
  * ```
  */
-export class UnixServer {
+export class UnixServer extends LocalServer<UnixConnection> {
   /** As it was given to `listen`; undefined for a socket without a name. */
   readonly address: string | undefined
   readonly type: 'stream' | 'seqpacket'
   readonly #handle: SocketHandle
   readonly #options: ListenUnixOptions
   readonly #watch: SocketWatch
-  readonly #accepts: WaitQueue
-  readonly #pool: UnixConnection[] = []
-  readonly #undecided = new Set<UnixConnection>()
-  readonly #abort = () => {
-    this.close()
-  }
-  #open = true
+  readonly #admission: Admission
   #pause: NodeJS.Timeout | undefined
   #warned = false
   #mayHavePending = true
 
-  private constructor(
-    handle: SocketHandle,
-    type: 'stream' | 'seqpacket',
-    address: string | undefined,
-    options: ListenUnixOptions,
-  ) {
+  private constructor({ handle, type, name }: Listening, options: ListenUnixOptions) {
+    super(options.signal)
     this.#handle = handle
     this.type = type
-    this.address = address
+    this.address = name
     this.#options = options
-    this.#watch = new SocketWatch(handle, () => {
-      this.#onReadable()
-    })
-    this.#accepts = new WaitQueue(() => {
-      this.#updateWatch()
-    })
+    this.#admission = new Admission(
+      options.authorize,
+      (connection) => {
+        this.offer(connection)
+      },
+      () => {
+        this.serve()
+      },
+    )
+    this.#watch = new SocketWatch(handle, this)
     // As other servers do: an open one keeps the process alive.
     this.#watch.set(Readiness.idle)
-    options.signal?.addEventListener('abort', this.#abort)
-    releaseWhenForgotten(this, `UnixServer ${address ?? ''}`.trim(), namedCloserOf(handle))
+    releaseWhenForgotten(this, `UnixServer ${name ?? ''}`.trim(), namedCloserOf(handle))
     removeNameAtExit(handle)
   }
 
@@ -143,76 +110,20 @@ export class UnixServer {
     checkConnectionOptions(options)
     checkWaitOptions({ signal: options.signal })
     if (options.authorize !== undefined) checkFunction('options.authorize', options.authorize)
-    const open = prepare(address, options)
+    const listen = prepareToListen(address, options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     try {
-      const { handle, type, name } = open()
-      return Promise.resolve(new UnixServer(handle, type, name, { ...options }))
+      return Promise.resolve(new UnixServer(listen(), { ...options }))
     } catch (error) {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
       return Promise.reject(error)
     }
   }
 
-  get closed(): boolean {
-    return !this.#open
-  }
-
   /** The listening descriptor, to send or to inherit; it stays the server's to close. */
   get fd(): number {
-    if (!this.#open) throw closedError()
+    if (this.closed) throw this.closedError()
     return this.#handle.descriptor()
-  }
-
-  /**
-   * The next connection.
-   *
-   * @throws (rejects) `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL` beyond 1024
-   * waiting accepts, the signal's reason.
-   */
-  accept(options: WaitOptions = {}): Promise<UnixConnection> {
-    checkOptions(options, waitOptionNames)
-    checkWaitOptions(options)
-    if (options.signal?.aborted === true) return aborted(options.signal)
-    if (!this.#open) return Promise.reject(closedError())
-    const first = this.#accepts.length === 0
-    const promise = this.#accepts.add('accept', () => this.#pool.shift() ?? notYet, options)
-    if (first) {
-      // Otherwise the watch says when somebody comes; a look now would mostly be in vain.
-      const look = this.#mayHavePending || options.timeout !== undefined
-      if (this.#pool.length === 0 && look) this.#takePending()
-      this.#accepts.service()
-    }
-    this.#updateWatch()
-    return promise
-  }
-
-  /** The connections, until the server is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<UnixConnection, void, void> {
-    while (this.#open) {
-      let connection: UnixConnection
-      try {
-        connection = await this.accept()
-      } catch (error) {
-        if (this.closed) return
-        throw error
-      }
-      yield connection
-    }
-  }
-
-  /** The server keeps the process alive again. */
-  ref(): this {
-    this.#watch.ref = true
-    this.#accepts.ref = true
-    return this
-  }
-
-  /** The server no longer keeps the process alive. */
-  unref(): this {
-    this.#watch.ref = false
-    this.#accepts.ref = false
-    return this
   }
 
   /**
@@ -220,38 +131,48 @@ export class UnixServer {
    * successor to which it was sent.
    */
   leave(): void {
-    if (this.#open) this.#handle.leaveName()
+    if (!this.closed) this.#handle.leaveName()
     this.close()
   }
 
-  /**
-   * Stops listening, removes the path if it still is this server's, and closes connections that
-   * nobody has accepted. Those that were accepted live on. Idempotent.
-   */
-  close(): void {
-    if (!this.#open) return
-    this.#open = false
+  // The transport's part of LocalServer.
+
+  protected override set referenced(ref: boolean) {
+    this.#watch.ref = ref
+    if (ref) this.#pause?.ref()
+    else this.#pause?.unref()
+  }
+
+  protected override look(certainly: boolean): void {
+    // Otherwise the watch says when somebody comes; a look would mostly be in vain.
+    if (certainly || this.#mayHavePending) this.#takePending()
+  }
+
+  protected override acceptsChanged(): void {
+    // Without one who waits the watch is left on until it reports something.
+    if (this.closed || this.waiting === 0) return
+    const wanted = this.#pause === undefined && this.#room > 0
+    this.#watch.set(wanted ? Readiness.readable : Readiness.idle)
+  }
+
+  protected override beforeTaking(): void {
+    // The kernel has the others.
+  }
+
+  protected override release(): void {
     closed(this)
     clearTimeout(this.#pause)
-    this.#options.signal?.removeEventListener('abort', this.#abort)
     this.#watch.close()
     forgetName(this.#handle)
     this.#handle.close()
-    for (const connection of [...this.#pool.splice(0), ...this.#undecided]) connection.destroy()
-    this.#undecided.clear()
-    const signal = this.#options.signal
-    this.#accepts.fail(signal?.aborted === true ? signal.reason : closedError())
+    this.#admission.close()
   }
 
-  [Symbol.dispose](): void {
-    this.close()
-  }
-
-  #onReadable(): void {
-    if (this.#accepts.length > 0) {
+  /** @internal */
+  [ready](): void {
+    if (this.waiting > 0) {
       this.#takePending()
-      this.#accepts.service()
-      this.#updateWatch()
+      this.serve()
     } else {
       // Left on since the last accept, and not wanted any more.
       this.#mayHavePending = true
@@ -259,12 +180,13 @@ export class UnixServer {
     }
   }
 
+  get #room(): number {
+    return Math.min(poolSize - this.pooled, this.#admission.room)
+  }
+
   /** Takes what waits in the kernel, as far as there is room here. */
   #takePending(): void {
-    const room = Math.min(
-      poolSize - this.#pool.length,
-      this.#options.authorize === undefined ? poolSize : mostUndecided - this.#undecided.size,
-    )
+    const room = this.#room
     if (room <= 0 || this.#pause !== undefined) return
     const accepted = this.#handle.accept(room)
     if (typeof accepted !== 'number') {
@@ -276,11 +198,16 @@ export class UnixServer {
     } else if (accepted === again) {
       this.#mayHavePending = false
     } else {
-      this.#accepts.fail(systemError('cannot accept a connection', 'accept', accepted))
+      this.fail(systemError('cannot accept a connection', 'accept', accepted))
     }
   }
 
   #admit(handle: SocketHandle): void {
+    // What `authorize` has closed the server for, meanwhile.
+    if (this.closed) {
+      handle.close()
+      return
+    }
     let connection: UnixConnection
     try {
       setBufferSizes(handle, this.#options)
@@ -289,42 +216,7 @@ export class UnixServer {
       handle.close()
       throw error
     }
-    const { authorize } = this.#options
-    if (authorize === undefined) {
-      this.#pool.push(connection)
-      return
-    }
-    let verdict: boolean | Promise<boolean>
-    try {
-      verdict = authorize(connection.peer, connection)
-    } catch (error) {
-      refuse(connection, error)
-      return
-    }
-    if (typeof verdict === 'boolean') {
-      if (verdict) this.#pool.push(connection)
-      else connection.destroy()
-      return
-    }
-    this.#undecided.add(connection)
-    verdict.then(
-      (admitted) => {
-        this.#decided(connection, admitted)
-      },
-      (error: unknown) => {
-        this.#undecided.delete(connection)
-        refuse(connection, error)
-        this.#updateWatch()
-      },
-    )
-  }
-
-  #decided(connection: UnixConnection, admitted: boolean): void {
-    if (!this.#undecided.delete(connection)) return // the server was closed
-    if (admitted) this.#pool.push(connection)
-    else connection.destroy()
-    this.#accepts.service()
-    this.#updateWatch()
+    this.#admission.ask(connection)
   }
 
   /** The clients keep waiting in the kernel; to be told of them again and again would be a spin. */
@@ -340,82 +232,8 @@ export class UnixServer {
     this.#pause = setTimeout(() => {
       this.#pause = undefined
       this.#takePending()
-      this.#accepts.service()
-      this.#updateWatch()
+      this.serve()
     }, pauseMs)
     if (!this.#watch.ref) this.#pause.unref()
   }
-
-  #updateWatch(): void {
-    if (!this.#open || this.#accepts.length === 0) return
-    const wanted =
-      this.#pause === undefined &&
-      this.#pool.length < poolSize &&
-      this.#undecided.size < mostUndecided
-    this.#watch.set(wanted ? Readiness.readable : Readiness.idle)
-  }
-}
-
-interface Opened {
-  handle: SocketHandle
-  type: 'stream' | 'seqpacket'
-  name: string | undefined
-}
-
-/** Checks the address; what it returns does the rest. */
-function prepare(address: unknown, options: ListenUnixOptions): () => Opened {
-  const { type = 'stream', mode = 0o600, removeStale = true, padded = false } = options
-  if (typeof address === 'object' && address !== null) {
-    const keys = Object.keys(address)
-    if (keys.length !== 1 || keys[0] !== 'fd') {
-      throw invalidArgument('address', 'a path, @name or { fd } and nothing else', address)
-    }
-    for (const name of [...bindOptionNames, 'type', 'backlog'] as const) {
-      if (options[name] !== undefined) {
-        throw new SluiceError(
-          'ERR_SLUICE_INVALID_ARGUMENT',
-          `options.${name} does not go with an fd, which already listens`,
-        )
-      }
-    }
-    const fd = descriptorNumber('address.fd', (address as { fd: unknown }).fd)
-    return () => {
-      const found = native.socketFromDescriptor(fd, 'listener')
-      const foundType = found.type === 'seqpacket' ? found.type : 'stream'
-      return { handle: found.handle, type: foundType, name: found.address }
-    }
-  }
-  checkString('address', address)
-  native.checkAddress(address)
-  return () => {
-    if (address.startsWith('@') && options.authorize === undefined) warnOfAbstractName(address)
-    makeDirectoryOf(address, options.makeDirectory)
-    const backlog = options.backlog ?? defaultBacklog
-    const handle = native.bindSocket(type, address, padded, mode, removeStale, backlog)
-    return { handle, type, name: address }
-  }
-}
-
-let warnedOfAbstractName = false
-
-function warnOfAbstractName(address: string): void {
-  if (warnedOfAbstractName) return
-  warnedOfAbstractName = true
-  process.emitWarning(
-    `every process of this network namespace can connect to '${address}': abstract names have no ` +
-      'permissions; say with options.authorize who may',
-    { type: 'SluiceWarning', code: 'SLUICE_OPEN_TO_ALL' },
-  )
-}
-
-function refuse(connection: UnixConnection, error: unknown): void {
-  connection.destroy()
-  process.emitWarning(`authorize failed, the connection is refused: ${String(error)}`, {
-    type: 'SluiceWarning',
-    code: 'SLUICE_AUTHORIZE_FAILED',
-  })
-}
-
-function closedError(): SluiceError {
-  return new SluiceError('ERR_SLUICE_CLOSED', 'the server is closed')
 }

@@ -9,6 +9,8 @@
 namespace sluice::binding {
 
 class CompletionPort;
+class OwnedDescriptors;
+class SocketAddress;
 class WaitingThreads;
 class Watcher;
 
@@ -42,10 +44,14 @@ class Environment {
   Napi::FunctionReference shared_memory;
   Napi::FunctionReference ring;
   Napi::FunctionReference socket;
-  Napi::FunctionReference descriptor;
 
   // What a socket's calls tell beside their result.
   Napi::Reference<Napi::Int32Array> socket_results;
+  // Of the message that was read last.
+  std::shared_ptr<SocketAddress> sender;
+
+  // Not on Windows.
+  std::shared_ptr<OwnedDescriptors> descriptors;
 
  private:
   Napi::Env env_;

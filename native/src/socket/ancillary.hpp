@@ -34,8 +34,8 @@ class ControlBuffer {
  public:
   // Before recvmsg.
   void attach_for_receiving(msghdr& message);
-  // Before sendmsg. At least one, at most kMaxDescriptors.
-  void attach_descriptors(msghdr& message, std::span<const FileDescriptor> descriptors);
+  // Before sendmsg. At most kMaxDescriptors.
+  void attach_descriptors(msghdr& message, std::span<const int> descriptors);
   // After recvmsg: takes what came, and owns every descriptor from then on.
   static Ancillary take(msghdr& message);
 

@@ -11,9 +11,9 @@ void ControlBuffer::attach_for_receiving(msghdr& message) {
   message.msg_controllen = bytes_.size();
 }
 
-void ControlBuffer::attach_descriptors(msghdr& message,
-                                       std::span<const FileDescriptor> descriptors) {
-  const size_t size = descriptors.size() * sizeof(int);
+void ControlBuffer::attach_descriptors(msghdr& message, std::span<const int> descriptors) {
+  if (descriptors.empty()) return;
+  const size_t size = descriptors.size_bytes();
   std::fill_n(bytes_.begin(), CMSG_SPACE(size), std::byte{0});
   message.msg_control = bytes_.data();
   message.msg_controllen = static_cast<decltype(message.msg_controllen)>(CMSG_SPACE(size));
@@ -21,12 +21,7 @@ void ControlBuffer::attach_descriptors(msghdr& message,
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = static_cast<decltype(header->cmsg_len)>(CMSG_LEN(size));
-  unsigned char* data = CMSG_DATA(header);
-  for (const FileDescriptor& descriptor : descriptors) {
-    const int number = descriptor.get();
-    std::memcpy(data, &number, sizeof(number));
-    data += sizeof(number);
-  }
+  std::memcpy(CMSG_DATA(header), descriptors.data(), size);
 }
 
 Ancillary ControlBuffer::take(msghdr& message) {

@@ -29,8 +29,7 @@ std::optional<std::vector<gid_t>> peer_groups(int descriptor) {
       continue;
     }
     if (result != 0) return std::nullopt;
-    groups.resize(count);
-    return groups;
+    return std::vector<gid_t>(groups.begin(), groups.begin() + static_cast<ptrdiff_t>(count));
   }
 }
 

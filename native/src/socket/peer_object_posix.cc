@@ -3,8 +3,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/environment.hpp"
 #include "core/errors.hpp"
-#include "socket/descriptor_handle.hpp"
+#include "socket/descriptors.hpp"
 #include "socket/peer_object.hpp"
 
 namespace sluice::binding {
@@ -21,7 +22,7 @@ Napi::Value peer_of(const Napi::CallbackInfo& info) {
   });
 }
 
-// peerProcess(fd, pid): { handle, exact }, or undefined.
+// peerProcess(fd, pid): { descriptor, exact }, or undefined.
 Napi::Value peer_process(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     std::optional<pid_t> pid;
@@ -29,7 +30,8 @@ Napi::Value peer_process(const Napi::CallbackInfo& info) {
     PeerProcess process = open_peer_process(number_of(info[0]), pid);
     if (!process.descriptor.valid()) return info.Env().Undefined();
     Napi::Object result = Napi::Object::New(info.Env());
-    result.Set("handle", DescriptorHandle::wrap(info.Env(), std::move(process.descriptor)));
+    result.Set("descriptor",
+               Environment::of(info.Env()).descriptors->add(std::move(process.descriptor)));
     result.Set("exact", process.exact);
     return result;
   });

@@ -38,7 +38,8 @@ struct SocketResults {
 class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
  public:
   static void define(Napi::Env env, Napi::Object exports);
-  static Napi::Object wrap(Napi::Env env, FileDescriptor socket, int type, BoundName name = {});
+  static Napi::Object wrap(Napi::Env env, FileDescriptor socket, int type,
+                           std::unique_ptr<BoundName> name = nullptr);
 
   explicit SocketHandle(const Napi::CallbackInfo& info);
   ~SocketHandle() override;
@@ -52,6 +53,7 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   Napi::Value take_descriptors(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value send(const Napi::CallbackInfo& info);
+  Napi::Value send_numbers(const Napi::CallbackInfo& info);
   Napi::Value accept(const Napi::CallbackInfo& info);
   Napi::Value connect(const Napi::CallbackInfo& info);
   Napi::Value shut_down_writing(const Napi::CallbackInfo& info);
@@ -64,12 +66,11 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   Napi::Value status_of(const Napi::CallbackInfo& info, ssize_t result);
 
   FileDescriptor socket_;
-  BoundName name_;
-  int type_ = 0;                  // SOCK_STREAM, ...
-  std::unique_ptr<Watch> watch_;  // after socket_: destroyed before it is closed
+  std::unique_ptr<BoundName> name_;  // few sockets have one
+  int type_ = 0;                     // SOCK_STREAM, ...
+  std::unique_ptr<Watch> watch_;     // after socket_: destroyed before it is closed
   std::optional<PeerCredentials> peer_;
   std::vector<FileDescriptor> received_;
-  SocketAddress sender_;
   SocketResults* results_;
 };
 

@@ -5,7 +5,7 @@
 
 #include "core/environment.hpp"
 #include "core/errors.hpp"
-#include "socket/descriptor_handle.hpp"
+#include "socket/descriptors.hpp"
 #include "socket/peer_object.hpp"
 #include "socket/socket_calls.hpp"
 #include "socket/socket_handle.hpp"
@@ -39,6 +39,7 @@ void SocketHandle::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod<&SocketHandle::take_descriptors>("takeDescriptors"),
                       InstanceMethod<&SocketHandle::write>("write"),
                       InstanceMethod<&SocketHandle::send>("send"),
+                      InstanceMethod<&SocketHandle::send_numbers>("sendNumbers"),
                       InstanceMethod<&SocketHandle::accept>("accept"),
                       InstanceMethod<&SocketHandle::connect>("connect"),
                       InstanceMethod<&SocketHandle::shut_down_writing>("shutDownWriting"),
@@ -53,14 +54,16 @@ void SocketHandle::define(Napi::Env env, Napi::Object exports) {
   const auto results = Napi::Int32Array::New(env, SocketResults::kSize, memory, 0);
   environment.socket_results = Napi::Persistent(results);
   exports.Set("socketResults", results);
+  environment.sender = std::make_shared<SocketAddress>();
 }
 
-Napi::Object SocketHandle::wrap(Napi::Env env, FileDescriptor socket, int type, BoundName name) {
+Napi::Object SocketHandle::wrap(Napi::Env env, FileDescriptor socket, int type,
+                                std::unique_ptr<BoundName> name) {
   const Napi::Object object = Environment::of(env).socket.New({});
   SocketHandle* handle = Unwrap(object);
   handle->type_ = type;
   handle->socket_ = std::move(socket);
-  handle->name_ = std::move(name);
+  if (name) handle->name_ = std::move(name);
   return object;
 }
 
@@ -71,7 +74,7 @@ SocketHandle::SocketHandle(const Napi::CallbackInfo& info)
 
 SocketHandle::~SocketHandle() {
   // The name goes first: who connects between the two would be refused by a live name.
-  name_.remove();
+  name_.reset();
   watch_.reset();
 }
 
@@ -110,16 +113,19 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
                  .iov_len = length};
   ControlBuffer control;
   msghdr message{};
-  sender_.length = sizeof(sender_.address);
-  message.msg_name = &sender_.address;
-  message.msg_namelen = sender_.length;
+  // A datagram's; who is connected has one peer.
+  SocketAddress& sender = *Environment::of(info.Env()).sender;
+  if (type_ == SOCK_DGRAM) {
+    message.msg_name = &sender.address;
+    message.msg_namelen = sizeof(sender.address);
+  }
   message.msg_iov = &piece;
   message.msg_iovlen = 1;
   control.attach_for_receiving(message);
   const ssize_t count =
       uninterrupted([&] { return ::recvmsg(socket_.get(), &message, kReceiveFlags); });
   if (count < 0) return status_of(info, count);
-  sender_.length = message.msg_namelen;
+  sender.length = message.msg_namelen;
   results_->flags = 0;
   results_->has_credentials = 0;
   if (message.msg_controllen != 0 || (message.msg_flags & MSG_CTRUNC) != 0) {
@@ -144,7 +150,7 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
 
 // The address of who sent the datagram that was read last; undefined when it has none.
 Napi::Value SocketHandle::sender(const Napi::CallbackInfo& info) {
-  const std::string text = sender_.to_string();
+  const std::string text = Environment::of(info.Env()).sender->to_string();
   if (text.empty()) return info.Env().Undefined();
   return Napi::String::New(info.Env(), text);
 }
@@ -152,9 +158,10 @@ Napi::Value SocketHandle::sender(const Napi::CallbackInfo& info) {
 Napi::Value SocketHandle::take_descriptors(const Napi::CallbackInfo& info) {
   auto received = std::exchange(received_, {});
   results_->descriptors = 0;
+  OwnedDescriptors& owned = *Environment::of(info.Env()).descriptors;
   auto list = Napi::Array::New(info.Env(), received.size());
   for (size_t i = 0; i < received.size(); ++i) {
-    list.Set(static_cast<uint32_t>(i), DescriptorHandle::wrap(info.Env(), std::move(received[i])));
+    list.Set(static_cast<uint32_t>(i), owned.add(std::move(received[i])));
   }
   return list;
 }
@@ -211,9 +218,7 @@ Napi::Value SocketHandle::send(const Napi::CallbackInfo& info) {
     OutgoingDescriptors* outgoing = nullptr;
     if (info[2].IsObject()) {
       outgoing = OutgoingDescriptors::Unwrap(info[2].As<Napi::Object>());
-      if (!outgoing->descriptors().empty()) {
-        control.attach_descriptors(message, outgoing->descriptors());
-      }
+      control.attach_descriptors(message, outgoing->numbers());
     }
     SocketAddress address;
     if (info[3].IsString()) {
@@ -227,6 +232,26 @@ Napi::Value SocketHandle::send(const Napi::CallbackInfo& info) {
     if (sent >= 0 && outgoing != nullptr) outgoing->clear();
     return result;
   });
+}
+
+// sendNumbers(bytes, descriptors): as `send`, with descriptors that stay the caller's.
+Napi::Value SocketHandle::send_numbers(const Napi::CallbackInfo& info) {
+  auto bytes = info[0].As<Napi::Uint8Array>();
+  const auto list = info[1].As<Napi::Array>();
+  std::array<int, kMaxDescriptors> numbers;
+  const size_t count = std::min<size_t>(list.Length(), numbers.size());
+  for (size_t i = 0; i < count; ++i) {
+    const Napi::Value number = list[static_cast<uint32_t>(i)];
+    numbers[i] = number.As<Napi::Number>().Int32Value();
+  }
+  iovec piece = {.iov_base = bytes.Data(), .iov_len = bytes.ByteLength()};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  ControlBuffer control;
+  control.attach_descriptors(message, std::span(numbers).first(count));
+  return status_of(info,
+                   uninterrupted([&] { return ::sendmsg(socket_.get(), &message, kSendFlags); }));
 }
 
 // accept(most): the connections that wait; the negative error number if there are none.
@@ -301,11 +326,11 @@ Napi::Value SocketHandle::peer(const Napi::CallbackInfo& info) {
 }
 
 void SocketHandle::leave_name(const Napi::CallbackInfo&) {
-  name_.leave();
+  if (name_) name_->leave();
 }
 
 void SocketHandle::close(const Napi::CallbackInfo&) {
-  name_.remove();
+  name_.reset();
   watch_.reset();
   received_.clear();
   socket_.reset();

@@ -6,7 +6,7 @@
 #include "core/environment.hpp"
 #include "core/errors.hpp"
 #include "socket/bound_name.hpp"
-#include "socket/descriptor_handle.hpp"
+#include "socket/descriptors.hpp"
 #include "socket/peer_object.hpp"
 #include "socket/socket_address.hpp"
 #include "socket/socket_calls.hpp"
@@ -57,9 +57,9 @@ Napi::Value bind(const Napi::CallbackInfo& info) {
     const int type = to_type(info[0]);
     const auto address = SocketAddress::parse(info[1].As<Napi::String>(), info[2].ToBoolean());
     FileDescriptor socket = make_socket(type);
-    BoundName name =
+    auto name = std::make_unique<BoundName>(
         BoundName::bind(socket.get(), type, address, info[3].As<Napi::Number>().Uint32Value(),
-                        info[4].As<Napi::Boolean>());
+                        info[4].As<Napi::Boolean>()));
     const int backlog = info[5].As<Napi::Number>().Int32Value();
     if (backlog > 0 && ::listen(socket.get(), backlog) != 0) {
       throw failed("listen", "cannot listen on '" + address.to_string() + "'");
@@ -130,8 +130,7 @@ Napi::Value pass(const Napi::CallbackInfo& info) {
 
 void define_sockets(Napi::Env env, Napi::Object exports) {
   SocketHandle::define(env, exports);
-  DescriptorHandle::define(env, exports);
-  OutgoingDescriptors::define(env, exports);
+  define_descriptors(env, exports);
   define_peer_functions(env, exports);
   exports.Set("checkAddress", Napi::Function::New(env, check_address));
   exports.Set("openSocket", Napi::Function::New(env, open));

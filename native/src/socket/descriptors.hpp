@@ -1,0 +1,44 @@
+// Descriptors that belong to JavaScript objects, and several that wait to be sent.
+#pragma once
+
+#include <napi.h>
+
+#include <unordered_set>
+#include <vector>
+
+#include "sluice/file_descriptor.hpp"
+
+namespace sluice::binding {
+
+// Those that objects of one environment own by their numbers: a thread that ends leaves none.
+class OwnedDescriptors {
+ public:
+  OwnedDescriptors() = default;
+  OwnedDescriptors(const OwnedDescriptors&) = delete;
+  OwnedDescriptors& operator=(const OwnedDescriptors&) = delete;
+  ~OwnedDescriptors();
+
+  int add(FileDescriptor descriptor);
+  void close(int number);
+  void release(int number);
+
+ private:
+  std::unordered_set<int> numbers_;
+};
+
+// Duplicates that belong to a message until it is sent.
+class OutgoingDescriptors : public Napi::ObjectWrap<OutgoingDescriptors> {
+ public:
+  explicit OutgoingDescriptors(const Napi::CallbackInfo& info);
+
+  std::vector<int> numbers() const;
+  void clear() { descriptors_.clear(); }
+  void close(const Napi::CallbackInfo& info);
+
+ private:
+  std::vector<FileDescriptor> descriptors_;
+};
+
+void define_descriptors(Napi::Env env, Napi::Object exports);
+
+}  // namespace sluice::binding

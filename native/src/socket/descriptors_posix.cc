@@ -1,0 +1,116 @@
+#include <fcntl.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "core/environment.hpp"
+#include "core/errors.hpp"
+#include "socket/descriptor_kind.hpp"
+#include "socket/descriptors.hpp"
+
+namespace sluice::binding {
+namespace {
+
+int number_of(const Napi::Value& value) {
+  return value.As<Napi::Number>().Int32Value();
+}
+
+OwnedDescriptors& owned(const Napi::CallbackInfo& info) {
+  return *Environment::of(info.Env()).descriptors;
+}
+
+// duplicateDescriptor(fd)
+Napi::Value duplicate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const int number = owned(info).add(FileDescriptor::duplicate(number_of(info[0])));
+    return Napi::Number::New(info.Env(), number);
+  });
+}
+
+// adoptDescriptor(fd): takes it over.
+Napi::Value adopt(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const int number = number_of(info[0]);
+    const int flags = ::fcntl(number, F_GETFD);
+    if (flags < 0) throw Error::system("fcntl", errno, "cannot take the descriptor over");
+    ::fcntl(number, F_SETFD, flags | FD_CLOEXEC);
+    return Napi::Number::New(info.Env(), owned(info).add(FileDescriptor(number)));
+  });
+}
+
+// closeDescriptor(fd)
+void close(const Napi::CallbackInfo& info) {
+  owned(info).close(number_of(info[0]));
+}
+
+// releaseDescriptor(fd): it is somebody else's from now on.
+void release(const Napi::CallbackInfo& info) {
+  owned(info).release(number_of(info[0]));
+}
+
+// descriptorKind(fd)
+Napi::Value kind(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::String::New(info.Env(), descriptor_kind(number_of(info[0])));
+  });
+}
+
+}  // namespace
+
+OwnedDescriptors::~OwnedDescriptors() {
+  for (const int number : numbers_) FileDescriptor closing(number);
+}
+
+int OwnedDescriptors::add(FileDescriptor descriptor) {
+  numbers_.insert(descriptor.get());
+  return descriptor.release();
+}
+
+void OwnedDescriptors::close(int number) {
+  if (numbers_.erase(number) > 0) FileDescriptor closing(number);
+}
+
+void OwnedDescriptors::release(int number) {
+  numbers_.erase(number);
+}
+
+// new OutgoingDescriptors(numbers): duplicates all or none.
+OutgoingDescriptors::OutgoingDescriptors(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<OutgoingDescriptors>(info) {
+  guarded(info.Env(), [&] {
+    const auto numbers = info[0].As<Napi::Array>();
+    const uint32_t count = numbers.Length();
+    descriptors_.reserve(count);
+    for (uint32_t i = 0; i < count; ++i) {
+      const Napi::Value number = numbers.Get(i);
+      descriptors_.push_back(FileDescriptor::duplicate(number_of(number)));
+    }
+  });
+}
+
+std::vector<int> OutgoingDescriptors::numbers() const {
+  std::vector<int> numbers;
+  numbers.reserve(descriptors_.size());
+  for (const FileDescriptor& descriptor : descriptors_) numbers.push_back(descriptor.get());
+  return numbers;
+}
+
+void OutgoingDescriptors::close(const Napi::CallbackInfo&) {
+  descriptors_.clear();
+}
+
+void define_descriptors(Napi::Env env, Napi::Object exports) {
+  Environment::of(env).descriptors = std::make_shared<OwnedDescriptors>();
+  exports.Set("duplicateDescriptor", Napi::Function::New(env, duplicate));
+  exports.Set("adoptDescriptor", Napi::Function::New(env, adopt));
+  exports.Set("closeDescriptor", Napi::Function::New(env, close));
+  exports.Set("releaseDescriptor", Napi::Function::New(env, release));
+  exports.Set("descriptorKind", Napi::Function::New(env, kind));
+  exports.Set("OutgoingDescriptors",
+              OutgoingDescriptors::DefineClass(
+                  env, "OutgoingDescriptors",
+                  {OutgoingDescriptors::InstanceMethod<&OutgoingDescriptors::close>("close")}));
+}
+
+}  // namespace sluice::binding
