@@ -12,8 +12,6 @@ export interface SocketHandle {
   read(buffer: Uint8Array, offset: number, length: number): number
   /** Of the last datagram that was read. */
   sender(): string | undefined
-  /** Their numbers; each is to be passed to `closeDescriptor` or `releaseDescriptor`. */
-  takeDescriptors(): number[]
   write(chunks: readonly Uint8Array[], index: number, end: number, offset: number): number
   send(
     bytes: Uint8Array,
@@ -45,6 +43,7 @@ export interface OutgoingDescriptors {
 }
 
 export interface NativeSockets {
+  /** Descriptors in it are to be passed to `closeDescriptor` or `releaseDescriptor`. */
   readonly socketResults: Int32Array
   checkAddress(address: string): void
   openSocket(type: NativeSocketType): SocketHandle

@@ -120,6 +120,15 @@ export class Sends<T extends Attachment> {
   }
 }
 
+/** What a connection is lost by when a send is cancelled of which some has gone. */
+export function cutShort(reason: unknown): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_CLOSED',
+    'a send was cancelled in the middle of its bytes, of which the peer could make no sense',
+    { cause: reason },
+  )
+}
+
 export function tooManySends(): SluiceError {
   return new SluiceError(
     'ERR_SLUICE_QUEUE_FULL',

@@ -1,16 +1,10 @@
 import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { LocalServer } from '../core/local_server.js'
 import { native } from '../core/native.js'
 import type { InstanceOptions } from '../core/native_pipes.js'
-import {
-  aborted,
-  checkWaitOptions,
-  notYet,
-  waitOptionNames,
-  WaitQueue,
-  type WaitOptions,
-} from '../core/waiting.js'
+import { aborted, checkWaitOptions } from '../core/waiting.js'
 import { pipePath } from './name.js'
 import {
   connectionOptionNames,
@@ -86,7 +80,7 @@ const mostPending = 254
  * }
  * ```
  */
-export class NamedPipeServer {
+export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
   /** The whole path: `'\\\\.\\pipe\\app'`. */
   readonly address: string
   readonly mode: 'byte' | 'message'
@@ -94,14 +88,8 @@ export class NamedPipeServer {
   readonly #instance: InstanceOptions
   readonly #options: ListenNamedPipeOptions
   readonly #pendingInstances: number
-  readonly #accepts = new WaitQueue(() => undefined)
   /** Instances that wait for a client, or ask who it is. */
   readonly #waiting = new Set<PipeIo>()
-  readonly #pool: NamedPipeConnection[] = []
-  readonly #abort = () => {
-    this.close()
-  }
-  #open = true
   #ref = true
 
   private constructor(
@@ -110,6 +98,7 @@ export class NamedPipeServer {
     instance: InstanceOptions,
     options: ListenNamedPipeOptions,
   ) {
+    super(options.signal)
     this.address = path
     this.mode = options.mode ?? 'byte'
     this.#sddl = sddl
@@ -123,7 +112,6 @@ export class NamedPipeServer {
       this.close()
       throw error
     }
-    options.signal?.addEventListener('abort', this.#abort)
     const waiting = this.#waiting
     releaseWhenForgotten(this, `NamedPipeServer ${path}`, () => {
       for (const io of waiting) io.abandon()
@@ -186,86 +174,45 @@ export class NamedPipeServer {
     }
   }
 
-  get closed(): boolean {
-    return !this.#open
+  // The transport's part of LocalServer.
+
+  protected override set referenced(ref: boolean) {
+    this.#ref = ref
+    for (const io of this.#waiting) io.ref = ref
   }
 
-  /**
-   * The next connection.
-   *
-   * @throws (rejects) `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL` beyond 1024
-   * waiting accepts, the signal's reason.
-   */
-  accept(options: WaitOptions = {}): Promise<NamedPipeConnection> {
-    checkOptions(options, waitOptionNames)
-    checkWaitOptions(options)
-    if (options.signal?.aborted === true) return aborted(options.signal)
-    if (!this.#open) return Promise.reject(closedError())
-    const promise = this.#accepts.add('accept', () => this.#take(), options)
-    this.#accepts.service()
-    return promise
+  protected override look(): void {
+    // Clients that connect are told of by themselves.
   }
 
-  /** The connections, until the server is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<NamedPipeConnection, void, void> {
-    while (this.#open) {
-      let connection: NamedPipeConnection
-      try {
-        connection = await this.accept()
-      } catch (error) {
-        if (this.closed) return
-        throw error
-      }
-      yield connection
-    }
+  protected override acceptsChanged(): void {
+    // The instances wait for clients whether anybody accepts them or not.
   }
 
-  /** The server keeps the process alive again. */
-  ref(): this {
-    return this.#setRef(true)
+  /** Another instance waits in its place before a connection is handed out. */
+  protected override beforeTaking(): void {
+    this.#tryToFill(1)
   }
 
-  /** The server no longer keeps the process alive. */
-  unref(): this {
-    return this.#setRef(false)
-  }
-
-  /**
-   * Stops listening and closes connections that nobody has accepted. Those that were accepted live
-   * on. Idempotent.
-   */
-  close(): void {
-    if (!this.#open) return
-    this.#open = false
+  protected override release(): void {
     closed(this)
-    const { signal } = this.#options
-    signal?.removeEventListener('abort', this.#abort)
     for (const io of this.#waiting) io.abandon()
     this.#waiting.clear()
-    for (const connection of this.#pool.splice(0)) connection.destroy()
-    this.#accepts.fail(signal?.aborted === true ? signal.reason : closedError())
   }
 
-  [Symbol.dispose](): void {
-    this.close()
-  }
-
-  /** The next connection, once another instance waits in its place. */
-  #take(): NamedPipeConnection | typeof notYet {
-    const connection = this.#pool.shift()
-    if (connection === undefined) return notYet
+  /** It is tried again when the next connection has closed. */
+  #tryToFill(leaving = 0): void {
     try {
-      this.#fill()
+      this.#fill(leaving)
     } catch {
-      // It is tried again when the next connection has closed.
+      // There is at least one other instance, or this would be the last connection's.
     }
-    return connection
   }
 
   /** Sees to it that as many instances as are wanted wait, or have a client that waits. */
-  #fill(): void {
+  #fill(leaving = 0): void {
     try {
-      while (this.#open && this.#waiting.size + this.#pool.length < this.#pendingInstances) {
+      while (!this.closed && this.#waiting.size + this.pooled - leaving < this.#pendingInstances) {
         this.#addInstance(false)
       }
     } catch (error) {
@@ -336,29 +283,14 @@ export class NamedPipeServer {
     )
     io.ref = true
     connection.once('close', () => {
-      try {
-        this.#fill()
-      } catch {
-        // There is at least one other instance, or this would be the last connection's.
-      }
+      this.#tryToFill()
     })
     this.#waiting.delete(io)
-    this.#pool.push(connection)
-    this.#accepts.service()
-  }
-
-  #setRef(ref: boolean): this {
-    this.#ref = ref
-    this.#accepts.ref = ref
-    for (const io of this.#waiting) io.ref = ref
-    return this
+    this.offer(connection)
+    this.serve()
   }
 }
 
 function isBusy(error: unknown): boolean {
   return error instanceof SluiceError && error.errno === -Outcome.pipeBusy
-}
-
-function closedError(): SluiceError {
-  return new SluiceError('ERR_SLUICE_CLOSED', 'the server is closed')
 }

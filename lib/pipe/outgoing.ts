@@ -1,16 +1,9 @@
 import { PipeEvent } from '../core/pipe_events.js'
+import { cutShort, type Attachment, type Sends } from '../core/sends.js'
 import type { PipeIo } from './pipe_io.js'
 import { Outcome, systemError } from './win32_errors.js'
 
 type Callback = (error?: Error | null) => void
-
-/** A message of `send`, which is a chunk of the stream like others. */
-export interface Message {
-  /** What it was cancelled with; `undefined` as long as it was not. */
-  cancelled?: { reason: unknown }
-  sent(): void
-  failed(reason: unknown): void
-}
 
 // Smaller ones are put together: one call for many small writes.
 const mergeUpTo = 65536
@@ -21,11 +14,13 @@ const largestPiece = 1048576
 export class Outgoing {
   readonly #io: PipeIo
   readonly #keepsBoundaries: boolean
-  readonly #messages = new Map<Uint8Array, Message>()
+  #sends: Sends<Attachment> | undefined
   #queue: Uint8Array[] = []
   #offset = 0
   #pieceLength = 0
   #callback: Callback | undefined
+  /** Why the send that is being written was cancelled. */
+  #cancelled: { reason: unknown } | undefined
   bytesWritten = 0
 
   constructor(io: PipeIo, keepsBoundaries: boolean) {
@@ -33,37 +28,23 @@ export class Outgoing {
     this.#keepsBoundaries = keepsBoundaries
   }
 
-  get messageCount(): number {
-    return this.#messages.size
-  }
-
-  isMessage(chunk: Uint8Array): boolean {
-    return this.#messages.has(chunk)
-  }
-
-  addMessage(chunk: Uint8Array, message: Message): void {
-    this.#messages.set(chunk, message)
-  }
-
-  /** Leaves it out if it has not begun; ends it if it is being written. */
-  cancelMessage(chunk: Uint8Array, reason: unknown): void {
-    const message = this.#messages.get(chunk)
-    if (message === undefined || message.cancelled !== undefined) return
-    message.cancelled = { reason }
-    if (this.#queue[0] === chunk) {
+  /** False when it has not begun: then it is the caller's to leave out. */
+  cancel(chunk: Uint8Array, reason: unknown): boolean {
+    if (this.#queue[0] !== chunk) return false
+    if (this.#cancelled === undefined) {
+      this.#cancelled = { reason }
       this.#io.cancel(PipeEvent.written) // its completion says what became of it
-    } else {
-      message.failed(reason)
     }
-  }
-
-  failMessages(reason: unknown): void {
-    for (const message of this.#messages.values()) message.failed(reason)
-    this.#messages.clear()
+    return true
   }
 
   /** Writes them all in order, then calls back, never before it returns. */
-  write(chunks: readonly Uint8Array[], callback: Callback): void {
+  write(
+    chunks: readonly Uint8Array[],
+    sends: Sends<Attachment> | undefined,
+    callback: Callback,
+  ): void {
+    this.#sends = sends
     this.#queue = this.#merged(chunks)
     this.#offset = 0
     this.#callback = callback
@@ -89,7 +70,7 @@ export class Outgoing {
   #merged(chunks: readonly Uint8Array[]): Uint8Array[] {
     const total = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
     const plain = !this.#keepsBoundaries && chunks.length > 1 && total <= mergeUpTo
-    if (plain && !chunks.some((chunk) => this.#messages.has(chunk))) return [Buffer.concat(chunks)]
+    if (plain && !chunks.some((chunk) => this.#sends?.has(chunk))) return [Buffer.concat(chunks)]
     return [...chunks]
   }
 
@@ -103,8 +84,8 @@ export class Outgoing {
         })
         return
       }
-      if (this.#offset === 0 && this.#messages.get(chunk)?.cancelled !== undefined) {
-        this.#messages.delete(chunk)
+      if (this.#sends?.get(chunk)?.cancelled === true) {
+        this.#sends.passOver(chunk)
         this.#queue.shift()
         continue
       }
@@ -130,12 +111,16 @@ export class Outgoing {
   }
 
   readonly #completed = (code: number): void => {
-    if (code === Outcome.done) {
+    if (code === Outcome.done && (this.#cancelled === undefined || this.#isLastPiece())) {
       this.#pieceDone()
       this.#proceed()
     } else {
       this.#failed(code)
     }
+  }
+
+  #isLastPiece(): boolean {
+    return this.#offset + this.#pieceLength === this.#queue.at(0)?.byteLength
   }
 
   #pieceDone(): void {
@@ -147,18 +132,19 @@ export class Outgoing {
   #chunkDone(): void {
     const chunk = this.#queue.shift()
     this.#offset = 0
-    if (chunk === undefined) return
-    this.#messages.get(chunk)?.sent()
-    this.#messages.delete(chunk)
+    this.#cancelled = undefined
+    if (chunk !== undefined) this.#sends?.sent(chunk)
   }
 
   #failed(code: number): void {
-    const error = systemError('WriteFile', code, 'cannot write to the pipe', '')
+    const error =
+      this.#cancelled === undefined
+        ? systemError('WriteFile', code, 'cannot write to the pipe', '')
+        : cutShort(this.#cancelled.reason)
     const chunk = this.#queue.at(0)
-    const message = chunk === undefined ? undefined : this.#messages.get(chunk)
     // Some of it may have gone: what follows would make no sense to the peer.
-    message?.failed(message.cancelled === undefined ? error : message.cancelled.reason)
-    if (chunk !== undefined) this.#messages.delete(chunk)
+    if (chunk !== undefined) this.#sends?.fail(chunk, this.#cancelled?.reason ?? error)
+    this.#cancelled = undefined
     this.#finish(error)
   }
 

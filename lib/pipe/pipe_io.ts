@@ -32,6 +32,10 @@ export class PipeIo {
     else pipeEvents.letGo()
   }
 
+  get ref(): boolean {
+    return this.#ref
+  }
+
   connect(completion: Completion): number {
     return this.#started(PipeEvent.connected, this.handle.connect(), completion)
   }

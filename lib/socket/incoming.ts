@@ -96,17 +96,19 @@ export class Incoming {
   #takeDescriptors(): SluiceError | undefined {
     const flags = results[Result.flags]
     const count = results[Result.descriptors]
-    if (count > 0) {
-      const numbers = this.#handle.takeDescriptors()
-      if (count > this.#maxDescriptors) {
-        for (const number of numbers) native.closeDescriptor(number)
-        return new SluiceError(
-          'ERR_SLUICE_FDS_LIMIT',
-          `${String(count)} descriptors came with one message, and the limit is ` +
-            `${String(this.#maxDescriptors)} (options.maxDescriptors)`,
-        )
-      }
-      this.descriptors = numbers.map((number) => new FileDescriptor(number))
+    const tooMany = count > this.#maxDescriptors
+    if (count > 0 && !tooMany) this.descriptors = []
+    for (let i = 0; i < count; i++) {
+      const number = results[Result.firstNumber + i]
+      if (tooMany) native.closeDescriptor(number)
+      else this.descriptors.push(new FileDescriptor(number))
+    }
+    if (tooMany) {
+      return new SluiceError(
+        'ERR_SLUICE_FDS_LIMIT',
+        `${String(count)} descriptors came with one message, and the limit is ` +
+          `${String(this.#maxDescriptors)} (options.maxDescriptors)`,
+      )
     }
     if ((flags & ReadFlags.descriptorsLost) !== 0) {
       return new SluiceError(

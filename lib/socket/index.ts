@@ -16,7 +16,7 @@ export type {
   DatagramCredentials,
   DatagramOptions,
   ReceivedDatagram,
-} from './unix_datagram.js'
+} from './datagram_options.js'
 export { PeerCredentials } from './peer_credentials.js'
 export { peerCredentials } from './credentials_of.js'
 export { allow } from './allow.js'

@@ -2,7 +2,7 @@
 import { native } from '../core/native.js'
 import { hasUnixSockets } from './platform.js'
 
-export const results: Int32Array = hasUnixSockets ? native.socketResults : new Int32Array(8)
+export const results: Int32Array = hasUnixSockets ? native.socketResults : new Int32Array(6)
 
 export const Result = {
   descriptors: 0,
@@ -11,6 +11,7 @@ export const Result = {
   pid: 3,
   uid: 4,
   gid: 5,
+  firstNumber: 6,
 } as const
 
 export const ReadFlags = {

@@ -4,7 +4,7 @@ import { LeftOpen } from '../core/forgotten.js'
 import { LocalConnection, type Callback } from '../core/local_connection.js'
 import { native } from '../core/native.js'
 import type { OutgoingDescriptors, SocketHandle } from '../core/native_sockets.js'
-import type { Send } from '../core/sends.js'
+import { cutShort, type Send } from '../core/sends.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 import { checkWaitOptions, notYet, waitOptionNames, type WaitOptions } from '../core/waiting.js'
 import { Readiness, ready } from '../core/watches.js'
@@ -246,11 +246,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   protected override cancelSend(send: Send<OutgoingDescriptors>, reason: unknown): void {
     if (send.started) {
       this.sends?.fail(send.chunk, reason)
-      this.destroy(
-        new SluiceError('ERR_SLUICE_CLOSED', 'a send was cancelled in the middle of its bytes', {
-          cause: reason,
-        }),
-      )
+      this.destroy(cutShort(reason))
       return
     }
     this.sends?.withdraw(send, reason)
@@ -275,11 +271,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   }
 
   #in(): Incoming {
-    return (this.#incoming ??= new Incoming(
-      this.#handle,
-      this.#options,
-      this.type === 'seqpacket',
-    ))
+    return (this.#incoming ??= new Incoming(this.#handle, this.#options, this.type === 'seqpacket'))
   }
 
   #out(): Outgoing {

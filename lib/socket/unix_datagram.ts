@@ -13,62 +13,23 @@ import {
 } from '../core/waiting.js'
 import { Readiness, ready } from '../core/watches.js'
 import { checkSocketOptions, setBufferSizes } from './connection_options.js'
+import {
+  credentialsOfLast,
+  datagramOptionNames,
+  type BindDatagramOptions,
+  type DatagramOptions,
+  type ReceivedDatagram,
+} from './datagram_options.js'
 import { DatagramSender } from './datagram_sender.js'
 import { refused } from './errno.js'
-import { descriptorNumber, type DescriptorSource, type FileDescriptor } from './file_descriptor.js'
+import { descriptorNumber, type DescriptorSource } from './file_descriptor.js'
 import { end, Incoming, nothing } from './incoming.js'
-import {
-  bindOptionNames,
-  checkBindOptions,
-  makeDirectoryOf,
-  type BindOptions,
-} from './listen_options.js'
+import { bindOptionNames, checkBindOptions, makeDirectoryOf } from './listen_options.js'
 import { forgetName, namedCloserOf, removeNameAtExit } from './names_at_exit.js'
 import { descriptorNumbers } from './outgoing_descriptors.js'
 import { requireSockets } from './platform.js'
-import { Result, results } from './results.js'
 import { SocketWatch } from './socket_watch.js'
 import type { SendOptions } from './unix_connection.js'
-
-export interface DatagramOptions {
-  /** `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. */
-  sendBufferSize?: number
-  receiveBufferSize?: number
-  /** Descriptors that one message may bring, else they are closed; default 64. */
-  maxDescriptors?: number
-  /** Bytes of a message that is received; default 256 KiB. */
-  maxMessageLength?: number
-}
-
-export interface BindDatagramOptions extends DatagramOptions, BindOptions {
-  /** Default false. True: each message tells its sender's credentials (Linux). */
-  credentials?: boolean
-}
-
-const datagramOptionNames = [
-  'sendBufferSize',
-  'receiveBufferSize',
-  'maxDescriptors',
-  'maxMessageLength',
-] as const
-
-/** Of the process that sent a datagram, by the kernel's word. */
-export interface DatagramCredentials {
-  /** Undefined for a process outside of this pid namespace. */
-  pid?: number
-  uid: number
-  gid: number
-}
-
-export interface ReceivedDatagram {
-  data: Buffer
-  /** The sender's address; undefined when it has none. */
-  from: string | undefined
-  /** They are the receiver's to close. */
-  fds: FileDescriptor[]
-  /** Only with the option `credentials`. */
-  credentials?: DatagramCredentials
-}
 
 /**
  * A Unix datagram socket: messages that are delivered whole, in order and reliably, to whoever has
@@ -292,7 +253,8 @@ export class UnixDatagram {
       from: this.#handle.sender(),
       fds: this.#incoming.takeDescriptors(),
     }
-    if (results[Result.hasCredentials] === 1) message.credentials = credentials()
+    const credentials = credentialsOfLast()
+    if (credentials !== undefined) message.credentials = credentials
     return message
   }
 
@@ -334,15 +296,6 @@ export class UnixDatagram {
     this.#receives.ref = ref
     for (const sender of this.#senders.values()) sender.ref = ref
     return this
-  }
-}
-
-function credentials(): DatagramCredentials {
-  const pid = results[Result.pid]
-  return {
-    ...(pid > 0 && { pid }),
-    uid: results[Result.uid] >>> 0,
-    gid: results[Result.gid] >>> 0,
   }
 }
 

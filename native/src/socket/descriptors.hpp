@@ -3,7 +3,6 @@
 
 #include <napi.h>
 
-#include <unordered_set>
 #include <vector>
 
 #include "sluice/file_descriptor.hpp"
@@ -20,10 +19,11 @@ class OwnedDescriptors {
 
   int add(FileDescriptor descriptor);
   void close(int number);
-  void release(int number);
+  // Whether it was owned.
+  bool release(int number);
 
  private:
-  std::unordered_set<int> numbers_;
+  std::vector<bool> owned_;  // by number: the system gives out the smallest
 };
 
 // Duplicates that belong to a message until it is sent.

@@ -59,20 +59,25 @@ Napi::Value kind(const Napi::CallbackInfo& info) {
 }  // namespace
 
 OwnedDescriptors::~OwnedDescriptors() {
-  for (const int number : numbers_) FileDescriptor closing(number);
+  for (size_t number = 0; number < owned_.size(); ++number) close(static_cast<int>(number));
 }
 
 int OwnedDescriptors::add(FileDescriptor descriptor) {
-  numbers_.insert(descriptor.get());
+  const auto number = static_cast<size_t>(descriptor.get());
+  if (number >= owned_.size()) owned_.resize(number + 1);
+  owned_[number] = true;
   return descriptor.release();
 }
 
 void OwnedDescriptors::close(int number) {
-  if (numbers_.erase(number) > 0) FileDescriptor closing(number);
+  if (release(number)) FileDescriptor closing(number);
 }
 
-void OwnedDescriptors::release(int number) {
-  numbers_.erase(number);
+bool OwnedDescriptors::release(int number) {
+  const auto index = static_cast<size_t>(number);
+  if (index >= owned_.size() || !owned_[index]) return false;
+  owned_[index] = false;
+  return true;
 }
 
 // new OutgoingDescriptors(numbers): duplicates all or none.

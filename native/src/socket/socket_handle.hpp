@@ -8,7 +8,6 @@
 
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "core/watcher.hpp"
 #include "sluice/file_descriptor.hpp"
@@ -21,15 +20,15 @@ namespace sluice::binding {
 
 // The places of `socketResults`; lib/socket/results.ts has the same.
 struct SocketResults {
-  static constexpr size_t kSize = 8;
+  static constexpr size_t kSize = 6 + kMaxDescriptors;
 
-  int32_t descriptors;      // how many came and wait to be taken
+  int32_t descriptors;      // how many came; they belong to the environment's OwnedDescriptors
   int32_t flags;            // see below
   int32_t has_credentials;  // whether the next three count
   int32_t pid;
   int32_t uid;
   int32_t gid;
-  int32_t unused[2];
+  int32_t numbers[kMaxDescriptors];
 
   static constexpr int32_t kDescriptorsLost = 1;
   static constexpr int32_t kMessageCut = 2;
@@ -50,7 +49,6 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   void set_ref(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value sender(const Napi::CallbackInfo& info);
-  Napi::Value take_descriptors(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value send(const Napi::CallbackInfo& info);
   Napi::Value send_numbers(const Napi::CallbackInfo& info);
@@ -70,7 +68,6 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   int type_ = 0;                     // SOCK_STREAM, ...
   std::unique_ptr<Watch> watch_;     // after socket_: destroyed before it is closed
   std::optional<PeerCredentials> peer_;
-  std::vector<FileDescriptor> received_;
   SocketResults* results_;
 };
 

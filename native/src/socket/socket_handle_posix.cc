@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "core/environment.hpp"
@@ -25,6 +26,17 @@ auto uninterrupted(Call&& call) {
   }
 }
 
+ssize_t send_pieces(int socket, std::span<iovec> pieces) {
+  if (pieces.size() == 1) {  // less for the kernel to copy and check
+    const iovec& piece = pieces.front();
+    return uninterrupted([&] { return ::send(socket, piece.iov_base, piece.iov_len, kSendFlags); });
+  }
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(pieces.size());
+  return uninterrupted([&] { return ::sendmsg(socket, &message, kSendFlags); });
+}
+
 }  // namespace
 
 void SocketHandle::define(Napi::Env env, Napi::Object exports) {
@@ -36,7 +48,6 @@ void SocketHandle::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod<&SocketHandle::set_ref>("setRef"),
                       InstanceMethod<&SocketHandle::read>("read"),
                       InstanceMethod<&SocketHandle::sender>("sender"),
-                      InstanceMethod<&SocketHandle::take_descriptors>("takeDescriptors"),
                       InstanceMethod<&SocketHandle::write>("write"),
                       InstanceMethod<&SocketHandle::send>("send"),
                       InstanceMethod<&SocketHandle::send_numbers>("sendNumbers"),
@@ -126,6 +137,7 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
       uninterrupted([&] { return ::recvmsg(socket_.get(), &message, kReceiveFlags); });
   if (count < 0) return status_of(info, count);
   sender.length = message.msg_namelen;
+  results_->descriptors = 0;
   results_->flags = 0;
   results_->has_credentials = 0;
   if (message.msg_controllen != 0 || (message.msg_flags & MSG_CTRUNC) != 0) {
@@ -137,11 +149,12 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
       results_->uid = static_cast<int32_t>(ancillary.credentials->uid);
       results_->gid = static_cast<int32_t>(ancillary.credentials->gid);
     }
-    received_.insert(received_.end(), std::make_move_iterator(ancillary.descriptors.begin()),
-                     std::make_move_iterator(ancillary.descriptors.end()));
+    OwnedDescriptors& owned = *Environment::of(info.Env()).descriptors;
+    for (FileDescriptor& descriptor : ancillary.descriptors) {
+      results_->numbers[results_->descriptors++] = owned.add(std::move(descriptor));
+    }
   }
   if ((message.msg_flags & MSG_TRUNC) != 0) results_->flags |= SocketResults::kMessageCut;
-  results_->descriptors = static_cast<int32_t>(received_.size());
   if (count == 0 && type_ == SOCK_SEQPACKET && !is_at_end(socket_.get())) {
     return Napi::Number::New(info.Env(), static_cast<double>(length + 1));
   }
@@ -153,17 +166,6 @@ Napi::Value SocketHandle::sender(const Napi::CallbackInfo& info) {
   const std::string text = Environment::of(info.Env()).sender->to_string();
   if (text.empty()) return info.Env().Undefined();
   return Napi::String::New(info.Env(), text);
-}
-
-Napi::Value SocketHandle::take_descriptors(const Napi::CallbackInfo& info) {
-  auto received = std::exchange(received_, {});
-  results_->descriptors = 0;
-  OwnedDescriptors& owned = *Environment::of(info.Env()).descriptors;
-  auto list = Napi::Array::New(info.Env(), received.size());
-  for (size_t i = 0; i < received.size(); ++i) {
-    list.Set(static_cast<uint32_t>(i), owned.add(std::move(received[i])));
-  }
-  return list;
 }
 
 // write(chunks, index, offset): the stream's bytes from `offset` in the chunk `index` on, as many
@@ -189,11 +191,7 @@ Napi::Value SocketHandle::write(const Napi::CallbackInfo& info) {
       wanted += length - offset;
       offset = 0;
     }
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
-    const ssize_t sent =
-        uninterrupted([&] { return ::sendmsg(socket_.get(), &message, kSendFlags); });
+    const ssize_t sent = send_pieces(socket_.get(), std::span(pieces).first(count));
     if (sent < 0) {
       if (written == 0) return status_of(info, sent);
       break;  // what went is said now, and the error comes again
@@ -332,7 +330,6 @@ void SocketHandle::leave_name(const Napi::CallbackInfo&) {
 void SocketHandle::close(const Napi::CallbackInfo&) {
   name_.reset();
   watch_.reset();
-  received_.clear();
   socket_.reset();
 }
 

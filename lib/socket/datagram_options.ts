@@ -1,0 +1,54 @@
+import type { FileDescriptor } from './file_descriptor.js'
+import type { BindOptions } from './listen_options.js'
+import { Result, results } from './results.js'
+
+export interface DatagramOptions {
+  /** `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. */
+  sendBufferSize?: number
+  receiveBufferSize?: number
+  /** Descriptors that one message may bring, else they are closed; default 64. */
+  maxDescriptors?: number
+  /** Bytes of a message that is received; default 256 KiB. */
+  maxMessageLength?: number
+}
+
+export interface BindDatagramOptions extends DatagramOptions, BindOptions {
+  /** Default false. True: each message tells its sender's credentials (Linux). */
+  credentials?: boolean
+}
+
+export const datagramOptionNames = [
+  'sendBufferSize',
+  'receiveBufferSize',
+  'maxDescriptors',
+  'maxMessageLength',
+] as const
+
+/** Of the process that sent a datagram, by the kernel's word. */
+export interface DatagramCredentials {
+  /** Undefined for a process outside of this pid namespace. */
+  pid?: number
+  uid: number
+  gid: number
+}
+
+export interface ReceivedDatagram {
+  data: Buffer
+  /** The sender's address; undefined when it has none. */
+  from: string | undefined
+  /** They are the receiver's to close. */
+  fds: FileDescriptor[]
+  /** Only with the option `credentials`. */
+  credentials?: DatagramCredentials
+}
+
+/** Of the message that was read last; undefined when they were not asked for. */
+export function credentialsOfLast(): DatagramCredentials | undefined {
+  if (results[Result.hasCredentials] !== 1) return undefined
+  const pid = results[Result.pid]
+  return {
+    ...(pid > 0 && { pid }),
+    uid: results[Result.uid] >>> 0,
+    gid: results[Result.gid] >>> 0,
+  }
+}
