@@ -140,6 +140,21 @@ describe('a path', () => {
     await listening({}, path)
   })
 
+  test.runIf(process.platform === 'linux')(
+    'of another program that does not listen yet is not taken over',
+    async () => {
+      const path = socketPath()
+      const child = new Child('bound_socket.py', [path], { program: 'python3' })
+      expect(await child.next()).toBe('bound')
+      await expect(UnixServer.listen(path)).rejects.toThrow(inUse)
+      child.say('listen')
+      expect(await child.next()).toBe('listening')
+      closedAfterTest(await connectUnix(path))
+      child.hangUp()
+      await child.finish()
+    },
+  )
+
   test.each(['process.exit', 'exception'])('goes with a process that ends by %s', async (how) => {
     const path = socketPath()
     const child = new Child('ending_server.mjs', [path, how])

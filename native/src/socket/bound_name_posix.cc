@@ -7,6 +7,7 @@
 #include <climits>
 #include <system_error>
 
+#include "socket/bound_inode.hpp"
 #include "socket/bound_name.hpp"
 #include "socket/socket_calls.hpp"
 
@@ -37,12 +38,12 @@ std::string lock_path(const std::string& path) {
   return path + ".lock";
 }
 
-// Whether no socket is behind the name any more. Only ECONNREFUSED says so: a full backlog is
-// EAGAIN, and a socket of another type EPROTOTYPE.
-bool is_abandoned(int type, const SocketAddress& address) {
+// Whether no socket is behind the name any more. Only ECONNREFUSED can say so: a full backlog is
+// EAGAIN, and a socket of another type EPROTOTYPE. A socket that does not listen yet refuses, too.
+bool is_abandoned(int type, const SocketAddress& address, const struct stat& status) {
   const FileDescriptor probe = open_socket(type);
   return probe.valid() && ::connect(probe.get(), address.data(), address.length) != 0 &&
-         errno == ECONNREFUSED;
+         errno == ECONNREFUSED && !is_bound_inode(status);
 }
 
 }  // namespace
@@ -111,7 +112,7 @@ void BoundName::take_lock() {
 bool BoundName::remove_left_over(int type, const SocketAddress& address) {
   struct stat before {};
   if (::lstat(path_.c_str(), &before) != 0) return errno == ENOENT;
-  if (!S_ISSOCK(before.st_mode) || !is_abandoned(type, address)) return false;
+  if (!S_ISSOCK(before.st_mode) || !is_abandoned(type, address, before)) return false;
   struct stat after {};
   if (::lstat(path_.c_str(), &after) != 0) return errno == ENOENT;
   return same_file(before, after) && ::unlink(path_.c_str()) == 0;
