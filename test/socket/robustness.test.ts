@@ -1,0 +1,273 @@
+/** What a careless user, a hostile peer and an unlucky moment must not break. */
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { Agent, createServer, get } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
+import { MessageChannel } from 'node:worker_threads'
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+import {
+  connectUnix,
+  FileDescriptor,
+  peerCredentials,
+  SluiceError,
+  socketPair,
+  UnixDatagram,
+  UnixServer,
+  type Authorize,
+  type UnixConnection,
+} from '../../lib/index.js'
+import { eventually, openDescriptors } from '../support/resources.js'
+import { closedAfterTest, sluiceError } from '../support/rings.js'
+import { closeAll, connected, fill, listening, socketPath } from '../support/sockets.js'
+
+async function connectTo(server: { address: string }): Promise<UnixConnection> {
+  return closedAfterTest(await connectUnix(server.address))
+}
+
+describe('authorize', () => {
+  test.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['a number', 1],
+    ['a promise of a string', Promise.resolve('no')],
+  ])('that answers with %s refuses, and the server goes on', async (_, verdict) => {
+    const answers = [verdict, true]
+    const authorize = (() => answers.shift()) as Authorize
+    const server = await listening({ authorize })
+    const accept = server.accept()
+    const refused = await connectTo(server)
+    expect(await refused.receive()).toBeUndefined()
+    const admitted = await connectTo(server)
+    admitted.write('x')
+    const connection = closedAfterTest(await accept)
+    expect((await connection.receive())?.data.toString()).toBe('x')
+  })
+
+  test('may close the server: whoever was let in by then is told', async () => {
+    let close = (): void => undefined
+    const server = await listening({
+      authorize: () => {
+        close()
+        return true
+      },
+    })
+    close = () => {
+      server.close()
+    }
+    const clients = await Promise.all([connectTo(server), connectTo(server)])
+    const accept = server.accept()
+    await expect(accept).rejects.toThrow(sluiceError('ERR_SLUICE_CLOSED'))
+    for (const client of clients) expect(await client.receive({ timeout: 5000 })).toBeUndefined()
+  })
+})
+
+describe('a connection', () => {
+  test('keeps nothing of sends that were cancelled before their turn', async () => {
+    const { client } = await connected()
+    await fill(client)
+    const before = client.writableLength
+    for (let i = 0; i < 1100; i++) {
+      await expect(client.send(Buffer.alloc(1000), { timeout: 0 })).rejects.toThrow(
+        sluiceError('ERR_SLUICE_TIMEOUT'),
+      )
+    }
+    expect(client.writableLength).toBe(before)
+  })
+
+  test('that only writes is closed when both sides have ended', async () => {
+    const { client, accepted } = await connected()
+    const closed = once(client, 'close')
+    client.end('last words')
+    for await (const chunk of accepted) expect(String(chunk)).toBe('last words')
+    await closed
+  })
+
+  test('tells with close whether there was an error', async () => {
+    const { client, accepted } = await connected()
+    client.on('error', () => undefined)
+    const closes = [once(client, 'close'), once(accepted, 'close')]
+    client.destroy(new Error('enough'))
+    accepted.resume()
+    expect(await Promise.all(closes)).toEqual([[true], [false]])
+  })
+
+  test('goes with an agent of HTTP that keeps connections', async () => {
+    const server = await listening()
+    const web = createServer((_, response) => response.end('hello'))
+    let connections = 0
+    const serving = (async () => {
+      for await (const connection of server) {
+        connections++
+        web.emit('connection', connection)
+      }
+    })()
+    // Not as a method of a class: its declared type knows nothing of the callback's second way.
+    const agent = new Agent({ keepAlive: true })
+    Object.assign(agent, {
+      createConnection: (_: unknown, callback: (error: unknown, stream?: Duplex) => void) => {
+        connectTo(server).then((connection) => {
+          callback(null, connection)
+        }, callback)
+      },
+    })
+    for (let i = 0; i < 2; i++) {
+      const text = await new Promise<string>((resolve, reject) => {
+        get({ agent, path: '/' }, (response) => {
+          response.setEncoding('utf8').once('data', resolve)
+        }).on('error', reject)
+      })
+      expect(text).toBe('hello')
+      await turn()
+    }
+    expect(connections).toBe(1)
+    agent.destroy()
+    web.closeAllConnections()
+    server.close()
+    await serving
+  })
+
+  test('does not lose what it has read to somebody who transfers the memory of another', async () => {
+    const one = await connected()
+    const other = await connected()
+    other.client.write('kept')
+    other.accepted.read(0)
+    await eventually(() => other.accepted.readableLength === 4)
+    one.client.write('mine')
+    const [chunk] = (await once(one.accepted, 'data')) as [Buffer]
+    const { port1, port2 } = new MessageChannel()
+    try {
+      port1.postMessage(chunk.buffer, [chunk.buffer as ArrayBuffer])
+    } catch {
+      // It may be forbidden, as for Buffers of Node's own pool.
+    }
+    port1.close()
+    port2.close()
+    expect(String(other.accepted.read())).toBe('kept')
+  })
+
+  test('announces descriptors just before their chunk, however slow its reader is', async () => {
+    const { client, accepted } = await connected()
+    const seen: string[] = []
+    accepted.on('fds', (fds: FileDescriptor[]) => {
+      seen.push('fds')
+      closeAll(fds)
+    })
+    accepted.on('data', (chunk: Buffer) => seen.push(chunk.toString()))
+    await client.send(Buffer.from('first'))
+    await eventually(() => seen.length === 1)
+    accepted.pause()
+    await client.send(Buffer.from('second'))
+    accepted.read(0)
+    await eventually(() => accepted.readableLength > 0)
+    await client.send(Buffer.from('third'), { fds: [0] })
+    for (let i = 0; i < 10; i++) await turn()
+    accepted.resume()
+    await eventually(() => seen.includes('third'))
+    expect(seen).toEqual(['first', 'second', 'fds', 'third'])
+  })
+})
+
+describe('messages', () => {
+  test.each(['seqpacket', 'datagram'] as const)(
+    'of %s that are small and kept cost little memory',
+    async (type) => {
+      const [one, other] = type === 'datagram' ? socketPair(type) : socketPair(type)
+      closedAfterTest(one)
+      closedAfterTest(other)
+      const buffers = new Set<ArrayBufferLike>()
+      for (let i = 0; i < 100; i++) {
+        await one.send(Buffer.from('small'))
+        const message = await other.receive()
+        if (message !== undefined) buffers.add(message.data.buffer)
+      }
+      const bytes = [...buffers].reduce((total, { byteLength }) => total + byteLength, 0)
+      expect(bytes).toBeLessThan(2 ** 20)
+    },
+  )
+
+  test('an empty write to a seqpacket stream is not the end for a peer that reads 0 bytes', async () => {
+    const [one, other] = socketPair('seqpacket')
+    closedAfterTest(one)
+    closedAfterTest(other)
+    one.write('x')
+    one.write(Buffer.alloc(0))
+    one.write('y')
+    expect((await other.receive())?.data.toString()).toBe('x')
+    expect((await other.receive())?.data.toString()).toBe('y')
+  })
+
+  test('a datagram that breaks a limit does not end the iteration', async () => {
+    const path = socketPath()
+    const socket = closedAfterTest(await UnixDatagram.bind(path))
+    const sender = closedAfterTest(await UnixDatagram.bind())
+    await sender.send(Buffer.from('too many'), path, { fds: Array.from({ length: 65 }, () => 0) })
+    await sender.send(Buffer.from('good'), path)
+    for await (const { data } of socket) {
+      expect(data.toString()).toBe('good')
+      break
+    }
+  })
+})
+
+describe('a received descriptor', () => {
+  test('of a directory or a FIFO in /dev/shm is not memory', () => {
+    const directory = mkdtempSync('/dev/shm/sluice-test-')
+    onTestFinished(() => {
+      rmSync(directory, { recursive: true })
+    })
+    execFileSync('mkfifo', [`${directory}/fifo`])
+    const kinds = [openSync(directory, 'r'), openSync(`${directory}/fifo`, 'r+')].map((fd) => {
+      const descriptor = FileDescriptor.adopt(fd)
+      const { kind } = descriptor
+      descriptor.close()
+      return kind
+    })
+    expect(kinds).toEqual(['directory', 'pipe'])
+  })
+
+  test.each(['toSocket', 'toReadStream', 'toWriteStream', 'toServer'] as const)(
+    'that Node cannot use does not leak: %s',
+    async (method) => {
+      const [one, other] = socketPair('datagram')
+      closedAfterTest(one)
+      closedAfterTest(other)
+      const before = openDescriptors()
+      const descriptor = FileDescriptor.duplicate(one.fd)
+      try {
+        await once(descriptor[method](), 'error').catch(() => undefined)
+      } catch {
+        descriptor.close()
+      }
+      await turn()
+      expect(openDescriptors()).toEqual(before)
+    },
+  )
+})
+
+test('a listening socket has no peer', async () => {
+  const server = await listening()
+  expect(() => peerCredentials(server)).toThrow(sluiceError('ERR_SLUICE_SYSTEM'))
+})
+
+test('the mode of an abstract name is an error: nothing would come of it', () => {
+  expect(() => UnixServer.listen('@sluice-test', { mode: 0o600 })).toThrow(
+    sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
+  )
+})
+
+test('closing leaves a lock alone that is another server’s by now', async () => {
+  const first = await listening()
+  rmSync(first.address)
+  rmSync(`${first.address}.lock`)
+  closedAfterTest(await UnixServer.listen(first.address))
+  first.close()
+  expect(existsSync(`${first.address}.lock`)).toBe(true)
+})
+
+test.runIf(process.platform === 'linux')('errors that libuv does not know have their names', () => {
+  const etoomanyrefs = 109
+  const error = new SluiceError('ERR_SLUICE_SYSTEM', '', { errno: -etoomanyrefs })
+  expect(error.errnoCode).toBe('ETOOMANYREFS')
+})
