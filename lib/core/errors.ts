@@ -98,7 +98,7 @@ export class SluiceError extends Error {
     if (details.syscall !== undefined) this.syscall = details.syscall
     if (details.errno !== undefined) {
       this.errno = details.errno
-      this.errnoCode = details.errnoCode ?? getSystemErrorName(details.errno)
+      this.errnoCode = details.errnoCode ?? nameOf(details.errno)
     }
     if (details.address !== undefined) this.address = details.address
     if (details.pid !== undefined) this.pid = details.pid
@@ -116,9 +116,20 @@ export function systemError(
   { address, hint }: { address?: string | undefined; hint?: string | undefined } = {},
 ): SluiceError {
   const meaning = meaningOf(errno)
-  const more = [getSystemErrorName(errno), ...(meaning === undefined ? [] : [meaning])].join(', ')
+  const more = [nameOf(errno), ...(meaning === undefined ? [] : [meaning])].join(', ')
   const message = `${attempt}: ${more}${hint === undefined ? '' : ` (${hint})`}`
   return new SluiceError('ERR_SLUICE_SYSTEM', message, { syscall, errno, address })
+}
+
+// What libuv does not know and our calls can fail with. `sendmsg`: too many descriptors on their way.
+const otherNames: Partial<Record<NodeJS.Platform, Record<number, string>>> = {
+  linux: { 109: 'ETOOMANYREFS' },
+  darwin: { 59: 'ETOOMANYREFS' },
+  freebsd: { 59: 'ETOOMANYREFS' },
+}
+
+function nameOf(errno: number): string {
+  return otherNames[process.platform]?.[-errno] ?? getSystemErrorName(errno)
 }
 
 // Bun has no such function.

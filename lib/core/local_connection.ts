@@ -39,12 +39,14 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
   #writesStream = false
   #failure: Error | undefined
   #idle: NodeJS.Timeout | undefined
+  #idleMs: number | undefined
 
   /** @internal `keepsBoundaries`: what is read are messages, which a stream of bytes would join. */
   protected constructor(keepsBoundaries: boolean, options: Readonly<LocalConnectionOptions>) {
     const { allowHalfOpen = false, highWaterMark = 65536 } = options
     super({
       allowHalfOpen,
+      emitClose: false, // it is emitted with its argument, as by net.Socket
       writableHighWaterMark: highWaterMark,
       ...(keepsBoundaries
         ? { readableObjectMode: true }
@@ -53,6 +55,7 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
   }
 
   abstract get bytesRead(): number
+  /** Bytes that the system has taken; `net.Socket` counts what it keeps itself as well. */
   abstract get bytesWritten(): number
 
   /**
@@ -106,6 +109,7 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
     if (listener !== undefined) checkFunction('listener', listener)
     clearTimeout(this.#idle)
     this.#idle = undefined
+    this.#idleMs = milliseconds === 0 ? undefined : milliseconds
     if (milliseconds === 0) {
       if (listener !== undefined) this.removeListener('timeout', listener)
       return this
@@ -125,6 +129,46 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
   /** The connection no longer keeps the process alive. */
   unref(): this {
     return this.#setRef(false)
+  }
+
+  // What code that was written for net.Socket, such as Node's HTTP, calls.
+
+  /** Milliseconds of `setTimeout`; undefined when there are none. */
+  get timeout(): number | undefined {
+    return this.#idleMs
+  }
+
+  // eslint-disable-next-line @typescript-eslint/class-literal-property-style -- a field takes memory
+  get connecting(): boolean {
+    return false
+  }
+
+  // eslint-disable-next-line @typescript-eslint/class-literal-property-style -- a field takes memory
+  get pending(): boolean {
+    return false
+  }
+
+  get readyState(): 'open' | 'readOnly' | 'writeOnly' | 'closed' {
+    if (this.destroyed) return 'closed'
+    if (this.readable) return this.writable ? 'open' : 'readOnly'
+    return this.writable ? 'writeOnly' : 'closed'
+  }
+
+  /** Does nothing: that is about TCP. */
+  setNoDelay(): this {
+    return this
+  }
+
+  /** Does nothing: that is about TCP. */
+  setKeepAlive(): this {
+    return this
+  }
+
+  /** Ends, and destroys when everything is written. */
+  destroySoon(): void {
+    if (this.writable) this.end()
+    if (this.writableFinished) this.destroy()
+    else this.once('finish', () => this.destroy())
   }
 
   /** As streams of the Web. */
@@ -184,6 +228,15 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
     return undefined
   }
 
+  /** Whether nothing is before what would be written now. */
+  protected get writesNothing(): boolean {
+    return (
+      this.writableLength === 0 &&
+      this.writableCorked === 0 &&
+      (this.#sends === undefined || this.#sends.count === 0)
+    )
+  }
+
   /** A send goes by the stream's own queue, so that it is in order with `write`. */
   protected queueSend(
     bytes: Uint8Array,
@@ -191,13 +244,10 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
     options: WaitOptions,
     started = false,
   ): Promise<void> {
-    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#sends ??= new Sends((send, reason) => {
       this.cancelSend(send, reason)
-    })
-    const promise = this.#sends.add(chunk, attachment, options, started)
-    this.write(chunk)
-    return promise
+    }, this.referenced)
+    return this.#sends.add({ bytes, attachment, started }, options, (marker) => super.write(marker))
   }
 
   protected serveReceives(): void {
@@ -226,6 +276,15 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
     this.startReading()
   }
 
+  override write(
+    chunk: unknown,
+    encoding?: BufferEncoding | ((error: Error | null | undefined) => void),
+    callback?: (error: Error | null | undefined) => void,
+  ): boolean {
+    this.#sends?.separate()
+    return super.write(chunk, encoding as BufferEncoding, callback)
+  }
+
   /** @internal */
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Callback): void {
     this.#begin([chunk], callback)
@@ -249,6 +308,7 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
     const told = !this.#readsStream && !this.#writesStream && this.listenerCount('error') === 0
     this.release(() => {
       callback(told ? null : error)
+      process.nextTick(() => this.emit('close', error !== null))
     })
     const reason = this.closedError()
     this.#receives?.fail(reason)
@@ -257,7 +317,7 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
 
   #begin(chunks: readonly Buffer[], callback: Callback): void {
     if (!this.#writesStream) {
-      this.#writesStream = !chunks.every((chunk) => this.#sends?.has(chunk) === true)
+      this.#writesStream = !chunks.every((chunk) => this.#sends?.isMarker(chunk) === true)
     }
     this.touch()
     this.startWriting(chunks, callback)
@@ -274,6 +334,7 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
   #setRef(ref: boolean): this {
     if (!this.destroyed) this.referenced = ref
     if (this.#receives !== undefined) this.#receives.ref = ref
+    if (this.#sends !== undefined) this.#sends.ref = ref
     return this
   }
 }

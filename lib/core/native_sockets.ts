@@ -8,6 +8,9 @@ export interface SocketHandle {
   watch(id: number, readiness: number): void
   /** Only after the first `watch`. */
   setRef(ref: boolean): void
+  /** At least the length of the message that is next; 0 also at the end. */
+  nextLength(): number
+  atEnd(): boolean
   /** `length + 1`: an empty message of a socket that keeps boundaries; 0: the end. */
   read(buffer: Uint8Array, offset: number, length: number): number
   /** Of the last datagram that was read. */
@@ -46,7 +49,7 @@ export interface NativeSockets {
   /** Descriptors in it are to be passed to `closeDescriptor` or `releaseDescriptor`. */
   readonly socketResults: Int32Array
   checkAddress(address: string): void
-  openSocket(type: NativeSocketType): SocketHandle
+  openSocket(type: NativeSocketType, credentials?: boolean): SocketHandle
   bindSocket(
     type: NativeSocketType,
     address: string,
@@ -54,13 +57,13 @@ export interface NativeSockets {
     mode: number,
     removeStale: boolean,
     backlog: number,
+    credentials?: boolean,
   ): SocketHandle
   socketFromDescriptor(
     fd: number,
     role: 'listener' | 'connection' | 'datagram',
   ): { handle: SocketHandle; type: NativeSocketType; address?: string }
   openSocketPair(type: NativeSocketType): [SocketHandle, SocketHandle]
-  passCredentials(fd: number): boolean
 
   OutgoingDescriptors: new (numbers: readonly number[]) => OutgoingDescriptors
   /** What these return is closed with this thread, unless it is closed or released before. */
@@ -68,6 +71,7 @@ export interface NativeSockets {
   adoptDescriptor(fd: number): number
   closeDescriptor(fd: number): void
   releaseDescriptor(fd: number): void
+  socketUse(fd: number): 'connection' | 'listener' | 'other'
   descriptorKind(fd: number): 'file' | 'socket' | 'pipe' | 'memory' | 'directory' | 'other'
 
   peerOf(fd: number): NativePeer

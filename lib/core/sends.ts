@@ -7,116 +7,130 @@ export interface Attachment {
   close(): void
 }
 
-/** A `send` that is under way. */
+/** A `send` that waits, or is under way. */
 export interface Send<T extends Attachment> {
-  /** The bytes: an object of its own, by which the stream's machinery hands it back. */
-  readonly chunk: Uint8Array
+  readonly bytes: Uint8Array
   readonly attachment: T | undefined
   /** Some of it has gone, so that it must go on. */
   started: boolean
-  /** It must not begin; it stays in the stream's queue until its turn comes. */
-  cancelled: boolean
 }
 
 interface Waiting<T extends Attachment> extends Send<T> {
+  /** Those that stand together, of which this is one. */
+  place: Waiting<T>[]
   resolve: () => void
   reject: (reason: unknown) => void
   signal: AbortSignal | undefined
   timer: NodeJS.Timeout | undefined
 }
 
-/** The `send`s of a connection, each of which is a chunk of its stream. */
+/**
+ * The `send`s of a connection. In the stream's queue a marker without bytes stands for those that
+ * come one after the other, so that one that is cancelled leaves nothing there.
+ */
 export class Sends<T extends Attachment> {
-  readonly #waiting = new Map<Uint8Array, Waiting<T>>()
+  readonly #places = new Map<Uint8Array, Waiting<T>[]>()
+  /** Of the marker behind which nothing was written yet. */
+  #last: Waiting<T>[] | undefined
+  #count = 0
+  #ref: boolean
   readonly #cancel: (send: Send<T>, reason: unknown) => void
   readonly #listeners = new AbortListeners<Waiting<T>>((send, reason) => {
     this.#cancel(send, reason)
   })
 
   /** `cancel` is called when a signal or the time says so. */
-  constructor(cancel: (send: Send<T>, reason: unknown) => void) {
+  constructor(cancel: (send: Send<T>, reason: unknown) => void, ref: boolean) {
     this.#cancel = cancel
+    this.#ref = ref
+  }
+
+  get count(): number {
+    return this.#count
   }
 
   get full(): boolean {
-    return this.#waiting.size >= maxWaiting
+    return this.#count >= maxWaiting
   }
 
-  has(chunk: Uint8Array): boolean {
-    return this.#waiting.has(chunk)
+  /** Whether the times of those that wait keep the process alive. */
+  set ref(ref: boolean) {
+    this.#ref = ref
+    for (const { timer } of [...this.#places.values()].flat()) {
+      if (ref) timer?.ref()
+      else timer?.unref()
+    }
   }
 
-  get(chunk: Uint8Array): Send<T> | undefined {
-    return this.#waiting.get(chunk)
-  }
-
-  /** The attachment is closed at every end. */
+  /**
+   * Adds one at the end of the queue. `write` puts a marker there, if that is needed. The attachment
+   * is closed at every end.
+   */
   add(
-    chunk: Uint8Array,
-    attachment: T | undefined,
+    send: Send<T>,
     { signal, timeout }: WaitOptions,
-    started = false,
+    write: (marker: Uint8Array) => void,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const send: Waiting<T> = {
-        chunk,
-        attachment,
-        started,
-        cancelled: false,
-        resolve,
-        reject,
-        signal,
-        timer: undefined,
-      }
-      if (signal !== undefined) this.#listeners.add(signal, send)
+      const marker = this.#last === undefined ? Buffer.alloc(0) : undefined
+      const place = (this.#last ??= [])
+      const waiting: Waiting<T> = { ...send, place, resolve, reject, signal, timer: undefined }
+      if (signal !== undefined) this.#listeners.add(signal, waiting)
       if (timeout !== undefined && timeout < 2 ** 31) {
-        send.timer = setTimeout(() => {
-          this.#cancel(send, timedOut('send', timeout))
+        waiting.timer = setTimeout(() => {
+          this.#cancel(waiting, timedOut('send', timeout))
         }, timeout)
+        if (!this.#ref) waiting.timer.unref()
       }
-      this.#waiting.set(chunk, send)
+      place.push(waiting)
+      this.#count++
+      if (marker === undefined) return
+      this.#places.set(marker, place)
+      write(marker)
     })
   }
 
+  /** Something else was written: what is sent next comes after it. */
+  separate(): void {
+    this.#last = undefined
+  }
+
+  isMarker(chunk: Uint8Array): boolean {
+    return this.#places.has(chunk)
+  }
+
+  /** The next of those that the marker stands for; undefined when there are no more. */
+  next(marker: Uint8Array): Send<T> | undefined {
+    const place = this.#places.get(marker)
+    if (place === undefined || place.length > 0) return place?.[0]
+    this.#places.delete(marker)
+    if (this.#last === place) this.#last = undefined
+    return undefined
+  }
+
   /** All of it has gone. */
-  sent(chunk: Uint8Array): void {
-    this.#remove(chunk)?.resolve()
+  sent(send: Send<T>): void {
+    this.#remove(send)?.resolve()
   }
 
-  fail(chunk: Uint8Array, reason: unknown): void {
-    this.#remove(chunk)?.reject(reason)
-  }
-
-  /** Nothing of it has gone: it fails, and is passed over when its turn comes. */
-  withdraw(send: Send<T>, reason: unknown): void {
-    const waiting = this.#waiting.get(send.chunk)
-    if (waiting === undefined || waiting.cancelled) return
-    waiting.cancelled = true
-    this.#release(waiting)
-    waiting.reject(reason)
-  }
-
-  /** Forgets one that was withdrawn. */
-  passOver(chunk: Uint8Array): void {
-    this.#waiting.delete(chunk)
+  fail(send: Send<T>, reason: unknown): void {
+    this.#remove(send)?.reject(reason)
   }
 
   failAll(reason: unknown): void {
-    for (const chunk of [...this.#waiting.keys()]) this.fail(chunk, reason)
+    for (const send of [...this.#places.values()].flat()) this.fail(send, reason)
   }
 
-  #remove(chunk: Uint8Array): Waiting<T> | undefined {
-    const send = this.#waiting.get(chunk)
-    if (send === undefined) return undefined
-    this.#waiting.delete(chunk)
-    this.#release(send)
-    return send
-  }
-
-  #release(send: Waiting<T>): void {
-    clearTimeout(send.timer)
-    if (send.signal !== undefined) this.#listeners.remove(send.signal, send)
-    send.attachment?.close()
+  #remove(send: Send<T>): Waiting<T> | undefined {
+    const waiting = send as Waiting<T>
+    const index = waiting.place.indexOf(waiting)
+    if (index < 0) return undefined
+    waiting.place.splice(index, 1)
+    this.#count--
+    clearTimeout(waiting.timer)
+    if (waiting.signal !== undefined) this.#listeners.remove(waiting.signal, waiting)
+    waiting.attachment?.close()
+    return waiting
   }
 }
 

@@ -153,6 +153,8 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   override _final(callback: Callback): void {
     if (this.#messageType) {
       this.#outgoing.writeEnd(callback)
+      // Nobody may read it, and still it has to be closed when the peer has ended, too.
+      if (!this.readsStream && this.#kept.length === 0) this.#incoming.read()
       return
     }
     // Everything was written, and stays readable for the peer when this end is closed.
@@ -207,7 +209,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   protected override cancelSend(send: Send<Attachment>, reason: unknown): void {
-    if (!this.#outgoing.cancel(send.chunk, reason)) this.sends?.withdraw(send, reason)
+    if (!this.#outgoing.cancel(send, reason)) this.sends?.fail(send, reason)
   }
 
   protected override release(callback: () => void): void {

@@ -1,5 +1,5 @@
 import { PipeEvent } from '../core/pipe_events.js'
-import { cutShort, type Attachment, type Sends } from '../core/sends.js'
+import { cutShort, type Attachment, type Send, type Sends } from '../core/sends.js'
 import type { PipeIo } from './pipe_io.js'
 import { Outcome, systemError } from './win32_errors.js'
 
@@ -16,6 +16,9 @@ export class Outgoing {
   readonly #keepsBoundaries: boolean
   #sends: Sends<Attachment> | undefined
   #queue: Uint8Array[] = []
+  /** What is being written: a chunk of the queue, or the send whose turn it is. */
+  #bytes: Uint8Array | undefined
+  #send: Send<Attachment> | undefined
   #offset = 0
   #pieceLength = 0
   #callback: Callback | undefined
@@ -29,8 +32,8 @@ export class Outgoing {
   }
 
   /** False when it has not begun: then it is the caller's to leave out. */
-  cancel(chunk: Uint8Array, reason: unknown): boolean {
-    if (this.#queue[0] !== chunk) return false
+  cancel(send: Send<Attachment>, reason: unknown): boolean {
+    if (this.#send !== send) return false
     if (this.#cancelled === undefined) {
       this.#cancelled = { reason }
       this.#io.cancel(PipeEvent.written) // its completion says what became of it
@@ -46,7 +49,6 @@ export class Outgoing {
   ): void {
     this.#sends = sends
     this.#queue = this.#merged(chunks)
-    this.#offset = 0
     this.#callback = callback
     this.#proceed()
   }
@@ -65,38 +67,30 @@ export class Outgoing {
   close(): void {
     this.#callback = undefined
     this.#queue = []
+    this.#forgetCurrent()
   }
 
   #merged(chunks: readonly Uint8Array[]): Uint8Array[] {
     const total = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
     const plain = !this.#keepsBoundaries && chunks.length > 1 && total <= mergeUpTo
-    if (plain && !chunks.some((chunk) => this.#sends?.has(chunk))) return [Buffer.concat(chunks)]
+    if (plain && !chunks.some((chunk) => this.#sends?.isMarker(chunk)))
+      return [Buffer.concat(chunks)]
     return [...chunks]
   }
 
   #proceed(): void {
     for (;;) {
-      const chunk = this.#queue.at(0)
-      if (chunk === undefined) {
+      const bytes = this.#current()
+      if (bytes === undefined) {
         // Not at once: what else is written in this turn then goes in one call.
         process.nextTick(() => {
           this.#finish(null)
         })
         return
       }
-      if (this.#sends?.get(chunk)?.cancelled === true) {
-        this.#sends.passOver(chunk)
-        this.#queue.shift()
-        continue
-      }
-      // A message without bytes would be the end: an empty write says nothing.
-      if (this.#offset === chunk.byteLength) {
-        this.#chunkDone()
-        continue
-      }
       const piece = this.#keepsBoundaries
-        ? chunk
-        : chunk.subarray(this.#offset, this.#offset + largestPiece)
+        ? bytes
+        : bytes.subarray(this.#offset, this.#offset + largestPiece)
       this.#pieceLength = piece.byteLength
       const outcome = this.#io.write(piece, this.#completed)
       if (outcome === Outcome.pending) return
@@ -110,6 +104,24 @@ export class Outgoing {
     }
   }
 
+  /** What goes on, or is next; undefined at the end of the queue. */
+  #current(): Uint8Array | undefined {
+    while (this.#bytes === undefined) {
+      const chunk = this.#queue.at(0)
+      if (chunk === undefined) return undefined
+      if (this.#sends?.isMarker(chunk)) {
+        this.#send = this.#sends.next(chunk)
+        this.#bytes = this.#send?.bytes
+        if (this.#send === undefined) this.#queue.shift()
+      } else {
+        this.#queue.shift()
+        // A message without bytes would be the end: an empty write says nothing.
+        if (chunk.byteLength > 0) this.#bytes = chunk
+      }
+    }
+    return this.#bytes
+  }
+
   readonly #completed = (code: number): void => {
     if (code === Outcome.done && (this.#cancelled === undefined || this.#isLastPiece())) {
       this.#pieceDone()
@@ -120,20 +132,17 @@ export class Outgoing {
   }
 
   #isLastPiece(): boolean {
-    return this.#offset + this.#pieceLength === this.#queue.at(0)?.byteLength
+    return this.#offset + this.#pieceLength === this.#bytes?.byteLength
   }
 
   #pieceDone(): void {
+    const isLast = this.#isLastPiece()
     this.#offset += this.#pieceLength
     this.bytesWritten += this.#pieceLength
-    if (this.#offset === this.#queue[0]?.byteLength) this.#chunkDone()
-  }
-
-  #chunkDone(): void {
-    const chunk = this.#queue.shift()
-    this.#offset = 0
-    this.#cancelled = undefined
-    if (chunk !== undefined) this.#sends?.sent(chunk)
+    if (!isLast) return
+    const send = this.#send
+    this.#forgetCurrent()
+    if (send !== undefined) this.#sends?.sent(send)
   }
 
   #failed(code: number): void {
@@ -141,11 +150,17 @@ export class Outgoing {
       this.#cancelled === undefined
         ? systemError('WriteFile', code, 'cannot write to the pipe', '')
         : cutShort(this.#cancelled.reason)
-    const chunk = this.#queue.at(0)
     // Some of it may have gone: what follows would make no sense to the peer.
-    if (chunk !== undefined) this.#sends?.fail(chunk, this.#cancelled?.reason ?? error)
-    this.#cancelled = undefined
+    if (this.#send !== undefined) this.#sends?.fail(this.#send, this.#cancelled?.reason ?? error)
+    this.#forgetCurrent()
     this.#finish(error)
+  }
+
+  #forgetCurrent(): void {
+    this.#bytes = undefined
+    this.#send = undefined
+    this.#offset = 0
+    this.#cancelled = undefined
   }
 
   #finish(error: Error | null): void {

@@ -1,3 +1,4 @@
+import { checkFunction, checkInteger } from '../core/arguments.js'
 import type { PeerCredentials } from './peer_credentials.js'
 import type { UnixConnection } from './unix_connection.js'
 
@@ -9,6 +10,26 @@ export type Authorize = (
 
 // Decisions that are waited for at once.
 const mostUndecided = 64
+const defaultTimeout = 10_000
+
+export interface AdmissionOptions {
+  /** See {@link allow}. A connection that is refused is closed; so is one for which it throws. */
+  authorize?: Authorize
+  /**
+   * Milliseconds that `authorize` may take, else the connection is refused; default 10 s. At most 64
+   * decisions are waited for at once, so clients that keep them waiting would stop all others.
+   */
+  authorizeTimeout?: number
+}
+
+export const admissionOptionNames = ['authorize', 'authorizeTimeout'] as const
+
+export function checkAdmissionOptions({ authorize, authorizeTimeout }: AdmissionOptions): void {
+  if (authorize !== undefined) checkFunction('options.authorize', authorize)
+  if (authorizeTimeout !== undefined) {
+    checkInteger('options.authorizeTimeout', authorizeTimeout, 1, 2 ** 31 - 1)
+  }
+}
 
 /** Asks whether connections may come in, and closes those that may not. */
 export class Admission {
@@ -17,13 +38,16 @@ export class Admission {
   readonly #undecided = new Set<UnixConnection>()
   /** A decision that was waited for has come. */
   readonly #decided: () => void
+  readonly #timeout: number
+  #closed = false
 
   constructor(
-    authorize: Authorize | undefined,
+    { authorize, authorizeTimeout = defaultTimeout }: AdmissionOptions,
     admitted: (connection: UnixConnection) => void,
     decided: () => void,
   ) {
     this.#authorize = authorize
+    this.#timeout = authorizeTimeout
     this.#admitted = admitted
     this.#decided = decided
   }
@@ -50,28 +74,41 @@ export class Admission {
       return
     }
     this.#undecided.add(connection)
+    // Late, or when the server was closed, a decision means nothing any more.
+    const decide = (conclude: () => void) => {
+      clearTimeout(timer)
+      if (!this.#undecided.delete(connection)) return
+      conclude()
+      this.#decided()
+    }
+    const timer = setTimeout(() => {
+      decide(() => {
+        refuse(connection, `no answer within ${String(this.#timeout)} ms`)
+      })
+    }, this.#timeout).unref()
     Promise.resolve(verdict).then(
       (admitted) => {
-        if (!this.#undecided.delete(connection)) return // the server was closed
-        this.#conclude(connection, admitted)
-        this.#decided()
+        decide(() => {
+          this.#conclude(connection, admitted)
+        })
       },
       (error: unknown) => {
-        if (!this.#undecided.delete(connection)) return
-        refuse(connection, error)
-        this.#decided()
+        decide(() => {
+          refuse(connection, error)
+        })
       },
     )
   }
 
   close(): void {
+    this.#closed = true
     for (const connection of this.#undecided) connection.destroy()
     this.#undecided.clear()
   }
 
   #conclude(connection: UnixConnection, admitted: unknown): void {
     // Only a plain yes: what a mistake made of it must not open the door.
-    if (admitted === true) this.#admitted(connection)
+    if (admitted === true && !this.#closed) this.#admitted(connection)
     else connection.destroy()
   }
 }

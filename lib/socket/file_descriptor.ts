@@ -117,24 +117,37 @@ export class FileDescriptor {
 
   /** A connected socket as a `net.Socket` of Node's, which has the descriptor from now on. */
   toSocket(): Socket {
-    if (this.kind !== 'socket') throw invalidArgument('the descriptor', 'a socket', this.kind)
+    this.#checkUse('connection', 'a connected stream socket')
     return this.#toNetSocket({ readable: true, writable: true })
   }
 
   /** A listening socket as a `net.Server` of Node's, which has the descriptor from now on. */
   toServer(): Server {
-    if (this.kind !== 'socket') throw invalidArgument('the descriptor', 'a socket', this.kind)
+    this.#checkUse('listener', 'a listening stream socket')
     return createServer().listen({ fd: this.detach() })
   }
 
   // fs streams would read a pipe or a socket in the thread pool, and fail where it is non-blocking.
   #isForTheLoop(): boolean {
     const { kind } = this
+    if (kind === 'socket')
+      this.#checkUse('connection', 'a file, a pipe or a connected stream socket')
     return kind === 'pipe' || kind === 'socket'
   }
 
+  // What Node cannot use it may neither take nor close.
+  #checkUse(wanted: 'connection' | 'listener', what: string): void {
+    const { kind } = this
+    const use = kind === 'socket' ? native.socketUse(this.number) : 'other'
+    if (use !== wanted) {
+      throw invalidArgument('the descriptor', what, kind === 'socket' ? `a socket: ${use}` : kind)
+    }
+  }
+
   #toNetSocket(options: { readable: boolean; writable: boolean }): Socket {
-    return new Socket({ ...options, fd: this.detach() })
+    const socket = new Socket({ ...options, fd: this.number })
+    this.detach() // only now: it has not failed
+    return socket
   }
 }
 

@@ -37,7 +37,8 @@ export class Incoming {
   readonly #keepsBoundaries: boolean
   readonly #maxDescriptors: number
   readonly #maxMessageLength: number
-  #wanted: number
+  /** Of a stream. */
+  #wanted = smallestRead
   bytesRead = 0
   /** What came with the bytes that were read last, until somebody takes it. */
   descriptors: FileDescriptor[] = none
@@ -49,20 +50,21 @@ export class Incoming {
     this.#keepsBoundaries = keepsBoundaries
     this.#maxDescriptors = limits.maxDescriptors ?? defaultMaxDescriptors
     this.#maxMessageLength = limits.maxMessageLength ?? defaultMaxMessageLength
-    this.#wanted = keepsBoundaries ? this.#maxMessageLength : smallestRead
   }
 
   /** Never throws: an Error means that the connection is lost. */
   read(): Buffer | typeof end | typeof nothing | SluiceError {
-    const available = slab.room(this.#wanted)
-    // The limit of a message is exact, even if there is more room.
-    const room = this.#keepsBoundaries ? this.#maxMessageLength : available
-    const count = this.#handle.read(slab.buffer, slab.offset, room)
-    if (count === again) {
-      this.mayHaveMore = false
-      return nothing
+    let room: number
+    if (this.#keepsBoundaries) {
+      const length = this.#handle.nextLength()
+      if (length < 0) return this.#failed(length)
+      room = Math.max(Math.min(length, this.#maxMessageLength), 1)
+      slab.room(room)
+    } else {
+      room = slab.room(this.#wanted)
     }
-    if (count < 0) return systemError('cannot read from the connection', 'recvmsg', count)
+    const count = this.#handle.read(slab.buffer, slab.offset, room)
+    if (count < 0) return this.#failed(count)
     if (results[Result.descriptors] !== 0 || results[Result.flags] !== 0) {
       const error = this.#takeDescriptors()
       if (error !== undefined) return error
@@ -85,6 +87,12 @@ export class Incoming {
   close(): void {
     if (this.descriptors.length === 0) return
     for (const descriptor of this.takeDescriptors()) descriptor.close()
+  }
+
+  #failed(failure: number): typeof nothing | SluiceError {
+    if (failure !== again) return systemError('cannot read from the connection', 'recvmsg', failure)
+    this.mayHaveMore = false
+    return nothing
   }
 
   /** Asks for more when what was asked for came, and for less when it did not. */

@@ -1,7 +1,7 @@
 /** Unix sockets: credentials of the peer, descriptors, cancellable accept and connect. */
 export { UnixServer } from './unix_server.js'
 export type { ListenUnixOptions } from './unix_server.js'
-export type { Authorize } from './admission.js'
+export type { AdmissionOptions, Authorize } from './admission.js'
 export { UnixConnection } from './unix_connection.js'
 export type { SendOptions } from './unix_connection.js'
 export type { ConnectionOptions } from './connection_options.js'

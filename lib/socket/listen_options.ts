@@ -24,7 +24,19 @@ export interface BindOptions {
 
 export const bindOptionNames = ['mode', 'removeStale', 'makeDirectory', 'padded'] as const
 
-export function checkBindOptions(options: BindOptions): void {
+/** `address`: undefined for a socket without one, which nothing of this is about. */
+export function checkBindOptions(options: BindOptions, address: string | undefined): void {
+  const isPath = address?.startsWith('@') === false
+  const foreign = isPath ? (['padded'] as const) : bindOptionNames.filter((n) => n !== 'padded')
+  for (const name of address === undefined ? bindOptionNames : foreign) {
+    if (options[name] === undefined) continue
+    throw new SluiceError(
+      'ERR_SLUICE_INVALID_ARGUMENT',
+      name === 'padded'
+        ? 'options.padded is about abstract names (@name)'
+        : `options.${name} is about paths: nothing would come of it here`,
+    )
+  }
   const { mode = 0o600, removeStale = true, makeDirectory = 0o700, padded = false } = options
   checkMode(mode)
   checkBoolean('options.removeStale', removeStale)

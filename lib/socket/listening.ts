@@ -4,7 +4,12 @@ import { SluiceError } from '../core/errors.js'
 import { native } from '../core/native.js'
 import type { SocketHandle } from '../core/native_sockets.js'
 import { descriptorNumber, type DescriptorSource } from './file_descriptor.js'
-import { bindOptionNames, makeDirectoryOf, type BindOptions } from './listen_options.js'
+import {
+  bindOptionNames,
+  checkBindOptions,
+  makeDirectoryOf,
+  type BindOptions,
+} from './listen_options.js'
 
 export interface ListeningOptions extends BindOptions {
   type?: 'stream' | 'seqpacket'
@@ -53,6 +58,7 @@ function onDescriptor(address: object, options: ListeningOptions): () => Listeni
 
 function onAddress(address: unknown, options: ListeningOptions): () => Listening {
   checkString('address', address)
+  checkBindOptions(options, address)
   native.checkAddress(address)
   const { type = 'stream', mode = 0o600, removeStale = true, padded = false } = options
   const { backlog = defaultBacklog } = options

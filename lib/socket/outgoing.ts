@@ -1,6 +1,6 @@
 import { SluiceError, systemError } from '../core/errors.js'
 import type { OutgoingDescriptors, SocketHandle } from '../core/native_sockets.js'
-import type { Send, Sends } from '../core/sends.js'
+import type { Sends } from '../core/sends.js'
 import { again, endsConnection, messageTooLong } from './errno.js'
 
 const none: readonly Uint8Array[] = []
@@ -49,44 +49,51 @@ export class Outgoing {
   proceed(): Progress {
     while (this.#index < this.#chunks.length) {
       const chunk = this.#chunks[this.#index]
-      const send = this.#sends?.get(chunk)
-      const progress =
-        send !== undefined || this.#keepsBoundaries ? this.#sendOne(chunk, send) : this.#writeMany()
+      const progress = this.#sends?.isMarker(chunk)
+        ? this.#sendAll(chunk, this.#sends)
+        : this.#keepsBoundaries
+          ? this.#writeMessage(chunk)
+          : this.#writeMany()
       if (progress !== 'done') return progress
     }
     this.#chunks = none
     return 'done'
   }
 
-  #sendOne(chunk: Uint8Array, send: Send<OutgoingDescriptors> | undefined): Progress {
-    if (send?.cancelled === true) {
-      this.#sends?.passOver(chunk)
-      this.#next()
-      return 'done'
+  #sendAll(marker: Uint8Array, sends: Sends<OutgoingDescriptors>): Progress {
+    for (;;) {
+      const send = sends.next(marker)
+      if (send === undefined) break
+      const count = this.#handle.send(send.bytes, this.#offset, send.attachment)
+      if (count === again) return 'blocked'
+      if (count < 0) {
+        const error = this.#error(count, send.bytes)
+        if (send.started || this.failed) return error
+        sends.fail(send, error)
+        continue
+      }
+      this.bytesWritten += count
+      this.#offset += count
+      if (this.#offset < send.bytes.byteLength) {
+        send.started = true
+        return 'blocked'
+      }
+      this.#offset = 0
+      sends.sent(send)
     }
-    const count = this.#handle.send(chunk, this.#offset, send?.attachment)
-    if (count === again) return 'blocked'
-    if (count < 0) return this.#failed(count, chunk, send)
-    this.bytesWritten += count
-    this.#offset += count
-    if (this.#offset < chunk.byteLength) {
-      if (send !== undefined) send.started = true
-      return 'blocked'
-    }
-    this.#next()
-    this.#sends?.sent(chunk)
+    this.#index++
     return 'done'
   }
 
-  #failed(
-    failure: number,
-    chunk: Uint8Array,
-    send: Send<OutgoingDescriptors> | undefined,
-  ): Progress {
-    const error = this.#error(failure, chunk)
-    if (send === undefined || send.started || this.failed) return error
-    this.#next()
-    this.#sends?.fail(chunk, error)
+  #writeMessage(chunk: Uint8Array): Progress {
+    // An empty message would look like the end.
+    if (chunk.byteLength > 0) {
+      const count = this.#handle.send(chunk, 0, undefined)
+      if (count === again) return 'blocked'
+      if (count < 0) return this.#error(count, chunk)
+      this.bytesWritten += count
+    }
+    this.#index++
     return 'done'
   }
 
@@ -124,13 +131,8 @@ export class Outgoing {
     const sends = this.#sends
     if (sends === undefined) return this.#chunks.length
     for (let index = this.#index + 1; index < this.#chunks.length; index++) {
-      if (sends.has(this.#chunks[index])) return index
+      if (sends.isMarker(this.#chunks[index])) return index
     }
     return this.#chunks.length
-  }
-
-  #next(): void {
-    this.#index++
-    this.#offset = 0
   }
 }

@@ -1,3 +1,5 @@
+import * as workers from 'node:worker_threads'
+
 const slabSize = 65536
 
 /** Memory for what is read, handed out in slices: many small reads share one allocation. */
@@ -12,6 +14,7 @@ export class Slab {
     // Not zeroed: only what the kernel has filled is ever seen.
     this.buffer = Buffer.allocUnsafeSlow(Math.max(slabSize, minimum))
     this.offset = 0
+    keepHere(this.buffer.buffer)
     return this.buffer.length
   }
 
@@ -21,6 +24,13 @@ export class Slab {
     this.offset = Math.min((start + length + 7) & ~7, this.buffer.length)
     return this.buffer.subarray(start, start + length)
   }
+}
+
+/** Whoever transferred it to another thread would take what others have read with it. */
+function keepHere(memory: ArrayBufferLike): void {
+  // Not every runtime has it.
+  const { markAsUntransferable } = workers as Partial<typeof workers>
+  markAsUntransferable?.(memory)
 }
 
 /** This thread's. */

@@ -14,7 +14,12 @@ import {
   setBufferSizes,
   type ConnectionOptions,
 } from './connection_options.js'
-import { checkDescriptor, descriptorNumber, type DescriptorSource } from './file_descriptor.js'
+import {
+  checkDescriptor,
+  descriptorNumber,
+  type DescriptorSource,
+  type FileDescriptor,
+} from './file_descriptor.js'
 import { end, Incoming, nothing, type ReceivedMessage } from './incoming.js'
 import { Outgoing } from './outgoing.js'
 import { descriptorNumbers, duplicateAll } from './outgoing_descriptors.js'
@@ -46,8 +51,12 @@ const forgotten = new LeftOpen<SocketHandle>(
  * the stream is used or somebody listens to it.
  *
  * A descriptor that comes while the stream is read is given to the listeners of `'fds'`, just before
- * the chunk that it came with; without a listener it is closed. On a seqpacket connection each chunk
- * is one message.
+ * the chunk that it came with, whether that is taken by `'data'`, `read` or `for await`; without a
+ * listener it is closed. On a seqpacket connection each chunk is one message, and up to 16 of them
+ * are read ahead.
+ *
+ * Nothing is read before it is asked for, so that `receive` can be used: who does neither notices
+ * only after `end()` that the peer has gone. `resume()` notices it at once.
  *
  * Sources: unix(7), recvmsg(2).
  */
@@ -65,6 +74,8 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   /** The stream wants more. */
   #reading = false
   #ended = false
+  /** A chunk with descriptors, until the stream's reader has taken what came before it. */
+  #held: ReceivedMessage | undefined
 
   /** @internal */
   constructor(
@@ -82,9 +93,10 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
 
   /**
    * A connection of a connected socket that was inherited or received. The descriptor is duplicated
-   * and stays the caller's to close.
+   * and stays the caller's to close; the open file behind both, and behind other duplicates in other
+   * processes, is made non-blocking.
    *
-   * @throws `ERR_SLUICE_INVALID_ARGUMENT`, `ERR_SLUICE_SYSTEM`: `EBADF`, `ENOTSOCK`.
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`, `ERR_SLUICE_SYSTEM`: `EBADF`, `ENOTSOCK`, `ENOTCONN`.
    */
   static fromFd(fd: DescriptorSource, options: ConnectionOptions = {}): UnixConnection {
     requireSockets()
@@ -160,7 +172,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
 
   /** By a call of its own when nothing is before it, which is the usual case; or in the queue. */
   #sendNow(bytes: Uint8Array, numbers: readonly number[], options: WaitOptions): Promise<void> {
-    if (this.writableLength > 0 || this.writableCorked > 0 || this.#blocked !== undefined) {
+    if (!this.writesNothing || this.#blocked !== undefined) {
       return this.queueSend(bytes, duplicateAll(numbers), options)
     }
     const result = this.#out().sendAtOnce(bytes, numbers)
@@ -183,7 +195,20 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   override _final(callback: Callback): void {
     // A peer that is gone has nothing to be told.
     this.#handle.shutDownWriting()
+    // Nobody may read it, and still it has to be closed when the peer has ended, too.
+    if (!this.#ended && !this.readsStream) this.#watch.add(Readiness.readable)
     callback()
+  }
+
+  /** @internal */
+  override read(size?: number): unknown {
+    if (this.#held !== undefined && this.readableLength === 0) this.#letGo(this.#held)
+    const chunk: unknown = super.read(size)
+    // Who waits to be told that there is more does not know of what is held.
+    if (this.#held !== undefined && chunk !== null && this.readableLength === 0) {
+      process.nextTick(() => this.emit('readable'))
+    }
+    return chunk
   }
 
   protected override get atEnd(): boolean {
@@ -245,11 +270,11 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
 
   protected override cancelSend(send: Send<OutgoingDescriptors>, reason: unknown): void {
     if (send.started) {
-      this.sends?.fail(send.chunk, reason)
+      this.sends?.fail(send, reason)
       this.destroy(cutShort(reason))
       return
     }
-    this.sends?.withdraw(send, reason)
+    this.sends?.fail(send, reason)
     // It may be the one that waits for the socket to become writable.
     if (this.#blocked !== undefined) this.#onWritable()
   }
@@ -257,6 +282,8 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   protected override release(callback: () => void): void {
     this.#watch.close()
     this.#incoming?.close()
+    for (const descriptor of this.#held?.fds ?? []) descriptor.close()
+    this.#held = undefined
     this.#handle.close()
     const blocked = this.#blocked
     this.#blocked = undefined
@@ -284,7 +311,17 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
       return
     }
     if (!this.#reading) {
-      this.#watch.remove(Readiness.readable)
+      if (
+        this.writableFinished &&
+        !this.#ended &&
+        this.#held === undefined &&
+        this.#handle.atEnd()
+      ) {
+        this.#atEnd()
+        this.resume()
+      } else {
+        this.#watch.remove(Readiness.readable)
+      }
       return
     }
     const incoming = this.#in()
@@ -300,9 +337,8 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
         return
       }
       this.touch()
-      this.#announceDescriptors(incoming)
+      const wantsMore = this.#take(read, incoming.takeDescriptors())
       if (!this.#isOpen()) return
-      const wantsMore = this.push(read)
       this.#reading = wantsMore
       if (!wantsMore || !incoming.mayHaveMore) return
     }
@@ -321,12 +357,34 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
     callback(progress === 'done' ? null : progress)
   }
 
-  #announceDescriptors(incoming: Incoming): void {
-    if (incoming.descriptors.length === 0) return
-    const descriptors = incoming.takeDescriptors()
-    if (!this.emit('fds', descriptors)) {
-      for (const descriptor of descriptors) descriptor.close()
+  /** Whether the stream wants more. */
+  #take(data: Buffer, fds: FileDescriptor[]): boolean {
+    if (fds.length === 0) return this.push(data)
+    if (this.listenerCount('fds') === 0) {
+      for (const descriptor of fds) descriptor.close()
+      return this.push(data)
     }
+    if (this.readableLength > 0) {
+      this.#held = { data, fds }
+      return false
+    }
+    return this.#announce({ data, fds })
+  }
+
+  #announce({ data, fds }: ReceivedMessage): boolean {
+    let wantsMore = false
+    try {
+      this.emit('fds', fds)
+    } finally {
+      if (this.#isOpen()) wantsMore = this.push(data)
+    }
+    return wantsMore
+  }
+
+  #letGo(held: ReceivedMessage): void {
+    this.#held = undefined
+    this.#reading = this.#announce(held)
+    if (this.#reading) this.#watch.add(Readiness.readable)
   }
 
   #atEnd(): void {

@@ -54,6 +54,7 @@ export class UnixDatagram {
   readonly #senders = new Map<string, DatagramSender>()
   #open = true
   #connected: boolean
+  #refused = 0
 
   /** @internal */
   constructor(handle: SocketHandle, options: DatagramOptions, address?: string, connected = true) {
@@ -77,7 +78,6 @@ export class UnixDatagram {
   static bind(address?: string, options: BindDatagramOptions = {}): Promise<UnixDatagram> {
     requireSockets()
     checkOptions(options, ['credentials', ...bindOptionNames, ...datagramOptionNames])
-    checkBindOptions(options)
     checkSocketOptions(options)
     const { mode = 0o600, removeStale = true, padded = false, credentials = false } = options
     checkBoolean('options.credentials', credentials)
@@ -85,21 +85,16 @@ export class UnixDatagram {
       checkString('address', address)
       native.checkAddress(address)
     }
+    checkBindOptions(options, address)
     let handle: SocketHandle | undefined
     try {
       if (address === undefined) {
-        handle = native.openSocket('datagram')
+        handle = native.openSocket('datagram', credentials)
       } else {
         makeDirectoryOf(address, options.makeDirectory)
-        handle = native.bindSocket('datagram', address, padded, mode, removeStale, 0)
+        handle = native.bindSocket('datagram', address, padded, mode, removeStale, 0, credentials)
       }
       setBufferSizes(handle, options)
-      if (credentials && !native.passCredentials(handle.descriptor())) {
-        throw new SluiceError(
-          'ERR_SLUICE_UNSUPPORTED',
-          `${process.platform} cannot tell a datagram's credentials`,
-        )
-      }
       return Promise.resolve(new UnixDatagram(handle, options, address, false))
     } catch (error) {
       handle?.close()
@@ -122,6 +117,11 @@ export class UnixDatagram {
       throw error
     }
     return new UnixDatagram(handle, options, address)
+  }
+
+  /** Messages that broke a limit: were too long, or brought too many descriptors. */
+  get refused(): number {
+    return this.#refused
   }
 
   get closed(): boolean {
@@ -194,7 +194,10 @@ export class UnixDatagram {
     return promise
   }
 
-  /** The messages, until the socket is closed. */
+  /**
+   * The messages, until the socket is closed. Those that break a limit, on which `receive` would
+   * fail, are passed over and counted in `refused`: any sender could end the loop otherwise.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedDatagram, void, void> {
     while (this.#open) {
       let message: ReceivedDatagram
@@ -202,6 +205,7 @@ export class UnixDatagram {
         message = await this.receive()
       } catch (error) {
         if (this.closed) return
+        if (isBeyondLimit(error)) continue
         throw error
       }
       yield message
@@ -246,6 +250,7 @@ export class UnixDatagram {
     if (read === nothing) return notYet
     if (read instanceof Error) {
       this.#incoming.close()
+      if (isBeyondLimit(read)) this.#refused++
       throw read
     }
     const message: ReceivedDatagram = {
@@ -297,6 +302,16 @@ export class UnixDatagram {
     for (const sender of this.#senders.values()) sender.ref = ref
     return this
   }
+}
+
+const limitCodes: unknown[] = [
+  'ERR_SLUICE_MESSAGE_TOO_LONG',
+  'ERR_SLUICE_FDS_LIMIT',
+  'ERR_SLUICE_FDS_TRUNCATED',
+]
+
+function isBeyondLimit(error: unknown): boolean {
+  return error instanceof SluiceError && limitCodes.includes(error.code)
 }
 
 function closedError(): SluiceError {

@@ -1,11 +1,16 @@
-import { checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
+import { checkInteger, checkOptions } from '../core/arguments.js'
 import { systemError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
 import { LocalServer } from '../core/local_server.js'
 import type { SocketHandle } from '../core/native_sockets.js'
 import { aborted, checkWaitOptions } from '../core/waiting.js'
 import { Readiness, ready } from '../core/watches.js'
-import { Admission, type Authorize } from './admission.js'
+import {
+  Admission,
+  admissionOptionNames,
+  checkAdmissionOptions,
+  type AdmissionOptions,
+} from './admission.js'
 import { checkConnectionType } from './connect_unix.js'
 import {
   checkConnectionOptions,
@@ -15,25 +20,23 @@ import {
 } from './connection_options.js'
 import { again, isExhaustion } from './errno.js'
 import type { DescriptorSource } from './file_descriptor.js'
-import { bindOptionNames, checkBindOptions, type BindOptions } from './listen_options.js'
+import { bindOptionNames, type BindOptions } from './listen_options.js'
 import { defaultBacklog, prepareToListen, type Listening } from './listening.js'
 import { forgetName, namedCloserOf, removeNameAtExit } from './names_at_exit.js'
 import { requireSockets } from './platform.js'
 import { SocketWatch } from './socket_watch.js'
 import { UnixConnection } from './unix_connection.js'
 
-export interface ListenUnixOptions extends BindOptions, ConnectionOptions {
+export interface ListenUnixOptions extends BindOptions, ConnectionOptions, AdmissionOptions {
   /** Default `'stream'`; with `fd`, the socket's own. */
   type?: 'stream' | 'seqpacket'
   /** Connections that the kernel keeps for `accept`; default 511. */
   backlog?: number
   /** Closes the server when it aborts. */
   signal?: AbortSignal
-  /** See {@link allow}. A connection that is refused is closed; so is one for which it throws. */
-  authorize?: Authorize
 }
 
-const ownOptionNames = ['type', 'backlog', 'signal', 'authorize'] as const
+const ownOptionNames = ['type', 'backlog', 'signal'] as const
 
 // Taken from the kernel at once, and kept for the accepts to come.
 const poolSize = 16
@@ -52,6 +55,7 @@ const pauseMs = 100
  * })
  * for await (const connection of server) {
  *   console.log('hello', connection.peer.uid)
+ *   connection.on('error', (error) => console.error(error)) // a peer's fault must not end the server
  *   connection.pipe(connection)
  * }
  * ```
@@ -75,7 +79,7 @@ export class UnixServer extends LocalServer<UnixConnection> {
     this.address = name
     this.#options = options
     this.#admission = new Admission(
-      options.authorize,
+      options,
       (connection) => {
         this.offer(connection)
       },
@@ -103,13 +107,17 @@ export class UnixServer extends LocalServer<UnixConnection> {
     options: ListenUnixOptions = {},
   ): Promise<UnixServer> {
     requireSockets()
-    checkOptions(options, [...ownOptionNames, ...bindOptionNames, ...connectionOptionNames])
+    checkOptions(options, [
+      ...ownOptionNames,
+      ...bindOptionNames,
+      ...connectionOptionNames,
+      ...admissionOptionNames,
+    ])
     checkConnectionType(options.type)
     checkInteger('options.backlog', options.backlog ?? defaultBacklog, 1, 2 ** 31 - 1)
-    checkBindOptions(options)
     checkConnectionOptions(options)
     checkWaitOptions({ signal: options.signal })
-    if (options.authorize !== undefined) checkFunction('options.authorize', options.authorize)
+    checkAdmissionOptions(options)
     const listen = prepareToListen(address, options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     try {
@@ -214,7 +222,8 @@ export class UnixServer extends LocalServer<UnixConnection> {
       connection = new UnixConnection(handle, this.type, this.#options)
     } catch (error) {
       handle.close()
-      throw error
+      this.fail(error)
+      return
     }
     this.#admission.ask(connection)
   }

@@ -45,6 +45,19 @@ describe('authorize', () => {
     expect((await connection.receive())?.data.toString()).toBe('x')
   })
 
+  test('that never answers refuses, and others come in', async () => {
+    const answers = [new Promise<boolean>(() => undefined), true]
+    const server = await listening({
+      authorize: () => answers.shift() ?? false,
+      authorizeTimeout: 50,
+    })
+    const accept = server.accept()
+    const silent = await connectTo(server)
+    expect(await silent.receive()).toBeUndefined()
+    await connectTo(server)
+    closedAfterTest(await accept)
+  })
+
   test('may close the server: whoever was let in by then is told', async () => {
     let close = (): void => undefined
     const server = await listening({
@@ -64,6 +77,71 @@ describe('authorize', () => {
 })
 
 describe('a connection', () => {
+  test('has one marker for the sends that wait, and those after a write come after it', async () => {
+    const { client, accepted } = await connected()
+    await fill(client)
+    const first = client.send(Buffer.from('1'))
+    const cancelled = client.send(Buffer.from('never'), { timeout: 0 })
+    client.write('2')
+    const last = client.send(Buffer.from('3'))
+    await expect(cancelled).rejects.toThrow(sluiceError('ERR_SLUICE_TIMEOUT'))
+    client.end('4')
+    let text = ''
+    for await (const chunk of accepted) text += String(chunk).replaceAll('\0', '')
+    expect(text).toBe('1234')
+    await Promise.all([first, last])
+  })
+
+  test.each(['for await', 'readable'])(
+    'announces descriptors before what they came with, read by %s',
+    async (way) => {
+      const { client, accepted } = await connected()
+      const seen: string[] = []
+      accepted.on('fds', (fds: FileDescriptor[]) => {
+        seen.push('fds')
+        closeAll(fds)
+      })
+      const reading = (async () => {
+        if (way === 'for await') {
+          for await (const chunk of accepted) {
+            await turn() // so that the stream reads ahead
+            seen.push((chunk as Buffer).toString())
+          }
+          return
+        }
+        accepted.on('readable', () => {
+          const chunk = accepted.read() as Buffer | null
+          if (chunk !== null) seen.push(chunk.toString())
+        })
+        await once(accepted, 'end')
+      })()
+      await client.send(Buffer.from('one '))
+      await eventually(() => seen.length > 0)
+      // From here on the kernel puts together what has no descriptors and what comes after it.
+      await client.send(Buffer.from('two '), { fds: [0] })
+      await client.send(Buffer.from('three '))
+      await client.send(Buffer.from('four '), { fds: [0, 0] })
+      client.end()
+      await reading
+      expect(seen.join('')).toBe('one fdstwo fdsthree four ')
+    },
+  )
+
+  test('closes descriptors that it still holds when it is destroyed', async () => {
+    const { client, accepted } = await connected()
+    const count = () => Object.values(openDescriptors()).reduce((sum, more) => sum + more, 0)
+    const before = count()
+    accepted.on('fds', closeAll)
+    accepted.pause()
+    await client.send(Buffer.from('first'))
+    accepted.read(0)
+    await eventually(() => accepted.readableLength > 0)
+    await client.send(Buffer.from('second'), { fds: [0] })
+    await eventually(() => count() > before)
+    accepted.destroy()
+    await eventually(() => count() < before)
+  })
+
   test('keeps nothing of sends that were cancelled before their turn', async () => {
     const { client } = await connected()
     await fill(client)
@@ -87,10 +165,13 @@ describe('a connection', () => {
   test('tells with close whether there was an error', async () => {
     const { client, accepted } = await connected()
     client.on('error', () => undefined)
-    const closes = [once(client, 'close'), once(accepted, 'close')]
+    // Not the `once` of node:events, which rejects on an error.
+    const closes = [client, accepted].map(
+      (end) => new Promise((resolve) => end.once('close', resolve)),
+    )
     client.destroy(new Error('enough'))
     accepted.resume()
-    expect(await Promise.all(closes)).toEqual([[true], [false]])
+    expect(await Promise.all(closes)).toEqual([true, false])
   })
 
   test('goes with an agent of HTTP that keeps connections', async () => {

@@ -90,7 +90,12 @@ void BoundName::take_lock() {
     // O_NONBLOCK: somebody may have put a FIFO there.
     FileDescriptor file(::open(
         lock.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
-    if (!file.valid()) throw failed(lock, "open");
+    if (!file.valid()) {
+      const int number = errno;
+      throw cannot_bind(
+          path_, "open", number,
+          "its lock, '" + lock + "', cannot be opened: " + std::generic_category().message(number));
+    }
     struct stat opened {};
     if (::fstat(file.get(), &opened) != 0) throw failed(lock, "fstat");
     if (!S_ISREG(opened.st_mode)) {
@@ -98,7 +103,7 @@ void BoundName::take_lock() {
     }
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) throw failed(lock, "flock");
-      throw cannot_bind(path_, "bind", EADDRINUSE, "a living server holds '" + lock + "'");
+      throw cannot_bind(path_, "bind", EADDRINUSE, "somebody holds its lock, '" + lock + "'");
     }
     struct stat found {};
     if (::lstat(lock.c_str(), &found) == 0 && same_file(opened, found)) {
@@ -135,9 +140,12 @@ void BoundName::remove() {
 }
 
 void BoundName::leave() {
-  struct stat status {};
-  // The lock's file is removed while it is locked. One with something in it is not ours.
-  if (lock_.valid() && ::fstat(lock_.get(), &status) == 0 && status.st_size == 0) {
+  struct stat held {};
+  struct stat found {};
+  // The lock's file is removed while it is locked. One with something in it is not ours, nor is one
+  // that somebody has put in its place.
+  if (lock_.valid() && ::fstat(lock_.get(), &held) == 0 && held.st_size == 0 &&
+      ::lstat(lock_path(path_).c_str(), &found) == 0 && same_file(held, found)) {
     ::unlink(lock_path(path_).c_str());
   }
   lock_.reset();

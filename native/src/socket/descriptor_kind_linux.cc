@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,6 +10,9 @@
 namespace sluice::binding {
 
 bool is_shared_memory(int descriptor) {
+  struct stat status {};
+  // There may be anything in /dev/shm.
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) return false;
   std::array<char, 64> target{};
   const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
   const ssize_t length = ::readlink(link.c_str(), target.data(), target.size());

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <string>
@@ -56,6 +57,19 @@ Napi::Value kind(const Napi::CallbackInfo& info) {
   });
 }
 
+// socketUse(fd): what a stream socket is for, 'connection' or 'listener'; 'other' for any other.
+Napi::Value socket_use(const Napi::CallbackInfo& info) {
+  const int number = number_of(info[0]);
+  int type = 0;
+  int listens = 0;
+  socklen_t size = sizeof(int);
+  const bool stream = ::getsockopt(number, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+                      type == SOCK_STREAM &&
+                      ::getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0;
+  if (!stream) return Napi::String::New(info.Env(), "other");
+  return Napi::String::New(info.Env(), listens != 0 ? "listener" : "connection");
+}
+
 }  // namespace
 
 OwnedDescriptors::~OwnedDescriptors() {
@@ -111,6 +125,7 @@ void define_descriptors(Napi::Env env, Napi::Object exports) {
   exports.Set("adoptDescriptor", Napi::Function::New(env, adopt));
   exports.Set("closeDescriptor", Napi::Function::New(env, close));
   exports.Set("releaseDescriptor", Napi::Function::New(env, release));
+  exports.Set("socketUse", Napi::Function::New(env, socket_use));
   exports.Set("descriptorKind", Napi::Function::New(env, kind));
   exports.Set("OutgoingDescriptors",
               OutgoingDescriptors::DefineClass(

@@ -4,6 +4,7 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "socket/peer_credentials.hpp"
 
@@ -36,8 +37,15 @@ std::optional<std::vector<gid_t>> peer_groups(int descriptor) {
 }  // namespace
 
 PeerCredentials PeerCredentials::of_socket(int descriptor) {
+  int listens = 0;
+  socklen_t size = sizeof(listens);
+  // The kernel would name whoever listens: ourselves.
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0) {
+    errno = ENOTCONN;
+    throw failed("the socket listens: it has no peer, those that it accepts have");
+  }
   ucred credentials{};
-  socklen_t size = sizeof(credentials);
+  size = sizeof(credentials);
   if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
     throw failed("cannot ask the socket who its peer is");
   }
@@ -60,9 +68,15 @@ PeerProcess open_peer_process(int descriptor, std::optional<pid_t> pid) {
   if (::getsockopt(descriptor, SOL_SOCKET, kSoPeerPidfd, &process, &size) == 0) {
     return {FileDescriptor(process), true};
   }
-  if (errno != ENOPROTOOPT || !pid) return {};
-  // By its number it could be a process that came after the peer.
-  return {FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0))), false};
+  if (errno == ENOPROTOOPT && pid) {
+    // By its number it could be a process that came after the peer.
+    FileDescriptor found(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0)));
+    if (found.valid()) return {std::move(found), false};
+  }
+  // Each kernel has its own way to say that there is no such process any more.
+  const bool gone = errno == ESRCH || errno == EINVAL || errno == ENODATA || errno == ENOPROTOOPT;
+  if (!gone) throw failed("cannot ask for the process of the peer");
+  return {};
 }
 
 std::optional<std::string> peer_security_label(int descriptor) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <cstdint>
 #include <optional>
@@ -27,6 +28,10 @@ bool carries_descriptors(const cmsghdr& header);
 void make_close_on_exec(int descriptor);
 // Asks for the sender's credentials with every message; false where that is not possible.
 bool pass_credentials(int descriptor);
+
+// Of a socket that keeps message boundaries: the length of the message that is read next, or more
+// where the system does not tell it exactly; 0 also when there is none.
+ssize_t next_message_length(int descriptor);
 
 // After a receive of 0 bytes on a socket that keeps message boundaries: whether that was the end
 // rather than an empty message.

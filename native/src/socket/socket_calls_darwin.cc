@@ -62,6 +62,12 @@ std::optional<SenderCredentials> credentials_of(const cmsghdr&, const unsigned c
   return std::nullopt;
 }
 
+ssize_t next_message_length(int descriptor) {
+  int length = 0;
+  socklen_t size = sizeof(length);
+  return ::getsockopt(descriptor, SOL_SOCKET, SO_NREAD, &length, &size) == 0 ? length : -1;
+}
+
 // There is no SEQPACKET: nothing that could be empty and not the end.
 bool is_at_end(int) {
   return true;

@@ -1,3 +1,5 @@
+#include <sys/filio.h>
+#include <sys/ioctl.h>
 #include <sys/param.h>
 #include <sys/ucred.h>
 
@@ -56,6 +58,12 @@ std::optional<SenderCredentials> credentials_of(const cmsghdr& header, const uns
   sockcred2 credentials;
   std::memcpy(&credentials, data, sizeof(credentials));
   return SenderCredentials{credentials.sc_pid, credentials.sc_euid, credentials.sc_egid};
+}
+
+// Of all messages together: there is no call for one.
+ssize_t next_message_length(int descriptor) {
+  int length = 0;
+  return ::ioctl(descriptor, FIONREAD, &length) == 0 ? length : -1;
 }
 
 // An empty message cannot be told from the end here.

@@ -63,6 +63,10 @@ std::optional<SenderCredentials> credentials_of(const cmsghdr& header, const uns
   return SenderCredentials{credentials.pid, credentials.uid, credentials.gid};
 }
 
+ssize_t next_message_length(int descriptor) {
+  return ::recv(descriptor, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+}
+
 bool is_at_end(int descriptor) {
   pollfd poll_one = {.fd = descriptor, .events = POLLRDHUP, .revents = 0};
   if (::poll(&poll_one, 1, 0) != 1 || (poll_one.revents & (POLLRDHUP | POLLHUP)) == 0) return false;

@@ -47,6 +47,8 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   Napi::Value descriptor(const Napi::CallbackInfo& info);
   void watch(const Napi::CallbackInfo& info);
   void set_ref(const Napi::CallbackInfo& info);
+  Napi::Value next_length(const Napi::CallbackInfo& info);
+  Napi::Value at_end(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value sender(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);

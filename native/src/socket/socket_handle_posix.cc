@@ -46,6 +46,8 @@ void SocketHandle::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod<&SocketHandle::descriptor>("descriptor"),
                       InstanceMethod<&SocketHandle::watch>("watch"),
                       InstanceMethod<&SocketHandle::set_ref>("setRef"),
+                      InstanceMethod<&SocketHandle::next_length>("nextLength"),
+                      InstanceMethod<&SocketHandle::at_end>("atEnd"),
                       InstanceMethod<&SocketHandle::read>("read"),
                       InstanceMethod<&SocketHandle::sender>("sender"),
                       InstanceMethod<&SocketHandle::write>("write"),
@@ -115,12 +117,24 @@ void SocketHandle::set_ref(const Napi::CallbackInfo& info) {
   if (watch_) watch_->set_ref(info[0].As<Napi::Boolean>());
 }
 
+// nextLength(): of the message that is next, at least; 0 also at the end; -EAGAIN.
+Napi::Value SocketHandle::next_length(const Napi::CallbackInfo& info) {
+  return status_of(info, uninterrupted([&] { return next_message_length(socket_.get()); }));
+}
+
+// atEnd(): whether the peer has ended, and everything that it sent was read.
+Napi::Value SocketHandle::at_end(const Napi::CallbackInfo& info) {
+  char byte = 0;
+  const ssize_t count = ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return Napi::Boolean::New(info.Env(), count == 0 && is_at_end(socket_.get()));
+}
+
 // read(buffer, offset, length): a message, or what there is of a stream; 0 at the end; -EAGAIN. An
 // empty message is the length of the buffer plus 1.
 Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
   auto buffer = info[0].As<Napi::Uint8Array>();
-  const size_t length = info[2].As<Napi::Number>().Uint32Value();
-  iovec piece = {.iov_base = buffer.Data() + info[1].As<Napi::Number>().Uint32Value(),
+  const auto length = static_cast<size_t>(info[2].As<Napi::Number>().Int64Value());
+  iovec piece = {.iov_base = buffer.Data() + info[1].As<Napi::Number>().Int64Value(),
                  .iov_len = length};
   ControlBuffer control;
   msghdr message{};
@@ -175,7 +189,7 @@ Napi::Value SocketHandle::write(const Napi::CallbackInfo& info) {
   const napi_value chunks = info[0];
   uint32_t index = info[1].As<Napi::Number>().Uint32Value();
   const uint32_t end = info[2].As<Napi::Number>().Uint32Value();
-  size_t offset = info[3].As<Napi::Number>().Uint32Value();
+  auto offset = static_cast<size_t>(info[3].As<Napi::Number>().Int64Value());
   size_t written = 0;
   while (index < end) {
     std::array<iovec, kMaxPieces> pieces;
@@ -207,7 +221,7 @@ Napi::Value SocketHandle::write(const Napi::CallbackInfo& info) {
 Napi::Value SocketHandle::send(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto bytes = info[0].As<Napi::Uint8Array>();
-    const size_t offset = info[1].As<Napi::Number>().Uint32Value();
+    const auto offset = static_cast<size_t>(info[1].As<Napi::Number>().Int64Value());
     iovec piece = {.iov_base = bytes.Data() + offset, .iov_len = bytes.ByteLength() - offset};
     msghdr message{};
     message.msg_iov = &piece;

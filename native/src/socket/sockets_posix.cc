@@ -38,25 +38,36 @@ FileDescriptor make_socket(int type) {
   return socket;
 }
 
+// Before the socket has a name: no message is to come without them.
+void require_credentials(int socket) {
+  if (!pass_credentials(socket)) {
+    throw Error(error_code::kUnsupported, "this system cannot tell a datagram's credentials");
+  }
+}
+
 // checkAddress(address): throws for what no socket can be called.
 void check_address(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { SocketAddress::parse(info[0].As<Napi::String>()); });
 }
 
-// openSocket(type)
+// openSocket(type, credentials)
 Napi::Value open(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int type = to_type(info[0]);
-    return SocketHandle::wrap(info.Env(), make_socket(type), type);
+    FileDescriptor socket = make_socket(type);
+    if (info[1].ToBoolean()) require_credentials(socket.get());
+    return SocketHandle::wrap(info.Env(), std::move(socket), type);
   });
 }
 
-// bindSocket(type, address, padded, mode, removeStale, backlog): a backlog of 0 does not listen.
+// bindSocket(type, address, padded, mode, removeStale, backlog, credentials): a backlog of 0 does
+// not listen. With `credentials` each message that comes tells its sender's.
 Napi::Value bind(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int type = to_type(info[0]);
     const auto address = SocketAddress::parse(info[1].As<Napi::String>(), info[2].ToBoolean());
     FileDescriptor socket = make_socket(type);
+    if (info[6].ToBoolean()) require_credentials(socket.get());
     auto name = std::make_unique<BoundName>(
         BoundName::bind(socket.get(), type, address, info[3].As<Napi::Number>().Uint32Value(),
                         info[4].As<Napi::Boolean>()));
@@ -94,6 +105,12 @@ Napi::Value from_descriptor(const Napi::CallbackInfo& info) {
       throw refuse(type == SOCK_DGRAM ? "a stream or seqpacket socket; it is a datagram socket"
                                       : "a datagram socket; it is another");
     }
+    sockaddr_storage peer{};
+    socklen_t peer_size = sizeof(peer);
+    if (role == "connection" &&
+        ::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &peer_size) != 0) {
+      throw failed("getpeername", "cannot use the descriptor");
+    }
     adopt_socket(socket.get());
     const Napi::Env env = info.Env();
     Napi::Object result = Napi::Object::New(env);
@@ -121,11 +138,6 @@ Napi::Value open_pair(const Napi::CallbackInfo& info) {
   });
 }
 
-// passCredentials(fd): whether messages tell their sender's credentials from now on.
-Napi::Value pass(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), pass_credentials(info[0].As<Napi::Number>().Int32Value()));
-}
-
 }  // namespace
 
 void define_sockets(Napi::Env env, Napi::Object exports) {
@@ -137,7 +149,6 @@ void define_sockets(Napi::Env env, Napi::Object exports) {
   exports.Set("bindSocket", Napi::Function::New(env, bind));
   exports.Set("socketFromDescriptor", Napi::Function::New(env, from_descriptor));
   exports.Set("openSocketPair", Napi::Function::New(env, open_pair));
-  exports.Set("passCredentials", Napi::Function::New(env, pass));
 }
 
 }  // namespace sluice::binding
