@@ -3,9 +3,9 @@
 //   node examples/auth-server/http.mjs /tmp/http.sock
 //   curl --unix-socket /tmp/http.sock http://localhost/
 import { createServer } from 'node:http'
-import { peerCredentials } from 'sluice'
+import { FileDescriptor, peerCredentials, UnixServer } from 'sluice'
 
-const path = process.argv[2]
+const path = process.argv[2] ?? '/tmp/sluice-http.sock'
 
 const server = createServer((request, response) => {
   const peer = peerCredentials(request)
@@ -16,5 +16,15 @@ const server = createServer((request, response) => {
   response.end(`hello, user ${peer.uid}, process ${peer.pid}\n`)
 })
 
-server.listen({ path, writableAll: true, readableAll: true }, () => console.log('listening'))
-process.on('SIGTERM', () => server.close())
+// It has the name, with its mode from the first instant, and removes what a killed server has left.
+const name = await UnixServer.listen(path, { mode: 0o666 })
+server.listen({ fd: FileDescriptor.duplicate(name.fd).detach() }, () => {
+  console.log(`listening on ${path}`)
+})
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    server.close()
+    name.close()
+  })
+}

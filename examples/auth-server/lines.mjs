@@ -4,12 +4,13 @@
 //   socat - UNIX-CONNECT:/tmp/lines.sock
 import { allow, UnixServer } from 'sluice'
 
-const server = await UnixServer.listen(process.argv[2], {
+const path = process.argv[2] ?? '/tmp/sluice-lines.sock'
+const server = await UnixServer.listen(path, {
   mode: 0o666,
   authorize: allow({ sameUser: true }),
 })
-process.on('SIGTERM', () => server.close())
-console.log('listening')
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.close())
+console.log(`listening on ${path}`)
 
 for await (const connection of server) {
   connection.on('error', (error) => console.error(error.message))

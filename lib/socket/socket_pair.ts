@@ -25,6 +25,10 @@ export function socketPair(
   options?: ConnectionOptions,
 ): [UnixDatagram, UnixDatagram]
 export function socketPair(
+  type?: 'stream' | 'seqpacket' | 'datagram',
+  options?: ConnectionOptions,
+): [UnixConnection, UnixConnection] | [UnixDatagram, UnixDatagram]
+export function socketPair(
   type: 'stream' | 'seqpacket' | 'datagram' = 'stream',
   options: ConnectionOptions = {},
 ): [UnixConnection, UnixConnection] | [UnixDatagram, UnixDatagram] {
