@@ -9,7 +9,6 @@ import {
   type Http2Server,
   type Http2ServerRequest,
   type Http2ServerResponse,
-  type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
 import { createConnection, createServer, type Server } from 'node:net'
@@ -24,7 +23,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { connectUnix, peerCredentials } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import { closedAfterTest, sluiceError } from '../support/rings.js'
+import { attempt, closedAfterTest, sluiceError } from '../support/rings.js'
 import { listening, socketPath } from '../support/sockets.js'
 
 // Keys instead of certificates: both sides know them, and there is nothing to make or to expire.
@@ -48,7 +47,7 @@ function expectThisProcess(source: unknown): void {
   expect(peer.isAlive()).toBe(true)
 }
 
-async function listens<T extends Server>(server: T): Promise<string> {
+async function listens(server: Server): Promise<string> {
   const path = socketPath()
   await once(server.listen(path), 'listening')
   onTestFinished(() => {
@@ -126,34 +125,30 @@ describe('HTTP/2', () => {
     onTestFinished(() => {
       session.destroy()
     })
-    const seen = new Promise<void>((resolve, reject) => {
+    const seen = new Promise((resolve) => {
       server.once('stream', (stream: ServerHttp2Stream) => {
-        try {
+        const looked = attempt(() => {
           expectThisProcess(stream)
           expectThisProcess(stream.session)
-          expectThisProcess((stream.session as ServerHttp2Session).socket)
-          stream.respond({ ':status': 200 })
-          stream.end('seen')
-          resolve()
-        } catch (error) {
-          stream.close()
-          reject(error as Error)
-        }
+          expectThisProcess(stream.session?.socket)
+        })
+        stream.respond({ ':status': 200 })
+        stream.end('seen')
+        resolve(looked)
       })
     })
     const request = session.request({ ':path': '/' })
     request.resume()
     // In the event: a stream that is closed belongs to no session any more.
-    const answered = new Promise<void>((resolve, reject) => {
+    const answered = new Promise((resolve) => {
       request.once('response', () => {
-        try {
-          expectThisProcess(session)
-          expectThisProcess(session.socket)
-          expectThisProcess(request)
-          resolve()
-        } catch (error) {
-          reject(error as Error)
-        }
+        resolve(
+          attempt(() => {
+            expectThisProcess(session)
+            expectThisProcess(session.socket)
+            expectThisProcess(request)
+          }),
+        )
       })
     })
     const closed = once(request, 'close')
@@ -183,15 +178,14 @@ describe('HTTP/2', () => {
   test('the request and the response of the compatible interface', async () => {
     const server = createHttp2Server()
     const path = await listens(server)
-    const seen = new Promise<void>((resolve, reject) => {
+    const seen = new Promise((resolve) => {
       server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
-        try {
-          expectThisProcess(request)
-          expectThisProcess(response)
-          resolve()
-        } catch (error) {
-          reject(error as Error)
-        }
+        resolve(
+          attempt(() => {
+            expectThisProcess(request)
+            expectThisProcess(response)
+          }),
+        )
         response.end()
       })
     })
@@ -240,7 +234,7 @@ test("HTTP on UnixConnections: the request, the response, and the client's respo
   closedAfterTest(far)
   server.emit('connection', far)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    get({ createConnection: () => near as never }, resolve).on('error', reject)
+    get({ createConnection: () => near }, resolve).on('error', reject)
   })
   expect(response.statusCode).toBe(200)
   expectThisProcess(response)
