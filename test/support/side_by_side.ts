@@ -28,6 +28,8 @@ export interface Listener {
   readonly path: string
   /** The next connection. */
   accept(): Promise<Connection>
+  /** The listening one, for a child to inherit. */
+  descriptor(): number
   close(): void
 }
 
@@ -49,6 +51,7 @@ export const node: Implementation = {
     return {
       path,
       accept,
+      descriptor: () => (server as unknown as { _handle: { fd: number } })._handle.fd,
       close: () => {
         server.close()
         discard()
@@ -90,6 +93,7 @@ export const sluice: Implementation = {
     return {
       path,
       accept: () => server.accept(),
+      descriptor: () => server.fd,
       close: () => {
         server.close()
       },
