@@ -49,7 +49,7 @@ async function siteOf(implementation: Implementation, listener: RequestListener)
 }
 
 function ask(connection: Connection, options: object = {}): ClientRequest {
-  return request({ createConnection: () => connection as never, path: '/', ...options })
+  return request({ createConnection: () => connection, path: '/', ...options })
 }
 
 async function answerTo(asked: ClientRequest): Promise<IncomingMessage> {

@@ -161,6 +161,7 @@ test('more connections than are wanted: dropped by maxConnections of net, here t
 test('a handler that rejects: the connection is destroyed by captureRejections, here not let in', async () => {
   const path = socketPath()
   EventEmitter.captureRejections = true
+  // eslint-disable-next-line @typescript-eslint/no-misused-promises -- that is the case
   const theirs = createServer(async (socket) => {
     socket.on('error', () => undefined)
     await turn()
