@@ -5,7 +5,14 @@ import { pipeline } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 
-import { closeOf, pairOf, sideBySide, textOf, type Connection } from '../../support/side_by_side.js'
+import {
+  closeOf,
+  pairOf,
+  sideBySide,
+  systemCodeOf,
+  textOf,
+  type Connection,
+} from '../../support/side_by_side.js'
 
 const mebibyte = 2 ** 20
 
@@ -122,9 +129,11 @@ sideBySide('a large write', (implementation) => {
     const told = new Promise((resolve) => client.write(Buffer.alloc(8 * mebibyte), resolve))
     await once(accepted, 'data')
     client.destroy()
-    // net tells a write that was cut off nothing of that.
-    if (implementation.isNode) expect(await told).toBeNull()
-    else expect(await told).toBeInstanceOf(Error)
+    const error = await told
+    // net of Node up to version 20 tells a write that was cut off nothing of that.
+    if (implementation.isNode)
+      expect(error === null || systemCodeOf(error) === 'ECANCELED').toBe(true)
+    else expect(error).toMatchObject({ code: 'ERR_SLUICE_CLOSED' })
     accepted.on('error', () => undefined)
     accepted.resume()
     await closeOf(accepted)
