@@ -29,6 +29,7 @@ const watchingThread = [
   'test/socket/datagram.test.ts',
   'test/socket/seqpacket.test.ts',
   'test/socket/workers.test.ts',
+  'test/socket/node_cases/*.test.ts',
 ]
 
 const long = process.env['SLUICE_LONG'] === '1'

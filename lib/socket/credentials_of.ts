@@ -10,8 +10,9 @@ interface HasParts {
   peer?: unknown
   socket?: unknown
   session?: unknown
+  stream?: unknown
   _parent?: unknown
-  _handle?: { fd?: unknown } | null
+  _handle?: { fd?: unknown; _parentWrap?: unknown } | null
 }
 
 /**
@@ -35,32 +36,46 @@ export function peerCredentials(source: unknown): PeerCredentials {
   requireSockets()
   if (typeof source === 'number') checkDescriptor('source', source)
   else if (typeof source !== 'object' || source === null) throw notASource(source)
-  else if ((source as HasParts).peer instanceof PeerCredentials) {
-    return (source as { peer: PeerCredentials }).peer
-  }
-  const descriptor = () => findDescriptor(source, 0)
+  const known = search(source, peerOf)
+  if (known !== undefined) return known
+  const descriptor = () => (typeof source === 'number' ? source : search(source, descriptorOf))
   const number = descriptor()
   if (number === undefined) throw notASource(source)
   return new PeerCredentials(native.peerOf(number), descriptor)
 }
 
-// A request has a socket, a TLS socket a parent, an HTTP/2 stream a session: never this deep.
+function peerOf({ peer }: HasParts): PeerCredentials | undefined {
+  return peer instanceof PeerCredentials ? peer : undefined
+}
+
+function descriptorOf({ _handle, fd, number }: HasParts): number | undefined {
+  // `number` is a FileDescriptor's; a closed one says so itself.
+  return [_handle?.fd, fd, number].find(
+    (value): value is number => typeof value === 'number' && value >= 0,
+  )
+}
+
+// A request has a socket, a TLS socket a parent, an HTTP/2 stream a session; and what Node's own
+// sessions run on that is not Node's own socket is the stream of an adapter: never this deep.
 const deepest = 6
 
-function findDescriptor(source: unknown, depth: number): number | undefined {
-  if (typeof source === 'number') return source
+/** What is found in the source or else in what it runs on. */
+function search<T>(
+  source: unknown,
+  find: (parts: HasParts) => T | undefined,
+  depth = 0,
+): T | undefined {
   if (typeof source !== 'object' || source === null || depth > deepest) return undefined
   const parts = source as HasParts
-  for (const number of [parts._handle?.fd, parts.fd]) {
-    if (typeof number === 'number' && number >= 0) return number
-  }
-  for (const inner of [parts._parent, parts.socket, parts.session]) {
+  const found = find(parts)
+  if (found !== undefined) return found
+  const { _parent, _handle, socket, session, stream } = parts
+  for (const inner of [_parent, _handle?._parentWrap, socket, session, stream]) {
     if (inner === source) continue
-    const number = findDescriptor(inner, depth + 1)
-    if (number !== undefined) return number
+    const further = search(inner, find, depth + 1)
+    if (further !== undefined) return further
   }
-  // A FileDescriptor; a closed one says so itself.
-  return typeof parts.number === 'number' ? parts.number : undefined
+  return undefined
 }
 
 function notASource(source: unknown): Error {

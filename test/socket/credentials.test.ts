@@ -163,6 +163,23 @@ describe('the peer', () => {
     expect(accepted.peer.securityLabel).toBeUndefined()
   })
 
+  test.runIf(process.platform === 'linux')(
+    'has the label that the security module gives it',
+    async () => {
+      // Python asks the same socket. Without a module that labels sockets (SELinux, AppArmor, Smack)
+      // the system says ENOPROTOOPT, and there is no label.
+      const { accepted } = await connected()
+      const child = new Child('peer_label.py', [], {
+        program: 'python3',
+        descriptors: [accepted.fd],
+      })
+      const answer = await child.next<{ label?: string; error?: string }>()
+      await child.finish()
+      expect(accepted.peer.securityLabel).toBe(answer.label)
+      if (answer.label === undefined) expect(answer.error).toBe('ENOPROTOOPT')
+    },
+  )
+
   test('is shown as data by JSON', async () => {
     const { accepted } = await connected()
     expect(JSON.parse(JSON.stringify(accepted.peer))).toMatchObject({

@@ -80,6 +80,24 @@ function opened(path: string, flags = 'r'): number {
   return fd
 }
 
+/** What Python sends when it is given the bytes of a ring. */
+async function ringFromPython(
+  kind: string,
+): Promise<{ fds: FileDescriptor[]; child: Child; connection: UnixConnection }> {
+  const model = Ring.anonymous({ capacity: 4096 })
+  const memory = SharedMemory.fromFd(model.fd)
+  const path = temporaryFile()
+  writeFileSync(path, new Uint8Array(memory.buffer))
+  memory.close()
+  model.close()
+  const server = await listening()
+  const child = new Child('memory_sender.py', [server.address, path, kind], { program: 'python3' })
+  const connection = closedAfterTest(await server.accept())
+  const { fds } = await receiveFrom(connection)
+  expect(fds).toHaveLength(1)
+  return { fds, child, connection }
+}
+
 function sameFile(one: number, other: number): boolean {
   const [a, b] = [fstatSync(one, { bigint: true }), fstatSync(other, { bigint: true })]
   return a.dev === b.dev && a.ino === b.ino
@@ -278,6 +296,33 @@ describe('what can be sent', () => {
     await producer.write(Buffer.from('through the ring'))
     producer.close()
     expect(await child.next()).toBe('through the ring')
+    await child.finish()
+  })
+
+  test.each(['unsealed', 'sealed against growing', 'sealed against more seals', 'file'])(
+    'a ring of a hostile sender that could still shrink it is refused: %s',
+    async (kind) => {
+      const { fds, child, connection } = await ringFromPython(kind)
+      const counts = openDescriptors()
+      const refused = sluiceError('ERR_SLUICE_UNSEALED', {
+        message: expect.stringContaining('not sealed against shrinking') as string,
+      })
+      expect(() => Ring.fromFd(fds[0].number)).toThrow(refused)
+      expect(() => SharedMemory.fromFd(fds[0].number)).toThrow(refused)
+      expect(openDescriptors()).toEqual(counts)
+      connection.write('x')
+      expect(await child.next()).toBe('shrunk')
+      await child.finish()
+    },
+  )
+
+  test('a ring of a sender that has sealed it is taken, whoever made it', async () => {
+    const { fds, child, connection } = await ringFromPython('sealed')
+    const ring = closedAfterTest(Ring.fromFd(fds[0].number))
+    ring.producer().tryWrite(Buffer.from('works'))
+    expect(ring.consumer().tryRead()?.toString()).toBe('works')
+    connection.write('x')
+    expect(await child.next()).toBe('could not shrink it')
     await child.finish()
   })
 

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, fstatSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 import { connectUnix, UnixDatagram } from '../../lib/index.js'
 import { Child } from '../support/child.js'
@@ -89,63 +88,6 @@ test('Python datagrams, both ways, with credentials', async () => {
     uid: process.getuid?.(),
   })
   await child.finish()
-})
-
-describe('socat', () => {
-  function socat(...args: string[]): ReturnType<typeof spawn> {
-    const child = spawn('socat', args, { stdio: 'pipe' })
-    onTestFinished(() => {
-      child.kill('SIGKILL')
-    })
-    return child
-  }
-
-  async function outputOf(child: ReturnType<typeof spawn>): Promise<string> {
-    let text = ''
-    child.stdout?.on('data', (data: Buffer) => (text += data.toString()))
-    await once(child, 'close')
-    return text
-  }
-
-  test('as the client of a stream server', async () => {
-    const server = await listening()
-    const child = socat('-', `UNIX-CONNECT:${server.address}`)
-    child.stdin?.end('from socat')
-    const output = outputOf(child)
-    const connection = closedAfterTest(await server.accept())
-    expect((await connection.receive())?.data.toString()).toBe('from socat')
-    connection.end('to socat')
-    expect(await output).toBe('to socat')
-  })
-
-  test('as the client of an abstract name', async () => {
-    const name = abstractName()
-    const server = await listening({}, name)
-    const child = socat('-', `ABSTRACT-CONNECT:${name.slice(1)}`)
-    child.stdin?.end('from socat')
-    const connection = closedAfterTest(await server.accept())
-    expect((await connection.receive())?.data.toString()).toBe('from socat')
-    connection.end()
-    await once(child, 'close')
-  })
-
-  test('as a server', async () => {
-    const path = socketPath()
-    const child = socat('-d', '-d', `UNIX-LISTEN:${path}`, 'EXEC:cat')
-    await once(child.stderr as NodeJS.ReadableStream, 'data') // it listens
-    const connection = closedAfterTest(await connectUnix(path))
-    connection.end('there and back')
-    connection.setEncoding('utf8')
-    expect(await connection.toArray()).toEqual(['there and back'])
-  })
-
-  test('as the sender of datagrams', async () => {
-    const path = socketPath()
-    const socket = closedAfterTest(await UnixDatagram.bind(path))
-    const child = socat('-', `UNIX-SENDTO:${path}`)
-    child.stdin?.end('datagram')
-    expect((await socket.receive()).data.toString()).toBe('datagram')
-  })
 })
 
 describe("Node's net", () => {

@@ -225,10 +225,13 @@ describe('a server', () => {
   })
 
   test.each(['ref', 'unref'])('%s decides whether it keeps the process alive', async (how) => {
-    const child = new Child('listening_server.mjs', [socketPath(), how])
+    const path = socketPath()
+    const child = new Child('listening_server.mjs', [path, how])
     expect(await child.next()).toBe('listening')
     if (how === 'ref') {
       child.hangUp()
+      expect(await child.next()).toBe('alone')
+      closedAfterTest(await connectUnix(path))
       expect(await child.next()).toBe('still here')
     }
     await child.finish()

@@ -53,6 +53,8 @@ class Doorbell {
 #include "sluice/doorbell_linux.hpp"  // IWYU pragma: export
 #elif defined(__APPLE__)
 #include "sluice/doorbell_darwin.hpp"  // IWYU pragma: export
+#elif defined(__FreeBSD__)
+#include "sluice/doorbell_freebsd.hpp"  // IWYU pragma: export
 #elif defined(_WIN32)
 #include "sluice/doorbell_win.hpp"  // IWYU pragma: export
 #endif

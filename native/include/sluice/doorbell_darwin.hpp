@@ -22,6 +22,10 @@ inline constexpr uint32_t kUlockNoErrno = 0x01000000;
 
 }  // namespace detail
 
+inline Doorbell::Doorbell(std::atomic<uint32_t>& word) : word_(&word) {}
+inline Doorbell::Doorbell(std::atomic<uint32_t>& word, const SharedMemory&, const char*)
+    : word_(&word) {}
+
 inline void Doorbell::ring() const {
   // release: pairs with the acquire of `ticket`.
   word_->fetch_add(1, std::memory_order_release);

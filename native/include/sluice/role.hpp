@@ -39,6 +39,9 @@ class RoleLock {
   SystemHandle descriptor_;
 #if defined(_WIN32)
   std::wstring ring_;  // what its roles are named after
+#elif defined(__FreeBSD__)
+  std::string files_;  // how the paths of both roles' lock files begin
+  Role role_ = Role::kProducer;
 #endif
 };
 
@@ -48,6 +51,8 @@ class RoleLock {
 #include "sluice/role_linux.hpp"  // IWYU pragma: export
 #elif defined(__APPLE__)
 #include "sluice/role_darwin.hpp"  // IWYU pragma: export
+#elif defined(__FreeBSD__)
+#include "sluice/role_freebsd.hpp"  // IWYU pragma: export
 #elif defined(_WIN32)
 #include "sluice/role_win.hpp"  // IWYU pragma: export
 #endif

@@ -11,6 +11,11 @@ inline size_t max_name_length() {
   return 30;
 }
 
+// Nothing but shared memory can bear such a name.
+inline int open_flags() {
+  return 0;
+}
+
 inline int populate_flag() {
   return 0;
 }

@@ -13,6 +13,12 @@ inline size_t max_name_length() {
   return 254;
 }
 
+// Names are files of /dev/shm: anybody can put a FIFO there, and opening it would wait for its
+// other end.
+inline int open_flags() {
+  return O_NONBLOCK;
+}
+
 inline int populate_flag() {
   return MAP_POPULATE;
 }

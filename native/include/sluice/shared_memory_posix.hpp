@@ -19,8 +19,9 @@
 namespace sluice {
 namespace detail {
 
-// What differs between the systems: shared_memory_linux.hpp and shared_memory_darwin.hpp.
+// What differs between the systems: shared_memory_{linux,darwin,freebsd}.hpp.
 size_t max_name_length();
+int open_flags();
 int populate_flag();
 void allocate(const FileDescriptor& descriptor, uint64_t size, const std::string& address);
 bool is_sealed(const FileDescriptor& descriptor);
@@ -147,8 +148,7 @@ inline SharedMemory SharedMemory::open_existing(const std::string& name,
 inline SharedMemory SharedMemory::open(const std::string& given, Access access,
                                        const Owner& owner) {
   const std::string name = canonical_name(given);
-  // O_NONBLOCK: anybody can put a FIFO there, and opening it would wait for its other end.
-  const int flags = (access == Access::kReadOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK;
+  const int flags = (access == Access::kReadOnly ? O_RDONLY : O_RDWR) | detail::open_flags();
   FileDescriptor descriptor(::shm_open(name.c_str(), flags, 0));
   if (!descriptor.valid()) {
     throw detail::memory_error("shm_open", errno, "cannot open shared memory", name);
@@ -250,4 +250,6 @@ inline void SharedMemory::sync() const {
 #include "sluice/shared_memory_linux.hpp"  // IWYU pragma: export
 #elif defined(__APPLE__)
 #include "sluice/shared_memory_darwin.hpp"  // IWYU pragma: export
+#elif defined(__FreeBSD__)
+#include "sluice/shared_memory_freebsd.hpp"  // IWYU pragma: export
 #endif

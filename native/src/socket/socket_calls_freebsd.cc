@@ -1,7 +1,10 @@
+#include <fcntl.h>
 #include <sys/filio.h>
 #include <sys/ioctl.h>
 #include <sys/param.h>
+#include <sys/socket.h>
 #include <sys/ucred.h>
+#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
@@ -48,8 +51,8 @@ bool carries_descriptors(const cmsghdr& header) {
 void make_close_on_exec(int) {}  // MSG_CMSG_CLOEXEC has done it
 
 bool pass_credentials(int descriptor) {
-  const int always = 2;
-  return ::setsockopt(descriptor, SOL_LOCAL, LOCAL_CREDS_PERSISTENT, &always, sizeof(always)) == 0;
+  const int on = 1;
+  return ::setsockopt(descriptor, SOL_LOCAL, LOCAL_CREDS_PERSISTENT, &on, sizeof(on)) == 0;
 }
 
 std::optional<SenderCredentials> credentials_of(const cmsghdr& header, const unsigned char* data,
