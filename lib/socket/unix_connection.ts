@@ -228,6 +228,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   }
 
   protected override startReading(): void {
+    if (this.#held !== undefined) return // what comes after it has to wait
     this.#reading = this.readsStream
     this.#watch.add(Readiness.readable)
   }
