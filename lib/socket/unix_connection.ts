@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream'
+
 import { checkBytes, checkOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { LeftOpen } from '../core/forgotten.js'
@@ -20,6 +22,7 @@ import {
   type DescriptorSource,
   type FileDescriptor,
 } from './file_descriptor.js'
+import { DescriptorAnnouncer } from './descriptor_announcer.js'
 import { end, Incoming, nothing, type ReceivedMessage } from './incoming.js'
 import { Outgoing } from './outgoing.js'
 import { descriptorNumbers, duplicateAll } from './outgoing_descriptors.js'
@@ -42,6 +45,17 @@ const forgotten = new LeftOpen<SocketHandle>(
   },
 )
 
+// Of any event, as Node declares it.
+type Listener = Parameters<Duplex['on']>[1]
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the types of the events
+export interface UnixConnection {
+  on(event: 'fds', listener: (fds: FileDescriptor[]) => void): this
+  on(event: string | symbol, listener: Listener): this
+  once(event: 'fds', listener: (fds: FileDescriptor[]) => void): this
+  once(event: string | symbol, listener: Listener): this
+}
+
 /**
  * A connection over a Unix socket: a Duplex stream, and messages with descriptors.
  *
@@ -60,6 +74,7 @@ const forgotten = new LeftOpen<SocketHandle>(
  *
  * Sources: unix(7), recvmsg(2).
  */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- likewise
 export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDescriptors> {
   readonly type: 'stream' | 'seqpacket'
   readonly #handle: SocketHandle
@@ -74,8 +89,8 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   /** The stream wants more. */
   #reading = false
   #ended = false
-  /** A chunk with descriptors, until the stream's reader has taken what came before it. */
-  #held: ReceivedMessage | undefined
+  /** Made when the first descriptors come for the stream's reader. */
+  #announcer: DescriptorAnnouncer | undefined
 
   /** @internal */
   constructor(
@@ -202,12 +217,10 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
 
   /** @internal */
   override read(size?: number): unknown {
-    if (this.#held !== undefined && this.readableLength === 0) this.#letGo(this.#held)
+    if (this.#announcer === undefined) return super.read(size)
+    if (this.#announcer.letGo()) this.startReading()
     const chunk: unknown = super.read(size)
-    // Who waits to be told that there is more does not know of what is held.
-    if (this.#held !== undefined && chunk !== null && this.readableLength === 0) {
-      process.nextTick(() => this.emit('readable'))
-    }
+    if (chunk !== null) this.#announcer.remind()
     return chunk
   }
 
@@ -228,7 +241,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   }
 
   protected override startReading(): void {
-    if (this.#held !== undefined) return // what comes after it has to wait
+    if (this.#announcer?.isHolding === true) return
     this.#reading = this.readsStream
     this.#watch.add(Readiness.readable)
   }
@@ -283,8 +296,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   protected override release(callback: () => void): void {
     this.#watch.close()
     this.#incoming?.close()
-    for (const descriptor of this.#held?.fds ?? []) descriptor.close()
-    this.#held = undefined
+    this.#announcer?.close()
     this.#handle.close()
     const blocked = this.#blocked
     this.#blocked = undefined
@@ -315,7 +327,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
       if (
         this.writableFinished &&
         !this.#ended &&
-        this.#held === undefined &&
+        this.#announcer?.isHolding !== true &&
         this.#handle.atEnd()
       ) {
         this.#atEnd()
@@ -361,31 +373,8 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   /** Whether the stream wants more. */
   #take(data: Buffer, fds: FileDescriptor[]): boolean {
     if (fds.length === 0) return this.push(data)
-    if (this.listenerCount('fds') === 0) {
-      for (const descriptor of fds) descriptor.close()
-      return this.push(data)
-    }
-    if (this.readableLength > 0) {
-      this.#held = { data, fds }
-      return false
-    }
-    return this.#announce({ data, fds })
-  }
-
-  #announce({ data, fds }: ReceivedMessage): boolean {
-    let wantsMore = false
-    try {
-      this.emit('fds', fds)
-    } finally {
-      if (this.#isOpen()) wantsMore = this.push(data)
-    }
-    return wantsMore
-  }
-
-  #letGo(held: ReceivedMessage): void {
-    this.#held = undefined
-    this.#reading = this.#announce(held)
-    if (this.#reading) this.#watch.add(Readiness.readable)
+    this.#announcer ??= new DescriptorAnnouncer(this)
+    return this.#announcer.take({ data, fds })
   }
 
   #atEnd(): void {
