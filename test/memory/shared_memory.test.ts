@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 import { capabilities, SharedMemory } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import { onWindows, systemCode, unixOnly } from '../support/platform.js'
+import { onlyIf, onWindows, systemCode, unixOnly } from '../support/platform.js'
 import { openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError, uniqueName } from '../support/rings.js'
 
@@ -194,19 +194,22 @@ describe('an object of another user', () => {
     await new Child('make_memory.mjs', [name, '/dev/shm'], { uid: other, gid: other }).finish()
   }
 
-  test.runIf(isRoot)('is refused', async () => {
+  onlyIf(isRoot, 'only root can run as another user')('is refused', async () => {
     const name = uniqueName()
     await madeByOther(name)
     expect(() => SharedMemory.open(name)).toThrow(sluiceError('ERR_SLUICE_UNTRUSTED_OWNER'))
     expect(() => SharedMemory.open(name, { owner: 12345 })).toThrow(/belongs to user 65534/)
   })
 
-  test.runIf(isRoot)('is accepted if the owner is named, or any will do', async () => {
-    const name = uniqueName()
-    await madeByOther(name)
-    expect(open(name, { owner: other }).size).toBe(4096)
-    expect(open(name, { owner: 'any' }).size).toBe(4096)
-  })
+  onlyIf(isRoot, 'only root can run as another user')(
+    'is accepted if the owner is named, or any will do',
+    async () => {
+      const name = uniqueName()
+      await madeByOther(name)
+      expect(open(name, { owner: other }).size).toBe(4096)
+      expect(open(name, { owner: 'any' }).size).toBe(4096)
+    },
+  )
 })
 
 describe('a read-only mapping', () => {
