@@ -4,7 +4,10 @@ import { expect, test } from 'vitest'
 
 import { Command, type CommandOptions } from '../support/command.js'
 import { temporaryFolder } from '../support/folder.js'
+import { onWindows, skipAllIf } from '../support/platform.js'
 import { namedRing } from '../support/rings.js'
+
+skipAllIf(onWindows, 'the commands run in a Unix shell')
 
 /** Runs a Node program in a shell that prepares its stdout. */
 function shell(script: string, args: readonly string[], options?: CommandOptions): Command {
