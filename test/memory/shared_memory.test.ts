@@ -108,7 +108,7 @@ describe('a named object', () => {
     }
   })
 
-  unixOnly('there is no file system behind it')(
+  unixOnly('there is no file behind a section')(
     'a pipe in its place is refused, and does not make anybody wait',
     () => {
       const name = uniqueName()
@@ -164,7 +164,7 @@ describe('a named object', () => {
     },
   )
 
-  unixOnly('there is no file system behind it')(
+  unixOnly('there is no file behind a section')(
     'that does not fit is ENOSPC at its creation, and leaves no name',
     () => {
       const name = uniqueName()
@@ -178,7 +178,7 @@ describe('a named object', () => {
     },
   )
 
-  unixOnly('there is no file to look at')('has every page allocated when it is made', () => {
+  unixOnly('there is no file behind a section')('has every page allocated when it is made', () => {
     const name = uniqueName()
     create(name, { size: 2 ** 20 })
     expect(statSync(`/dev/shm${name}`).blocks * 512).toBeGreaterThanOrEqual(2 ** 20)
@@ -213,7 +213,7 @@ describe('an object of another user', () => {
 })
 
 describe('a read-only mapping', () => {
-  unixOnly('there is no file to look at')(
+  unixOnly('there is no file behind a section')(
     'takes stores, which reach neither the object nor others',
     () => {
       const name = uniqueName()

@@ -10,7 +10,7 @@ const untypedListen = (name: unknown, options?: unknown) =>
   NamedPipeServer.listen(name as string, options as object)
 const untypedConnect = connectNamedPipe as (name: unknown, options?: unknown) => Promise<unknown>
 
-unixOnly('this is Windows')('on other systems there are no named pipes', () => {
+unixOnly('Windows has named pipes')('on other systems there are no named pipes', () => {
   expect(() => NamedPipeServer.listen('x')).toThrow(sluiceError('ERR_SLUICE_UNSUPPORTED'))
   expect(() => connectNamedPipe('x')).toThrow(sluiceError('ERR_SLUICE_UNSUPPORTED'))
 })

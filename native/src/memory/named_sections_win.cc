@@ -1,5 +1,5 @@
-// `Local\` is a directory of the kernel's object manager. The calls that read it are the native ones,
-// which are documented and for which there is no import library: they are looked up in ntdll.
+// `Local\` is a directory of the kernel's object manager. The calls that read it are the native
+// ones, which are documented and for which there is no import library: they are looked up in ntdll.
 #include <array>
 #include <set>
 #include <string>
@@ -76,9 +76,8 @@ LONG open_object(Open& open, Handle& handle, ACCESS_MASK access, HANDLE director
 
 Handle open_local_directory() {
   Handle directory;
-  const LONG status =
-      open_object(native_call<NtOpenDirectoryObject>("NtOpenDirectoryObject"), directory,
-                  kDirectoryQuery, nullptr, local_directory());
+  const LONG status = open_object(native_call<NtOpenDirectoryObject>("NtOpenDirectoryObject"),
+                                  directory, kDirectoryQuery, nullptr, local_directory());
   if (status < 0) {
     const DWORD code = native_call<RtlNtStatusToDosError>("RtlNtStatusToDosError")(status);
     throw detail::windows_error("NtOpenDirectoryObject", code, "cannot list shared memory", "");
