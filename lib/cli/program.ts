@@ -99,7 +99,7 @@ the last process that has it open, and there is nothing to remove.`,
     .option('-l, --listen', 'wait for one connection (with --datagram: for messages)')
     .option('--seqpacket', 'a socket that keeps message boundaries')
     .option('--datagram', 'messages without a connection')
-    .option('--message', 'pipe: keeps message boundaries, and each direction ends by itself')
+    .option('--message', 'pipe: keeps message boundaries, and ends when the peer does')
     .option('-v, --verbose', "tell the peer's process, user and group, on Windows more")
     .option('--timeout <seconds>', 'how long to wait for the connection', parseSeconds)
     .addOption(

@@ -62,7 +62,7 @@ describe('a named pipe', () => {
     expect(stderr).toContain(user())
   })
 
-  test('--message keeps the boundaries, and each direction ends by itself', async () => {
+  test('--message keeps the boundaries, and can be read after the end of its input', async () => {
     const name = pipeName()
     const listener = sluice(['nc', '-v', '--message', '--listen', `pipe:${name}`])
     await listener.says('listening')
@@ -83,8 +83,9 @@ describe('a named pipe', () => {
     const name = pipeName()
     const listener = sluice(['nc', '-v', '--message', '--listen', `pipe:${name}`])
     await listener.says('listening')
-    const client = sluice(['nc', '--message', `pipe:${name}`], { input: 'a' })
-    // The end of what it reads ends the client, whatever it still has to send.
+    const client = sluice(['nc', '--message', `pipe:${name}`])
+    // Its input stays open: who reads the other's end stops, whatever he still has to send.
+    client.stdin.write('a')
     await once(listener.stdout, 'readable')
     listener.stdin.end('b')
     expect((await client.finished).stdout.toString()).toBe('b')
