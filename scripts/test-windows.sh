@@ -1,14 +1,20 @@
 #!/bin/bash
-# Builds the addon for Windows with mingw-w64 and runs the tests in a real node.exe under Wine, on a
-# Debian machine. Installs what is missing; everything that is made lies in .cache and build-windows.
+# Builds the addon and the C++ tests for Windows with mingw-w64 and runs all tests under Wine, those of
+# TypeScript in a real node.exe, on a Debian machine. Installs what is missing; everything that is made
+# lies in .cache, build-windows and build-native. Tells how many tests were skipped for which reason,
+# and ends with how many of the C++ tests passed.
 #
 #   scripts/test-windows.sh                  all that there is for Windows
-#   scripts/test-windows.sh test/pipe ...    those that vitest selects by these words
+#   scripts/test-windows.sh test/pipe ...    those that vitest selects by these words, no C++
 set -euo pipefail
 cd "$(dirname "$0")/.."
+native=no
 if [ $# -eq 0 ]; then
-  # The third project, one doorbell to a thread, is about Linux.
-  set -- test/memory test/ring test/pipe --project direct --project copying
+  native=yes
+  # Not test/socket, for there are no Unix sockets, and not test/bench. The other two projects, one
+  # doorbell to a thread and descriptors watched by a thread, are about Linux and Bun.
+  set -- test/core test/memory test/ring test/pipe test/cli test/examples \
+    --project direct --project copying
 fi
 
 node_version=22.23.3 # the newest major version whose node.exe runs in Wine 8
@@ -25,8 +31,10 @@ command -v x86_64-w64-mingw32-g++-posix > /dev/null || missing+=(g++-mingw-w64-x
 command -v cmake > /dev/null || missing+=(cmake)
 command -v ninja > /dev/null || missing+=(ninja-build)
 if [ ${#missing[@]} -gt 0 ]; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+  sudo=()
+  [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
     > "$cache/apt.log" 2>&1 || { cat "$cache/apt.log"; exit 1; }
 fi
 
@@ -44,16 +52,31 @@ if ! cmp -s "$cache/package.json" "$app/package.json"; then
   (cd "$app" && npm install --os=win32 --cpu=x64 --ignore-scripts --no-audit --no-fund --silent)
 fi
 
-# --- the addon --------------------------------------------------------------------------------
+# --- what is built ----------------------------------------------------------------------------
+# quietly COMMAND...: says nothing unless it fails or there are warnings
+quietly() {
+  "$@" > "$cache/build.log" 2>&1 || { cat "$cache/build.log"; exit 1; }
+  if grep -q 'warning:' "$cache/build.log"; then
+    cat "$cache/build.log"
+    echo 'the build for Windows has warnings' >&2
+    exit 1
+  fi
+}
+
 cmake_js=(-O build-windows -G Ninja --CDCMAKE_TOOLCHAIN_FILE=cmake/mingw-w64.cmake)
 # Configured each time, because the list of sources is made then.
-{ npx cmake-js configure "${cmake_js[@]}" && npx cmake-js build "${cmake_js[@]}"; } \
-  > "$cache/build.log" 2>&1 || { cat "$cache/build.log"; exit 1; }
-if grep -q 'warning:' "$cache/build.log"; then
-  cat "$cache/build.log"
-  echo 'the build for Windows has warnings' >&2
-  exit 1
+quietly npx cmake-js configure "${cmake_js[@]}"
+quietly npx cmake-js build "${cmake_js[@]}"
+if [ $native = yes ]; then
+  quietly cmake -S . -B build-native/windows -G Ninja -DSLUICE_TESTS=ON \
+    -DCMAKE_TOOLCHAIN_FILE=cmake/mingw-w64.cmake
+  quietly cmake --build build-native/windows -j 2
 fi
+
+# The program of an example, as its users build it.
+mkdir -p "$cache/programs"
+x86_64-w64-mingw32-g++-posix -std=c++20 -O2 -static -I native/include \
+  examples/cpp-consumer/consume.cpp -o "$cache/programs/consume.exe"
 
 # --- a copy of what is tested -----------------------------------------------------------------
 rm -rf "$app"/{lib,test,examples,prebuilds,dist}
@@ -80,9 +103,33 @@ trap '/usr/lib/wine/wineserver -k' EXIT # of this prefix only
 
 # node.exe cannot write to a Unix pipe, so its output goes through a file.
 export SLUICE_UNDER_WINE=1
+export SLUICE_CPP_CONSUMER="Z:$cache/programs/consume.exe"
 status=0
 (cd "$app" && timeout "${SLUICE_WINDOWS_LIMIT:-2400}" "$wine" "$cache/node-$node_version/bin/node.exe" \
-  node_modules/vitest/vitest.mjs run --no-color "$@" > "$cache/tests.log" 2>&1 < /dev/null) || status=$?
+  node_modules/vitest/vitest.mjs run --no-color --reporter default \
+  --reporter ./test/support/skip_reporter.ts "$@" > "$cache/tests.log" 2>&1 < /dev/null) || status=$?
 cat "$cache/tests.log"
 node scripts/windows/count.mjs "$cache/tests.log"
+[ $native = yes ] || exit "$status"
+
+# --- the C++ tests ----------------------------------------------------------------------------
+passed=0
+failed=0
+for program in build-native/windows/test/native/*_test.exe; do
+  log=$cache/native.log
+  timeout 300 "$wine" "$program" > "$log" 2>&1 < /dev/null || true
+  counts=$(tr -d '\r' < "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$' | tail -n 1) || counts=
+  if [ -z "$counts" ]; then
+    counts='0 passed, 1 failed' # it crashed, or took too long
+  fi
+  case $counts in
+    *' 0 failed') ;;
+    *) cat "$log" ;;
+  esac
+  echo "$(basename "$program" .exe): $counts"
+  passed=$((passed + $(cut -d' ' -f1 <<< "$counts")))
+  failed=$((failed + $(cut -d' ' -f3 <<< "$counts")))
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] || exit 1
 exit "$status"

@@ -1,7 +1,8 @@
-// Started by parent.mjs, with the ring as descriptor 3.
+// Started by parent.mjs, with the ring as descriptor 3 or, on Windows, with its name.
 import { Ring } from 'sluice'
 
-const ring = Ring.fromFd(3)
+const [name] = process.argv.slice(2)
+const ring = name === undefined ? Ring.fromFd(3) : Ring.open(name)
 const consumer = ring.consumer()
 
 let sum = 0

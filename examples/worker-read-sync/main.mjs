@@ -6,8 +6,10 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Ring } from 'sluice'
 
-const ring = Ring.anonymous({ capacity: 1 << 16 })
-const worker = new Worker(new URL('worker.mjs', import.meta.url), { workerData: { fd: ring.fd } })
+const ring = Ring.create(`/worker-read-sync-${process.pid}`, { capacity: 1 << 16 })
+const worker = new Worker(new URL('worker.mjs', import.meta.url), {
+  workerData: { name: ring.name },
+})
 const finished = once(worker, 'message')
 
 const producer = ring.producer()
@@ -18,4 +20,5 @@ producer.close()
 
 const [words] = await finished
 console.log(`main: the worker counted ${words} words`)
+ring.unlink()
 ring.close()

@@ -2,8 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Ring } from 'sluice'
 
-// A thread shares the process's descriptors: the number is enough.
-const ring = Ring.fromFd(workerData.fd)
+const ring = Ring.open(workerData.name)
 const consumer = ring.consumer()
 
 let words = 0

@@ -38,9 +38,7 @@ export async function doctor({ json }: DoctorOptions): Promise<void> {
       ['runtime', `${runtime}, ${platform}-${arch}`],
       ['kernel', machine.kernel],
       ['processor', `${String(machine.processors)} x ${machine.processor}`],
-      ['/dev/shm', sharedMemoryText(machine)],
-      ['open files (ulimit -n)', limitText(machine.openFiles, String)],
-      ['locked memory (ulimit -l)', limitText(machine.lockedMemoryBytes, formatBytes)],
+      ...(process.platform === 'win32' ? [] : limits(machine)),
       ...Object.entries(features).map(([name, has]) => [name, has ? 'yes' : 'no']),
       ['self-test', outcomeText(outcome)],
     ]
@@ -58,8 +56,9 @@ async function tryRing(): Promise<Outcome> {
 }
 
 async function machineFacts(): Promise<MachineFacts> {
-  const room = process.platform === 'linux' ? await statfs('/dev/shm').catch(() => null) : null
-  const limits = await readFile('/proc/self/limits', 'utf8').catch(() => '')
+  const onLinux = process.platform === 'linux'
+  const room = onLinux ? await statfs('/dev/shm').catch(() => null) : null
+  const limits = onLinux ? await readFile('/proc/self/limits', 'utf8').catch(() => '') : ''
   return {
     kernel: `${type()} ${release()}`,
     processor: cpus()[0]?.model.trim() ?? 'unknown',
@@ -76,6 +75,15 @@ function softLimit(limits: string, name: string): number | null {
   const value = new RegExp(`^${name}\\s+(\\S+)`, 'm').exec(limits)?.[1]
   if (value === undefined) return null
   return value === 'unlimited' ? Infinity : Number(value)
+}
+
+/** What bounds rings, and what Windows does not have. */
+function limits(machine: MachineFacts): string[][] {
+  return [
+    ['/dev/shm', sharedMemoryText(machine)],
+    ['open files (ulimit -n)', limitText(machine.openFiles, String)],
+    ['locked memory (ulimit -l)', limitText(machine.lockedMemoryBytes, formatBytes)],
+  ]
 }
 
 function sharedMemoryText({ sharedMemoryBytes, sharedMemoryFree }: MachineFacts): string {

@@ -21,9 +21,15 @@ export function isSluiceError(error: unknown, code: SluiceError['code']): error 
   return error instanceof SluiceError && error.code === code
 }
 
-/** A system error's name, such as `'ENOENT'`, whoever made the error. */
+// What Windows calls the errors that commands tell apart.
+const posixNames: Partial<Record<string, string>> = {
+  ERROR_FILE_NOT_FOUND: 'ENOENT',
+  ERROR_ACCESS_DENIED: 'EACCES',
+}
+
+/** A system error's name, such as `'ENOENT'`, whoever made the error and on whatever system. */
 export function systemCode(error: unknown): string | undefined {
-  if (error instanceof SluiceError) return error.errnoCode
+  if (error instanceof SluiceError) return posixNames[error.errnoCode ?? ''] ?? error.errnoCode
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   return undefined
 }

@@ -77,10 +77,14 @@ export class Output {
       if (systemCode(error) !== 'EEXIST') throw fileFailure('write', path, error)
     }
     try {
-      return new Output(path, await openDescriptor(path, O_WRONLY), false)
+      const descriptor = await openDescriptor(path, O_WRONLY)
+      if (!fstatSync(descriptor).isDirectory()) return new Output(path, descriptor, false)
+      // Which Windows opens.
+      await closeDescriptor(descriptor)
     } catch (error) {
       throw fileFailure('write', path, error)
     }
+    throw new CommandFailure(`cannot write ${path}: is a directory`)
   }
 
   /** Resolves when the system has taken all the bytes. */

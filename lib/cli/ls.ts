@@ -22,8 +22,11 @@ interface RingRow {
   name: string
   capacity: number
   used: number
-  uid: number
-  mode: string
+  /** Null on Windows, and `mode` too. */
+  uid: number | null
+  mode: string | null
+  /** Null elsewhere than on Windows. */
+  ownerSid: string | null
   producer: SideRow
   consumer: SideRow
 }
@@ -56,8 +59,9 @@ async function listRings(interval: number): Promise<RingRow[]> {
       name: object.name,
       capacity: now.capacity,
       used: now.used,
-      uid: object.uid,
-      mode: object.mode.toString(8).padStart(3, '0'),
+      uid: object.uid ?? null,
+      mode: object.mode?.toString(8).padStart(3, '0') ?? null,
+      ownerSid: object.ownerSid ?? null,
       producer: sideRow('producer', before, now, seconds),
       consumer: sideRow('consumer', before, now, seconds),
     }

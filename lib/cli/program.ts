@@ -9,7 +9,14 @@ import { rm, type RmOptions } from './rm.js'
 import { echo } from './self_test.js'
 import { send, type SendOptions, type TransferOptions } from './send.js'
 import { print, printed } from './stdout.js'
-import { parseCapacity, parseMode, parseOwner, parseSeconds } from './values.js'
+import {
+  parseCapacity,
+  parseMode,
+  parseOwner,
+  parsePipeOwner,
+  parsePipeSecurity,
+  parseSeconds,
+} from './values.js'
 
 /** The `sluice` command with all its subcommands. */
 export function createProgram(version: string): Command {
@@ -82,28 +89,44 @@ Examples:
       'after',
       `
 A ring is refused while a living process sends or receives through it. What is unread in a ring
-goes with it; --dead leaves out a ring that holds something unread.`,
+goes with it; --dead leaves out a ring that holds something unread. On Windows a ring goes with
+the last process that has it open, and there is nothing to remove.`,
     )
     .action((names: string[], options: RmOptions) => rm(names, options))
 
-  subcommand(program, 'nc', 'Connects standard input and output to a Unix socket.')
-    .argument('<address>', 'unix:/path, or unix:@name for an abstract name (Linux)')
+  subcommand(program, 'nc', 'Connects standard input and output to a Unix socket or a named pipe.')
+    .argument('<address>', 'unix:/path, unix:@name (abstract, Linux), or pipe:name (Windows)')
     .option('-l, --listen', 'wait for one connection (with --datagram: for messages)')
     .option('--seqpacket', 'a socket that keeps message boundaries')
     .option('--datagram', 'messages without a connection')
-    .option('-v, --verbose', "tell the peer's process, user and group")
+    .option('--message', 'pipe: keeps message boundaries, and ends when the peer does')
+    .option('-v, --verbose', "tell the peer's process, user and group, on Windows more")
     .option('--timeout <seconds>', 'how long to wait for the connection', parseSeconds)
     .addOption(
-      new Option('--mode <bits>', 'with --listen, who may connect, in octal')
+      new Option('--mode <bits>', 'with --listen on a socket, who may connect, in octal')
         .argParser(parseMode)
         .default(0o600, '600'),
+    )
+    .option(
+      '--security <level>',
+      'with --listen on a pipe, who may connect: current-user (the default), administrators, ' +
+        'authenticated-users, or a security descriptor (SDDL)',
+      parsePipeSecurity,
+    )
+    .addOption(
+      new Option('--owner <sid|any>', "whose pipe to accept instead of one's own").argParser(
+        parsePipeOwner,
+      ),
     )
     .addHelpText(
       'after',
       `
+A pipe without --message cannot be half-closed: it is closed at the end of standard input.
+
 Examples:
   sluice nc -v --listen unix:/tmp/s             in one terminal
-  echo hello | sluice nc -v unix:/tmp/s         in another`,
+  echo hello | sluice nc -v unix:/tmp/s         in another
+  sluice nc -v --message --listen pipe:app      on Windows`,
     )
     .action((address: string, options: NcOptions) => nc(address, options))
 
@@ -115,7 +138,8 @@ Examples:
   program
     .command('echo', { hidden: true })
     .argument('<name>')
-    .action((name: string) => echo(name))
+    .argument('[homeward]')
+    .action((name: string, homeward?: string) => echo(name, homeward))
 
   return program
 }
@@ -168,7 +192,11 @@ function transferCommand(program: Command, name: string, description: string): C
         .argParser(parseMode)
         .default(0o600, '600'),
     )
-    .option('--owner <uid|any>', "whose ring to accept beside one's own and root's", parseOwner)
+    .option(
+      '--owner <user|any>',
+      "whose ring to accept beside one's own and root's: a user id, on Windows a SID",
+      parseOwner,
+    )
     .option(
       '--timeout <seconds>',
       'how long to wait for the other side to come, or to move',

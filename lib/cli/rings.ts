@@ -42,7 +42,7 @@ export function isInUse({ producer, consumer }: RingView): boolean {
 function isNoRing(error: unknown): boolean {
   return (
     error instanceof SluiceError &&
-    (error.code !== 'ERR_SLUICE_SYSTEM' || error.errnoCode === 'ENOENT')
+    (error.code !== 'ERR_SLUICE_SYSTEM' || systemCode(error) === 'ENOENT')
   )
 }
 

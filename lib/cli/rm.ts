@@ -2,6 +2,7 @@ import { SharedMemory } from '../index.js'
 import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
 import { notesOf } from './notes.js'
 import { isInUse, viewRing, type RingView } from './rings.js'
+import { namesOutlive } from './session.js'
 import { print } from './stdout.js'
 
 export interface RmOptions {
@@ -10,6 +11,9 @@ export interface RmOptions {
 }
 
 const note = notesOf('rm', false)
+
+// On Windows, of every ring that there is.
+const stillOpen = 'is open in some process; it goes with the last of them, and cannot be removed'
 
 /** `sluice rm`: removes what it may, complains about the rest. */
 export async function rm(names: string[], options: RmOptions): Promise<void> {
@@ -42,6 +46,10 @@ function removeDead(names: string[], force: boolean): void {
       note(`${name} holds ${String(ring.used)} undelivered bytes; --force removes it`)
       continue
     }
+    if (!namesOutlive) {
+      note(`${name} ${stillOpen}`)
+      continue
+    }
     SharedMemory.unlink(name)
     print(`removed ${name}\n`)
   }
@@ -64,6 +72,7 @@ function removeOne(name: string, force: boolean): void {
     }
   }
   SharedMemory.unlink(name)
+  if (!namesOutlive) throw new CommandFailure(`${name} ${stillOpen}`)
 }
 
 function look(name: string): RingView | undefined {

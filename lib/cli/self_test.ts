@@ -1,6 +1,6 @@
 /**
  * Proves that rings work here: messages go to a child process and come back, through one ring
- * with a name and one without.
+ * with a name and one without (on Windows, where nothing is inherited, both have a name).
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,6 +10,7 @@ import { Ring } from '../index.js'
 const messages = 1000
 const timeoutMs = 10_000
 const inheritedDescriptor = 3
+const inherits = process.platform !== 'win32'
 
 export interface SelfTestResult {
   messages: number
@@ -20,10 +21,14 @@ export async function selfTest(): Promise<SelfTestResult> {
   const started = performance.now()
   const name = `/sluice-doctor-${String(process.pid)}`
   const outward = Ring.create(name, { capacity: 65536 })
-  const homeward = Ring.anonymous({ capacity: 65536 })
+  const homewardName = `${name}-homeward`
+  const homeward = inherits
+    ? Ring.anonymous({ capacity: 65536 })
+    : Ring.create(homewardName, { capacity: 65536 })
   // Not the CLI's own arguments: this process may have been started with any.
-  const child = spawn(process.execPath, [process.argv[1] ?? '', 'echo', name], {
-    stdio: ['ignore', 'ignore', 'inherit', homeward.fd],
+  const args = [process.argv[1] ?? '', 'echo', name, ...(inherits ? [] : [homewardName])]
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'ignore', 'inherit', ...(inherits ? [homeward.fd] : [])],
   })
   try {
     const exited = once(child, 'exit')
@@ -50,10 +55,10 @@ export async function selfTest(): Promise<SelfTestResult> {
   }
 }
 
-/** The child's part. */
-export async function echo(name: string): Promise<void> {
+/** The child's part; without a name for the way back that ring is inherited. */
+export async function echo(name: string, homeward?: string): Promise<void> {
   const source = Ring.open(name)
-  const target = Ring.fromFd(inheritedDescriptor)
+  const target = homeward === undefined ? Ring.fromFd(inheritedDescriptor) : Ring.open(homeward)
   const producer = target.producer()
   for await (const message of source.consumer()) {
     await producer.write(message, { timeout: timeoutMs })

@@ -12,6 +12,7 @@ import {
   isNamed,
   joinAsSender,
   leave,
+  namesOutlive,
   receiverComes,
   removeName,
   shown,
@@ -171,12 +172,16 @@ class Sender {
     )
   }
 
-  /** Nobody will find what is left in a ring without a name. */
+  /** Nobody will find what is left in a ring without a name, or in one that goes with this process. */
   #requireReachable(): void {
     const { used, consumer } = this.#ring.stats()
-    if (used > 0 && !consumer.alive && !isNamed(this.#ring)) {
-      throw new CommandFailure(`somebody has removed ${shown(this.#ring)}`)
+    if (used === 0 || consumer.alive) return
+    if (!namesOutlive) {
+      throw new CommandFailure(
+        `nobody receives from ${shown(this.#ring)}, and on Windows it is gone when this process ends`,
+      )
     }
+    if (!isNamed(this.#ring)) throw new CommandFailure(`somebody has removed ${shown(this.#ring)}`)
   }
 
   #tookNothing(): CommandFailure {

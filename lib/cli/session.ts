@@ -8,6 +8,7 @@
 import { fstatSync } from 'node:fs'
 
 import { Ring, SharedMemory, type Consumer, type Producer } from '../index.js'
+import type { UserId } from '../core/arguments.js'
 import { CommandFailure, isSluiceError, systemCode } from './failure.js'
 import { formatBytes, formatSeconds } from './format.js'
 import type { Note } from './notes.js'
@@ -15,10 +16,16 @@ import { poll } from './waiting.js'
 
 const pollMs = 20
 
+/**
+ * Whether a ring is there until its name is removed. On Windows it goes with the last process that
+ * has it open, and its name cannot go before.
+ */
+export const namesOutlive = process.platform !== 'win32'
+
 export interface SessionOptions {
   capacity: number
   mode: number
-  owner?: number | 'any'
+  owner?: UserId | 'any'
   /** Milliseconds to wait for the other side to come, and then for it to do something. */
   timeout?: number
 }
@@ -192,6 +199,7 @@ function deadSender(ring: Ring): CommandFailure {
 /** Whether the ring's name still leads to it. */
 export function isNamed(ring: Ring): boolean {
   if (ring.name === undefined) return false
+  if (!namesOutlive) return true // the ring is open here
   let memory: SharedMemory
   try {
     memory = SharedMemory.open(ring.name, { readOnly: true, owner: 'any' })

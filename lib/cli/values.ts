@@ -1,6 +1,9 @@
 /** What options and arguments may hold: each function turns a text into a value or says why not. */
 import { InvalidArgumentError } from 'commander'
 
+import type { UserId } from '../core/arguments.js'
+import type { ExpectedServer, PipeSecurity } from '../index.js'
+
 const units: Partial<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
 const longestSeconds = 2_000_000 // a timer takes 2^31 - 1 ms
 
@@ -40,11 +43,31 @@ export function parseCount(text: string): number {
   return count
 }
 
-/** A user's id, or `any`. */
-export function parseOwner(text: string): number | 'any' {
+/** A user's id (on Windows a SID), or `any`. */
+export function parseOwner(text: string): UserId | 'any' {
   if (text === 'any') return text
+  if (process.platform === 'win32') return parseSid(text)
   if (!/^\d{1,10}$/.test(text) || Number(text) > 0xffffffff) {
     throw new InvalidArgumentError("Expected a user's numeric id, or any.")
   }
   return Number(text)
+}
+
+/** Whose pipe to accept: a SID, or `any`. */
+export function parsePipeOwner(text: string): ExpectedServer {
+  return text === 'any' ? text : { sid: parseSid(text) }
+}
+
+const pipeSecurities = ['current-user', 'administrators', 'authenticated-users'] as const
+
+/** The name of a level of security, or else a security descriptor, which Windows parses. */
+export function parsePipeSecurity(text: string): PipeSecurity {
+  return pipeSecurities.find((level) => level === text) ?? { sddl: text }
+}
+
+function parseSid(text: string): `S-1-${string}` {
+  if (!/^S-1(-\d+)+$/.test(text)) {
+    throw new InvalidArgumentError("Expected a user's SID, such as S-1-5-18, or any.")
+  }
+  return text as `S-1-${string}`
 }

@@ -49,7 +49,7 @@ export function capabilities(): Capabilities {
     runtime: runtimeName(),
     sharedMemory: true,
     sealing: platform === 'linux' || platform === 'win32',
-    listing: platform === 'linux',
+    listing: platform === 'linux' || native.listMemory !== undefined,
     zeroCopy: native.hasExternalBuffers(),
     sharedArrayBuffer: native.hasSharedBuffers,
     ring: true,

@@ -122,6 +122,8 @@ export interface NativeAddon extends NativeSockets, NativePipes {
     populate: boolean,
   ): SharedMemoryHandle
   unlinkMemory(name: string): void
+  /** On Windows only. */
+  listMemory?(): { name: string; size: number; ownerSid: string }[]
   detachBuffer(buffer: ArrayBuffer): void
 
   createRing(name: string, capacity: number, mode: number): RingHandle

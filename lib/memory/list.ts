@@ -2,22 +2,32 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { SluiceError } from '../core/errors.js'
+import { native } from '../core/native.js'
 
-/** A named shared-memory object of this machine, whoever made it. */
+/** A named shared-memory object of this machine, whoever made it; on Windows of this session. */
 export interface SharedMemoryInfo {
   name: string
   /** Bytes. */
   size: number
-  /** Permission bits. */
-  mode: number
-  /** The owner's user id. */
-  uid: number
+  /** Permission bits; undefined on Windows. */
+  mode: number | undefined
+  /** The owner's user id; undefined on Windows. */
+  uid: number | undefined
+  /** The owner's SID; undefined elsewhere than on Windows. */
+  ownerSid: string | undefined
 }
 
 // Where glibc and musl keep what shm_open(3) makes.
 const directory = '/dev/shm'
 
 export async function listSharedMemory(): Promise<SharedMemoryInfo[]> {
+  const objects = native.listMemory === undefined ? await listFiles() : native.listMemory()
+  return objects
+    .map((object) => ({ mode: undefined, uid: undefined, ownerSid: undefined, ...object }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+async function listFiles(): Promise<{ name: string; size: number; mode: number; uid: number }[]> {
   if (process.platform !== 'linux') {
     throw new SluiceError(
       'ERR_SLUICE_UNSUPPORTED',
@@ -29,7 +39,7 @@ export async function listSharedMemory(): Promise<SharedMemoryInfo[]> {
     entries
       // glibc's named semaphores live beside the objects.
       .filter((entry) => entry.isFile() && !entry.name.startsWith('sem.'))
-      .map(async ({ name }): Promise<SharedMemoryInfo[]> => {
+      .map(async ({ name }) => {
         try {
           const { size, mode, uid } = await stat(join(directory, name))
           return [{ name: `/${name}`, size, mode: mode & 0o777, uid }]
@@ -38,5 +48,5 @@ export async function listSharedMemory(): Promise<SharedMemoryInfo[]> {
         }
       }),
   )
-  return objects.flat().sort((a, b) => (a.name < b.name ? -1 : 1))
+  return objects.flat()
 }

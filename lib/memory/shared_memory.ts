@@ -179,7 +179,12 @@ export class SharedMemory {
     return new SharedMemory(native.mapFile(path, offset, length, readOnly, populate))
   }
 
-  /** All named objects of this machine, sluice's or not. Linux only. */
+  /**
+   * All named objects of this machine, sluice's or not. On Windows those that sluice has made in this
+   * session, as far as this user may look at them.
+   *
+   * @throws (rejects) `ERR_SLUICE_UNSUPPORTED` on macOS.
+   */
   static list(): Promise<SharedMemoryInfo[]> {
     return listSharedMemory()
   }

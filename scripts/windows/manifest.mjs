@@ -3,7 +3,15 @@ import { readFileSync } from 'node:fs'
 
 const { name, version, type, main, module, types, exports, dependencies, devDependencies } =
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-const wanted = ['vitest', 'fast-check', 'commander', 'cli-table3', 'cli-progress']
+const wanted = [
+  'vitest',
+  'fast-check',
+  'commander',
+  'cli-table3',
+  'cli-progress',
+  'typescript',
+  '@types/node',
+]
 const manifest = {
   name,
   version,

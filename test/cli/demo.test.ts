@@ -5,6 +5,9 @@ import { expect, test } from 'vitest'
 
 import { node, type CommandOptions } from '../support/command.js'
 import { temporaryFolder } from '../support/folder.js'
+import { onWindows, skipAllIf } from '../support/platform.js'
+
+skipAllIf(onWindows, 'the demo compares a ring with a Unix socket')
 
 const demo = (args: string[], options?: CommandOptions) => node(['dist/demo.cjs', ...args], options)
 

@@ -4,8 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 
 import { connectUnix, UnixDatagram, UnixServer } from '../../lib/index.js'
+import { onWindows, skipAllIf } from '../support/platform.js'
 import { closedAfterTest } from '../support/rings.js'
 import { abstractName, socketPath } from '../support/sockets.js'
+
+skipAllIf(onWindows, 'Windows has no Unix sockets')
 
 const cli = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url))
 

@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
 import { Ring, SharedMemory } from '../../lib/index.js'
 import { sluice } from '../support/command.js'
-import { closedAfterTest, namedRing, uniqueName } from '../support/rings.js'
-
-const exists = (name: string) => existsSync(`/dev/shm${name}`)
+import { native } from '../../lib/core/native.js'
+import { goesWithItsHolder, onlyIf, onWindows, unixOnly } from '../support/platform.js'
+import { closedAfterTest, exists, namedRing, uniqueName } from '../support/rings.js'
 
 interface Row {
   name: string
@@ -27,8 +26,9 @@ test('ls shows a ring, its fill and who is at its ends, and disturbs nothing', a
     name: ring.name,
     capacity: 8192,
     used: 2 * 112,
-    uid: process.getuid?.(),
-    mode: '600',
+    uid: process.getuid?.() ?? null,
+    mode: onWindows ? null : '600',
+    ownerSid: onWindows ? native.currentUserSid() : null,
     producer: { pid: process.pid, state: 'alive', messages: 2, messagesPerSecond: 0 },
     consumer: { pid: null, state: 'never', messages: 0, messagesPerSecond: 0 },
   }
@@ -74,25 +74,28 @@ test('ls prints a line for each ring, and leaves out what is no ring', async () 
   expect(stdout.toString()).not.toContain(`${other} `)
 })
 
-test('rm removes a ring', async () => {
+unixOnly(goesWithItsHolder)('rm removes a ring', async () => {
   const { name } = namedRing()
   expect(await sluice(['rm', name.slice(1)]).finished).toMatchObject({ code: 0, stderr: '' })
   expect(exists(name)).toBe(false)
 })
 
-test('rm refuses a ring in use, removes the others, and --force removes it', async () => {
-  const [used, unused] = [namedRing(), namedRing()]
-  used.consumer()
-  expect(await sluice(['rm', used.name, unused.name]).finished).toMatchObject({
-    code: 1,
-    stderr: `sluice rm: ${used.name} is in use by process ${String(process.pid)}; --force removes its name\n`,
-  })
-  expect([exists(used.name), exists(unused.name)]).toEqual([true, false])
-  expect((await sluice(['rm', '--force', used.name]).finished).code).toBe(0)
-  expect(exists(used.name)).toBe(false)
-})
+unixOnly(goesWithItsHolder)(
+  'rm refuses a ring in use, removes the others, and --force removes it',
+  async () => {
+    const [used, unused] = [namedRing(), namedRing()]
+    used.consumer()
+    expect(await sluice(['rm', used.name, unused.name]).finished).toMatchObject({
+      code: 1,
+      stderr: `sluice rm: ${used.name} is in use by process ${String(process.pid)}; --force removes its name\n`,
+    })
+    expect([exists(used.name), exists(unused.name)]).toEqual([true, false])
+    expect((await sluice(['rm', '--force', used.name]).finished).code).toBe(0)
+    expect(exists(used.name)).toBe(false)
+  },
+)
 
-test('rm refuses what is no ring, and what does not exist', async () => {
+unixOnly(goesWithItsHolder)('rm refuses what is no ring, and what does not exist', async () => {
   const name = uniqueName()
   closedAfterTest(SharedMemory.create(name, { size: 100_000 }))
   const missing = uniqueName()
@@ -105,43 +108,78 @@ test('rm refuses what is no ring, and what does not exist', async () => {
   expect(exists(name)).toBe(true)
 })
 
-test('rm --dead removes rings whose users are gone, and no others', async () => {
-  const [dead, alive, untouched] = [namedRing(), namedRing(), namedRing()]
-  dead.producer().abandon()
-  alive.producer()
-  const { code, stdout } = await sluice(['rm', '--dead', dead.name, alive.name, untouched.name])
-    .finished
-  expect({ code, text: stdout.toString() }).toEqual({ code: 0, text: `removed ${dead.name}\n` })
-  expect([dead, alive, untouched].map(({ name }) => exists(name))).toEqual([false, true, true])
-})
+unixOnly(goesWithItsHolder)(
+  'rm --dead removes rings whose users are gone, and no others',
+  async () => {
+    const [dead, alive, untouched] = [namedRing(), namedRing(), namedRing()]
+    dead.producer().abandon()
+    alive.producer()
+    const { code, stdout } = await sluice(['rm', '--dead', dead.name, alive.name, untouched.name])
+      .finished
+    expect({ code, text: stdout.toString() }).toEqual({ code: 0, text: `removed ${dead.name}\n` })
+    expect([dead, alive, untouched].map(({ name }) => exists(name))).toEqual([false, true, true])
+  },
+)
 
-test('rm --dead leaves what nobody has received, and --force removes it', async () => {
-  const name = uniqueName()
-  await sluice(['send', name, '--no-wait'], { input: 'for later' }).finished
-  const kept = await sluice(['rm', '--dead', name]).finished
-  expect({ ...kept, stdout: kept.stdout.toString() }).toMatchObject({
-    code: 0,
-    stdout: '',
-    stderr: `sluice rm: ${name} holds 24 undelivered bytes; --force removes it\n`,
-  })
-  expect(exists(name)).toBe(true)
-  const removed = await sluice(['rm', '--dead', '--force', name]).finished
-  expect(removed.stdout.toString()).toBe(`removed ${name}\n`)
-  expect(exists(name)).toBe(false)
-})
+unixOnly(goesWithItsHolder)(
+  'rm --dead leaves what nobody has received, and --force removes it',
+  async () => {
+    const name = uniqueName()
+    await sluice(['send', name, '--no-wait'], { input: 'for later' }).finished
+    const kept = await sluice(['rm', '--dead', name]).finished
+    expect({ ...kept, stdout: kept.stdout.toString() }).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: `sluice rm: ${name} holds 24 undelivered bytes; --force removes it\n`,
+    })
+    expect(exists(name)).toBe(true)
+    const removed = await sluice(['rm', '--dead', '--force', name]).finished
+    expect(removed.stdout.toString()).toBe(`removed ${name}\n`)
+    expect(exists(name)).toBe(false)
+  },
+)
 
-test('rm --dead --force spares a ring in use', async () => {
+unixOnly(goesWithItsHolder)('rm --dead --force spares a ring in use', async () => {
   const ring = namedRing()
   ring.producer()
   expect((await sluice(['rm', '--dead', '--force', ring.name]).finished).code).toBe(0)
   expect(exists(ring.name)).toBe(true)
 })
 
-test('a ring of another user can be looked at as far as it is open', async () => {
-  const name = uniqueName()
-  closedAfterTest(Ring.create(name, { mode: 0o644 })).producer()
-  // Root may write everything: only another user sees it read-only.
-  if (process.getuid?.() === 0) {
+onlyIf(onWindows, 'elsewhere rings are removed')(
+  'rm says that a ring goes with the last process that has it open',
+  async () => {
+    const [used, unused] = [namedRing(), namedRing()]
+    used.consumer()
+    const missing = uniqueName()
+    const open = 'is open in some process; it goes with the last of them, and cannot be removed'
+    expect(await sluice(['rm', used.name, unused.name, missing]).finished).toMatchObject({
+      code: 1,
+      stderr:
+        `sluice rm: ${used.name} is in use by process ${String(process.pid)}; --force removes its name\n` +
+        `sluice rm: ${unused.name} ${open}\n` +
+        `sluice rm: there is no ${missing}\n`,
+    })
+    expect(await sluice(['rm', '--force', used.name]).finished).toMatchObject({
+      code: 1,
+      stderr: `sluice rm: ${used.name} ${open}\n`,
+    })
+    unused.producer().abandon()
+    expect(await sluice(['rm', '--dead', used.name, unused.name]).finished).toMatchObject({
+      code: 0,
+      stdout: Buffer.alloc(0),
+      stderr: `sluice rm: ${unused.name} ${open}\n`,
+    })
+    expect([exists(used.name), exists(unused.name)]).toEqual([true, true])
+  },
+)
+
+// Root may write everything: only another user sees it read-only.
+onlyIf(process.getuid?.() === 0, 'only root can run as another user')(
+  'a ring of another user can be looked at as far as it is open',
+  async () => {
+    const name = uniqueName()
+    closedAfterTest(Ring.create(name, { mode: 0o644 })).producer()
     const { stdout } = await sluice(['ls', '--json', '--interval', '0'], { uid: 65534 }).finished
     const row = (JSON.parse(stdout.toString()) as Row[]).find((each) => each.name === name)
     expect(row).toMatchObject({
@@ -149,5 +187,5 @@ test('a ring of another user can be looked at as far as it is open', async () =>
       producer: { pid: process.pid, state: 'unknown' },
       consumer: { state: 'never' },
     })
-  }
-})
+  },
+)

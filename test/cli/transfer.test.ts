@@ -1,15 +1,21 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 import { Ring, SharedMemory } from '../../lib/index.js'
 import { sluice } from '../support/command.js'
 import { temporaryFolder } from '../support/folder.js'
-import { closedAfterTest, uniqueName } from '../support/rings.js'
+import {
+  goesWithItsHolder,
+  noFullDevice,
+  onlyIf,
+  onWindows,
+  unixOnly,
+} from '../support/platform.js'
+import { closedAfterTest, exists, uniqueName } from '../support/rings.js'
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
-const exists = (name: string) => existsSync(`/dev/shm${name}`)
 const succeeded = { code: 0, signal: null, stderr: '' }
 
 test('the receiver first: stdin arrives on stdout, and the ring is gone', async () => {
@@ -84,7 +90,7 @@ describe('where views of shared memory cannot be had', () => {
     expect(received.stdout.equals(content)).toBe(true)
   })
 
-  test('what could not be written does not count as delivered', async () => {
+  unixOnly(noFullDevice)('what could not be written does not count as delivered', async () => {
     const name = uniqueName()
     const receiver = sluice(['recv', name, '/dev/full', '-q'], { env: copying })
     const sender = sluice(['send', name, '-q'], { env: copying, input: 'x' })
@@ -103,14 +109,30 @@ test('an empty stream makes an empty file', async () => {
   expect(readFileSync(target, 'utf8')).toBe('')
 })
 
-test('--no-wait leaves what fits in the ring for a later receiver', async () => {
-  const name = uniqueName()
-  const sent = await sluice(['send', name, '--no-wait'], { input: 'for later' }).finished
-  expect(sent).toMatchObject(succeeded)
-  const received = await sluice(['recv', name]).finished
-  expect(received).toMatchObject({ ...succeeded, stdout: Buffer.from('for later') })
-  expect(exists(name)).toBe(false)
-})
+unixOnly(goesWithItsHolder)(
+  '--no-wait leaves what fits in the ring for a later receiver',
+  async () => {
+    const name = uniqueName()
+    const sent = await sluice(['send', name, '--no-wait'], { input: 'for later' }).finished
+    expect(sent).toMatchObject(succeeded)
+    const received = await sluice(['recv', name]).finished
+    expect(received).toMatchObject({ ...succeeded, stdout: Buffer.from('for later') })
+    expect(exists(name)).toBe(false)
+  },
+)
+
+onlyIf(onWindows, 'elsewhere the ring stays')(
+  '--no-wait fails when nobody could receive what is left',
+  async () => {
+    const name = uniqueName()
+    const sent = await sluice(['send', name, '--no-wait'], { input: 'for nobody' }).finished
+    expect(sent.code).toBe(1)
+    expect(sent.stderr).toBe(
+      `sluice send: nobody receives from ${name.slice(1)}, and on Windows it is gone when this ` +
+        'process ends\n',
+    )
+  },
+)
 
 test('--no-wait waits for a receiver when the ring is full', async () => {
   const name = uniqueName()
@@ -157,24 +179,30 @@ test('the other side may be a program that uses the library', async () => {
   expect((await sender.finished).code).toBe(0)
 })
 
-test('a receiver that waits joins the ring that has taken the name', async () => {
-  const name = uniqueName()
-  const receiver = sluice(['recv', name])
-  await receiver.says('waiting for a sender')
-  SharedMemory.unlink(name)
-  const sender = sluice(['send', name, '-q'], { input: 'x' })
-  expect((await receiver.finished).stdout.toString()).toBe('x')
-  expect((await sender.finished).code).toBe(0)
-})
+unixOnly(goesWithItsHolder)(
+  'a receiver that waits joins the ring that has taken the name',
+  async () => {
+    const name = uniqueName()
+    const receiver = sluice(['recv', name])
+    await receiver.says('waiting for a sender')
+    SharedMemory.unlink(name)
+    const sender = sluice(['send', name, '-q'], { input: 'x' })
+    expect((await receiver.finished).stdout.toString()).toBe('x')
+    expect((await sender.finished).code).toBe(0)
+  },
+)
 
-test('a sender that waits joins the ring that has taken the name', async () => {
-  const name = uniqueName()
-  const sender = sluice(['send', name], { input: 'x' })
-  await sender.says('waiting for a receiver')
-  SharedMemory.unlink(name)
-  expect((await sluice(['recv', name, '-q']).finished).stdout.toString()).toBe('x')
-  expect((await sender.finished).code).toBe(0)
-})
+unixOnly(goesWithItsHolder)(
+  'a sender that waits joins the ring that has taken the name',
+  async () => {
+    const name = uniqueName()
+    const sender = sluice(['send', name], { input: 'x' })
+    await sender.says('waiting for a receiver')
+    SharedMemory.unlink(name)
+    expect((await sluice(['recv', name, '-q']).finished).stdout.toString()).toBe('x')
+    expect((await sender.finished).code).toBe(0)
+  },
+)
 
 test('senders and receivers that come without order all find each other', async () => {
   const name = uniqueName()

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
 import { root, sluice } from '../support/command.js'
+import { onWindows } from '../support/platform.js'
 
 test.each([
   [[], 'Usage: sluice [options] [command]'],
@@ -16,7 +17,12 @@ test.each([
   [['send', 'a', '--mode', '900'], 'Expected permission bits in octal'],
   [['recv', 'a', '--timeout', 'soon'], 'Expected a number of seconds'],
   [['recv', 'a', '--timeout', '-1'], 'Expected a number of seconds'],
-  [['recv', 'a', '--owner', 'root'], "Expected a user's numeric id"],
+  [
+    ['recv', 'a', '--owner', 'root'],
+    onWindows ? "Expected a user's SID" : "Expected a user's numeric id",
+  ],
+  [['nc', 'pipe:a', '--datagram'], '--seqpacket and --datagram are for Unix sockets'],
+  [['nc', 'unix:/a', '--message'], '--message, --security and --owner are for pipes'],
   [['rm'], 'name the rings to remove, or give --dead'],
 ])('sluice %j is wrong usage', async (args, message) => {
   const { code, stdout, stderr } = await sluice(args).finished
@@ -34,7 +40,7 @@ test.each([
     expect(code).toBe(1)
     expect(stderr).toMatch(
       new RegExp(
-        `^sluice ${command}: the name of a shared-memory object .*allowed are 1 to 254 bytes`,
+        `^sluice ${command}: the name of a shared-memory object .*allowed are 1 to ${onWindows ? '200' : '254'} bytes`,
       ),
     )
     expect(stderr).not.toContain('received')

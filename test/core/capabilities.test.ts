@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 
 import { capabilities } from '../../lib/index.js'
 import { Child } from '../support/child.js'
+import { onWindows } from '../support/platform.js'
 
 test('tells the platform, the runtime and what they have', () => {
   expect(capabilities()).toEqual({
@@ -15,11 +16,11 @@ test('tells the platform, the runtime and what they have', () => {
     sharedArrayBuffer: expect.any(Boolean) as boolean,
     ring: true,
     waitMany: expect.any(Boolean) as boolean,
-    namedPipes: false,
-    unixSockets: true,
-    seqpacket: true,
-    abstractNames: true,
-    descriptorPassing: true,
+    namedPipes: onWindows,
+    unixSockets: !onWindows,
+    seqpacket: !onWindows,
+    abstractNames: !onWindows,
+    descriptorPassing: !onWindows,
   })
 })
 
@@ -27,6 +28,7 @@ test('tells beforehand what is missing', async () => {
   const child = new Child('capabilities.mjs', [], {
     env: { SLUICE_NO_EXTERNAL_BUFFERS: '1', SLUICE_NO_FUTEX_WAITV: '1' },
   })
-  expect(await child.next()).toMatchObject({ zeroCopy: false, waitMany: false, ring: true })
+  const waitMany = onWindows // there it does not hang on futex_waitv
+  expect(await child.next()).toMatchObject({ zeroCopy: false, waitMany, ring: true })
   await child.finish()
 })

@@ -1,6 +1,6 @@
 /** The examples in the comments of lib compile, and those that stand alone run. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
@@ -18,6 +18,7 @@ interface Example {
 function examples(): Example[] {
   return readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
+    .map((file) => file.replaceAll('\\', '/'))
     .sort()
     .flatMap((file) => {
       const text = readFileSync(join(root, 'lib', file), 'utf8')
@@ -47,7 +48,7 @@ function prelude(code: string): string {
     .filter((declaration) => !own(declaration.split(':')[0] ?? ''))
     .map((declaration) => `declare const ${declaration}`)
   return [
-    `import { ${types}, type Producer, type Consumer } from '${join(root, 'lib/index.js')}'`,
+    `import { ${types}, type Producer, type Consumer } from '../../lib/index.js'`,
     ...ends,
     given.trim().split('\n')[1],
     '',
@@ -75,7 +76,7 @@ function problems({ code }: Example): string[] {
 const all = examples()
 
 test('there are examples, of all that is exported to be called', () => {
-  const files = new Set(all.map(({ where }) => relative('lib', where.split(' ')[0] ?? '')))
+  const files = new Set(all.map(({ where }) => where.split(' ')[0]?.slice('lib/'.length)))
   for (const file of [
     'ring/ring.ts',
     'ring/producer.ts',

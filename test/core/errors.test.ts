@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
 import { Ring, SharedMemory, SluiceError } from '../../lib/index.js'
+import { onWindows } from '../support/platform.js'
 import { closedAfterTest } from '../support/rings.js'
 
 function thrown(call: () => unknown): SluiceError {
@@ -20,14 +21,13 @@ describe('an error', () => {
     expect(error).toMatchObject({
       name: 'SluiceError',
       code: 'ERR_SLUICE_SYSTEM',
-      syscall: 'shm_open',
-      errno: -2,
-      errnoCode: 'ENOENT',
+      ...(onWindows
+        ? { syscall: 'OpenFileMapping', errno: -2, errnoCode: 'ERROR_FILE_NOT_FOUND' }
+        : { syscall: 'shm_open', errno: -2, errnoCode: 'ENOENT' }),
       address: '/sluice-no-such-name',
     })
-    expect(error.message).toBe(
-      "cannot open shared memory '/sluice-no-such-name': No such file or directory",
-    )
+    const why = onWindows ? 'File not found (Windows error 2)' : 'No such file or directory'
+    expect(error.message).toBe(`cannot open shared memory '/sluice-no-such-name': ${why}`)
     expect(error.stack).toContain('errors.test.ts')
   })
 

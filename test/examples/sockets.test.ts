@@ -6,7 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 
+import { onWindows, skipAllIf } from '../support/platform.js'
 import { socketPath, temporaryDirectory } from '../support/sockets.js'
+
+skipAllIf(onWindows, 'Windows has no Unix sockets')
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)

@@ -1,7 +1,7 @@
 // The ring between this library and peers in Python that were written from docs/ring-format.md.
 #include <array>
 
-#include "../native/fixtures.hpp"
+#include "../native/processes.hpp"
 
 using namespace sluice;
 using namespace fixtures;

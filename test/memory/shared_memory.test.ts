@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 import { capabilities, SharedMemory } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import { onWindows, systemCode, unixOnly } from '../support/platform.js'
+import { onlyIf, onWindows, systemCode, unixOnly } from '../support/platform.js'
 import { openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError, uniqueName } from '../support/rings.js'
 
@@ -108,7 +108,7 @@ describe('a named object', () => {
     }
   })
 
-  unixOnly('there is no file system behind it')(
+  unixOnly('there is no file behind a section')(
     'a pipe in its place is refused, and does not make anybody wait',
     () => {
       const name = uniqueName()
@@ -164,7 +164,7 @@ describe('a named object', () => {
     },
   )
 
-  unixOnly('there is no file system behind it')(
+  unixOnly('there is no file behind a section')(
     'that does not fit is ENOSPC at its creation, and leaves no name',
     () => {
       const name = uniqueName()
@@ -178,7 +178,7 @@ describe('a named object', () => {
     },
   )
 
-  unixOnly('there is no file to look at')('has every page allocated when it is made', () => {
+  unixOnly('there is no file behind a section')('has every page allocated when it is made', () => {
     const name = uniqueName()
     create(name, { size: 2 ** 20 })
     expect(statSync(`/dev/shm${name}`).blocks * 512).toBeGreaterThanOrEqual(2 ** 20)
@@ -194,23 +194,26 @@ describe('an object of another user', () => {
     await new Child('make_memory.mjs', [name, '/dev/shm'], { uid: other, gid: other }).finish()
   }
 
-  test.runIf(isRoot)('is refused', async () => {
+  onlyIf(isRoot, 'only root can run as another user')('is refused', async () => {
     const name = uniqueName()
     await madeByOther(name)
     expect(() => SharedMemory.open(name)).toThrow(sluiceError('ERR_SLUICE_UNTRUSTED_OWNER'))
     expect(() => SharedMemory.open(name, { owner: 12345 })).toThrow(/belongs to user 65534/)
   })
 
-  test.runIf(isRoot)('is accepted if the owner is named, or any will do', async () => {
-    const name = uniqueName()
-    await madeByOther(name)
-    expect(open(name, { owner: other }).size).toBe(4096)
-    expect(open(name, { owner: 'any' }).size).toBe(4096)
-  })
+  onlyIf(isRoot, 'only root can run as another user')(
+    'is accepted if the owner is named, or any will do',
+    async () => {
+      const name = uniqueName()
+      await madeByOther(name)
+      expect(open(name, { owner: other }).size).toBe(4096)
+      expect(open(name, { owner: 'any' }).size).toBe(4096)
+    },
+  )
 })
 
 describe('a read-only mapping', () => {
-  unixOnly('there is no file to look at')(
+  unixOnly('there is no file behind a section')(
     'takes stores, which reach neither the object nor others',
     () => {
       const name = uniqueName()

@@ -5,15 +5,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
-#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <vector>
 
+#include "open_handles.hpp"
 #include "sluice/error.hpp"
 
 namespace check {
@@ -74,10 +73,6 @@ struct Test {
   void (*run)();
 };
 
-inline size_t count_entries(const std::string& directory) {
-  return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(directory), {}));
-}
-
 // Runs all tests, or those whose name contains the first argument. The exit code of `main`.
 inline int run(const std::vector<Test>& tests, int argc, char** argv) {
   const std::string filter = argc > 1 ? argv[1] : "";
@@ -86,9 +81,9 @@ inline int run(const std::vector<Test>& tests, int argc, char** argv) {
   for (const Test& test : tests) {
     if (test.name.find(filter) == std::string::npos) continue;
     try {
-      const size_t descriptors = count_entries("/proc/self/fd");
+      const size_t handles = open_handles();
       test.run();
-      equal(count_entries("/proc/self/fd"), descriptors);
+      equal(open_handles(), handles);
       std::cout << "ok      " << test.name << std::endl;
       ++passed;
     } catch (const std::exception& error) {

@@ -1,6 +1,6 @@
 // SIGKILL at random moments, again and again over one ring, with an exact account.
 // SLUICE_TEST_SCALE makes the loops longer; see check::scaled.
-#include "fixtures.hpp"
+#include "processes.hpp"
 
 using namespace sluice;
 using namespace fixtures;

@@ -1,5 +1,5 @@
 // Who may be the producer and who the consumer, and how the system knows that one is gone.
-#include "fixtures.hpp"
+#include "processes.hpp"
 
 using namespace sluice;
 using namespace fixtures;

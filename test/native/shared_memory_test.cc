@@ -6,7 +6,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "fixtures.hpp"
+#include "processes.hpp"
 
 using namespace sluice;
 using namespace fixtures;

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
 import { securityDescriptor } from '../../lib/pipe/security.js'
-import { onWindows, underWine } from '../support/platform.js'
+import { notUnderWine, onWindows } from '../support/platform.js'
 import { connectTo, listen, pipeName, pipePair } from '../support/pipes.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 
@@ -31,12 +31,14 @@ describe.skipIf(!onWindows)('identity', () => {
     })
   })
 
-  // Wine does not tell the processes at the ends of a pipe.
-  test.skipIf(underWine)('both know the other process', async () => {
-    const [server, client] = await pipePair()
-    expect(server.peer.pid).toBe(process.pid)
-    expect(client.peer.pid).toBe(process.pid)
-  })
+  notUnderWine('Wine does not tell the processes at the ends of a pipe')(
+    'both know the other process',
+    async () => {
+      const [server, client] = await pipePair()
+      expect(server.peer.pid).toBe(process.pid)
+      expect(client.peer.pid).toBe(process.pid)
+    },
+  )
 
   test('a server of somebody else is refused before the first byte', async () => {
     const server = await listen()
@@ -77,45 +79,53 @@ describe.skipIf(!onWindows)('identity', () => {
     connection.destroy()
   })
 
-  // Wine keeps the descriptor and does not act on it.
-  test.skipIf(underWine)('a descriptor that lets nobody in lets nobody in', async () => {
-    const server = await listen({
-      security: { sddl: `O:${native.currentUserSid()}D:(A;;GA;;;SY)(A;;0x4;;;OW)` },
-      pendingInstances: 1,
-    }).catch((error: unknown) => error)
-    // Without the right to make instances of its own pipe the server cannot even begin.
-    if (!(server instanceof NamedPipeServer)) {
-      expect(server).toEqual(sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }))
-      return
-    }
-    await expect(connectNamedPipe(server.address)).rejects.toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }),
-    )
-  })
+  notUnderWine('Wine keeps security descriptors and does not act on them')(
+    'a descriptor that lets nobody in lets nobody in',
+    async () => {
+      const server = await listen({
+        security: { sddl: `O:${native.currentUserSid()}D:(A;;GA;;;SY)(A;;0x4;;;OW)` },
+        pendingInstances: 1,
+      }).catch((error: unknown) => error)
+      // Without the right to make instances of its own pipe the server cannot even begin.
+      if (!(server instanceof NamedPipeServer)) {
+        expect(server).toEqual(
+          sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }),
+        )
+        return
+      }
+      await expect(connectNamedPipe(server.address)).rejects.toEqual(
+        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }),
+      )
+    },
+  )
 
-  // Wine does not enforce FILE_FLAG_FIRST_PIPE_INSTANCE.
-  test.skipIf(underWine)('a name on which somebody squats cannot be listened on', async () => {
-    const name = pipeName()
-    const squatter = closedAfterTest(
-      await NamedPipeServer.listen(name, { security: 'authenticated-users' }),
-    )
-    await expect(NamedPipeServer.listen(name)).rejects.toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }),
-    )
-    expect(squatter.closed).toBe(false)
-  })
+  notUnderWine('Wine does not enforce FILE_FLAG_FIRST_PIPE_INSTANCE')(
+    'a name on which somebody squats cannot be listened on',
+    async () => {
+      const name = pipeName()
+      const squatter = closedAfterTest(
+        await NamedPipeServer.listen(name, { security: 'authenticated-users' }),
+      )
+      await expect(NamedPipeServer.listen(name)).rejects.toEqual(
+        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }),
+      )
+      expect(squatter.closed).toBe(false)
+    },
+  )
 
-  // Wine hands out the whole token at every level.
-  test.skipIf(underWine)('a client can remain unknown', async () => {
-    const server = await listen()
-    const [connection, client] = await Promise.all([
-      server.accept(),
-      connectTo(server, { impersonation: 'anonymous' }),
-    ])
-    await client.send(Buffer.from('x'))
-    await connection.receive()
-    expect(connection.peer.sameUser).toBe(false)
-    expect(connection.peer.integrityLevel).not.toBe('high')
-    connection.destroy()
-  })
+  notUnderWine('Wine hands out the whole token at every level of impersonation')(
+    'a client can remain unknown',
+    async () => {
+      const server = await listen()
+      const [connection, client] = await Promise.all([
+        server.accept(),
+        connectTo(server, { impersonation: 'anonymous' }),
+      ])
+      await client.send(Buffer.from('x'))
+      await connection.receive()
+      expect(connection.peer.sameUser).toBe(false)
+      expect(connection.peer.integrityLevel).not.toBe('high')
+      connection.destroy()
+    },
+  )
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
-import { onWindows, underWine } from '../support/platform.js'
+import { notUnderWine, onWindows, unixOnly } from '../support/platform.js'
 import { listen, pipeName } from '../support/pipes.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 
@@ -10,7 +10,7 @@ const untypedListen = (name: unknown, options?: unknown) =>
   NamedPipeServer.listen(name as string, options as object)
 const untypedConnect = connectNamedPipe as (name: unknown, options?: unknown) => Promise<unknown>
 
-test.skipIf(onWindows)('on other systems there are no named pipes', () => {
+unixOnly('Windows has named pipes')('on other systems there are no named pipes', () => {
   expect(() => NamedPipeServer.listen('x')).toThrow(sluiceError('ERR_SLUICE_UNSUPPORTED'))
   expect(() => connectNamedPipe('x')).toThrow(sluiceError('ERR_SLUICE_UNSUPPORTED'))
 })
@@ -101,11 +101,13 @@ describe.skipIf(!onWindows)('wrong input', () => {
     await expect(connectNamedPipe(server.address, { mode: 'message' })).rejects.toEqual(invalid)
   })
 
-  // Wine does not enforce FILE_FLAG_FIRST_PIPE_INSTANCE.
-  test.skipIf(underWine)('the name is already taken', async () => {
-    const server = await listen()
-    await expect(NamedPipeServer.listen(server.address)).rejects.toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }),
-    )
-  })
+  notUnderWine('Wine does not enforce FILE_FLAG_FIRST_PIPE_INSTANCE')(
+    'the name is already taken',
+    async () => {
+      const server = await listen()
+      await expect(NamedPipeServer.listen(server.address)).rejects.toEqual(
+        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }),
+      )
+    },
+  )
 })

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
 import { Child } from '../support/child.js'
-import { onWindows } from '../support/platform.js'
+import { onWindows, skipAllIf } from '../support/platform.js'
 import { namedRing, setPositions } from '../support/rings.js'
 
 const count = 5000
@@ -44,8 +44,9 @@ function python(peer: string, args: (string | number)[]): Child {
   return new Child(path, args, { program: 'python3' })
 }
 
-// They map files of /dev/shm.
-describe.skipIf(onWindows).each(['minimal', 'full'])('a %s peer in Python', (peer) => {
+describe.each(['minimal', 'full'])('a %s peer in Python', (peer) => {
+  skipAllIf(onWindows, 'the peers in Python map files of /dev/shm')
+
   test.each([0, 2 ** 32 - 65536])(
     'reads what Node writes, from position %i on',
     async (position) => {

@@ -307,18 +307,15 @@ describe('wrong input', () => {
     expect(() => ring.consumer({ burst: 1 } as never)).toThrow(/options\.burst is unknown/)
   })
 
-  unixOnly('there is no file system behind a section')(
-    'no room is an error at the creation',
-    () => {
-      const name = uniqueName()
-      expect(() => SharedMemory.create(name, { size: 2 ** 50 })).toThrow(
-        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ENOSPC' }),
-      )
-      expect(() => Ring.open(name)).toThrow(
-        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: systemCode('ENOENT') }),
-      )
-    },
-  )
+  unixOnly('there is no file behind a section')('no room is an error at the creation', () => {
+    const name = uniqueName()
+    expect(() => SharedMemory.create(name, { size: 2 ** 50 })).toThrow(
+      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ENOSPC' }),
+    )
+    expect(() => Ring.open(name)).toThrow(
+      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: systemCode('ENOENT') }),
+    )
+  })
 })
 
 test('a closed ring says so', () => {

@@ -1,5 +1,5 @@
 /** Rings and memory for one test: closed and removed at its end. */
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
 import { expect, onTestFinished } from 'vitest'
 
 import {
@@ -13,6 +13,7 @@ import {
 import { native } from '../../lib/core/native.js'
 import { onWindows, systemCode } from './platform.js'
 import { namePrefix } from './resources.js'
+import { writeWordsElsewhere } from './word_writer.js'
 
 let lastName = 0
 
@@ -29,6 +30,18 @@ export function uniqueName(): string {
     }
   })
   return name
+}
+
+/** Whether there is an object of this name. */
+export function exists(name: string): boolean {
+  if (!onWindows) return existsSync(`/dev/shm${name}`)
+  try {
+    SharedMemory.open(name).close()
+    return true
+  } catch (error) {
+    if (error instanceof SluiceError && error.errnoCode === systemCode('ENOENT')) return false
+    throw error
+  }
 }
 
 export function closedAfterTest<T extends { close(): void }>(object: T): T {
@@ -53,6 +66,7 @@ export function ringWithEnds(
 
 /** Whether calls without a copy can be had here; the suite also runs without. */
 export const zeroCopy = native.hasExternalBuffers()
+export const noViews = 'this run does without views of shared memory'
 
 /** Writes words of a named object as a foreign process could: without sluice. */
 export function writeWords(name: string, words: Record<number, number>): void {
@@ -74,6 +88,10 @@ export function writeWords(name: string, words: Record<number, number>): void {
 
 // Sections are no files: there is no other way in.
 function writeSectionWords(name: string, words: Record<number, number>): void {
+  if (!zeroCopy) {
+    writeWordsElsewhere(name, words)
+    return
+  }
   const memory = SharedMemory.open(name)
   const view = new DataView(memory.buffer)
   for (const [offset, value] of Object.entries(words)) {

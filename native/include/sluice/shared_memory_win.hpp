@@ -19,6 +19,8 @@ inline constexpr size_t kMaxNameLength = 200;  // with what is put before it, le
 inline constexpr uint64_t kPageSize = 4096;
 inline constexpr uint64_t kAllocationGranularity = 65536;
 inline constexpr const wchar_t* kObjectPrefix = L"sluice-";
+// Not the prefix of names, so that memory without one cannot be opened or listed by name.
+inline constexpr const wchar_t* kAnonymousObject = L"Local\\sluice.anonymous";
 
 inline bool already_exists(const Error& error) {
   return error.number() == ERROR_ALREADY_EXISTS;
@@ -35,6 +37,12 @@ inline Error memory_error(const char* syscall, DWORD code, const std::string& at
 // `name` in its canonical form, with a slash.
 inline std::wstring section_name(const std::string& name) {
   return std::wstring(L"Local\\").append(kObjectPrefix).append(to_wide(name.substr(1)));
+}
+
+inline uint64_t whole_pages(uint64_t size) {
+  // A size that no address space has would be rounded to nothing.
+  if (size > (uint64_t{1} << 47)) return size;
+  return (size + kPageSize - 1) & ~(kPageSize - 1);
 }
 
 // A section of the page file; every page of it is committed at once.
@@ -132,10 +140,7 @@ inline SharedMemory SharedMemory::create(const std::string& given, const CreateO
   if (options.size == 0) {
     throw EmptyMemory("shared memory '" + name + "' must have at least one byte");
   }
-  // A size that no address space has would be rounded to nothing.
-  const uint64_t size = options.size > (uint64_t{1} << 47)
-                            ? options.size
-                            : (options.size + detail::kPageSize - 1) & ~(detail::kPageSize - 1);
+  const uint64_t size = detail::whole_pages(options.size);
   // The name can go between the two attempts, with its last holder; a few rounds settle that.
   for (int round = 0;; ++round) {
     try {
@@ -179,12 +184,14 @@ inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_
   if (huge_pages) {
     throw Error(error_code::kUnsupported, "huge pages for shared memory need Linux");
   }
-  static_cast<void>(seal);    // a section's size never changes
+  static_cast<void>(seal);  // a section's size never changes
+  if (size == 0) throw EmptyMemory("shared memory must have at least one byte");
   std::random_device random;  // the system's generator here
-  std::string name = "/anonymous";
-  for (int i = 0; i < 4; ++i) name.append("-").append(std::to_string(random()));
-  SharedMemory memory = create(name, {.size = size});
-  memory.name_.clear();
+  std::wstring object = detail::kAnonymousObject;
+  for (int i = 0; i < 4; ++i) object.append(L"-").append(std::to_wstring(random()));
+  SharedMemory memory(detail::create_section(object, detail::whole_pages(size), ""), "",
+                      Access::kReadWrite);
+  memory.map(0, detail::whole_pages(size), false);
   return memory;
 }
 

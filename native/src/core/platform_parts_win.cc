@@ -1,6 +1,7 @@
 #include "core/environment.hpp"
 #include "core/platform_parts.hpp"
 #include "core/process_resources.hpp"
+#include "memory/named_sections.hpp"
 #include "pipe/completion_port_win.hpp"
 #include "pipe/pipes.hpp"
 
@@ -9,6 +10,7 @@ namespace sluice::binding {
 void define_platform_parts(Napi::Env env, Napi::Object exports) {
   define_pipes(env, exports);
   define_process_resources(env, exports);
+  define_named_sections(env, exports);
 }
 
 const std::shared_ptr<CompletionPort>& Environment::completion_port() {
