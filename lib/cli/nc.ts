@@ -9,13 +9,14 @@ import type { NcOptions } from './nc/transport.js'
 import { receiveDatagrams, sendDatagrams } from './nc/unix_datagrams.js'
 import { openUnixSocket } from './nc/unix_socket.js'
 import { notesOf } from './notes.js'
+import { watchStdout } from './stdout.js'
 
 export type { NcOptions } from './nc/transport.js'
 
 /** `sluice nc`: standard input to a socket or pipe, and what comes from there to standard output. */
 export async function nc(target: string, options: NcOptions): Promise<void> {
   const { isPipe, address } = parseTarget(target)
-  requireConsistent(isPipe, options)
+  requireConsistent(isPipe, address, options)
   const stop = new AbortController()
   const { signal } = stop
   abortAtSignals(stop)
@@ -26,7 +27,10 @@ export async function nc(target: string, options: NcOptions): Promise<void> {
       const wait = { signal, timeout: options.timeout }
       await exchange(await open(address, options, wait, note), signal)
     } else if (options.listen === true) {
-      await receiveDatagrams(address, options.mode, signal, note)
+      const unwatch = watchStdout((failure) => {
+        stop.abort(failure)
+      })
+      await receiveDatagrams(address, options.mode, signal, note).finally(unwatch)
     } else {
       await sendDatagrams(address, signal)
     }
@@ -42,13 +46,16 @@ function parseTarget(target: string): { isPipe: boolean; address: string } {
   return { isPipe: false, address: target.replace(/^unix:/, '') }
 }
 
-function requireConsistent(isPipe: boolean, options: NcOptions): void {
-  const { seqpacket, datagram, message, security, owner } = options
+function requireConsistent(isPipe: boolean, address: string, options: NcOptions): void {
+  const { seqpacket, datagram, message, security, owner, mode } = options
   if (seqpacket === true && datagram === true) {
     throw new CommandFailure('a socket is of one type: --seqpacket or --datagram', exitCodes.usage)
   }
   if (isPipe && (seqpacket === true || datagram === true)) {
     throw new CommandFailure('--seqpacket and --datagram are for Unix sockets', exitCodes.usage)
+  }
+  if (mode !== undefined && (isPipe || address.startsWith('@'))) {
+    throw new CommandFailure('--mode is for paths', exitCodes.usage)
   }
   if (!isPipe && (message === true || security !== undefined || owner !== undefined)) {
     throw new CommandFailure('--message, --security and --owner are for pipes', exitCodes.usage)
@@ -58,6 +65,7 @@ function requireConsistent(isPipe: boolean, options: NcOptions): void {
 async function exchange(connection: Duplex, signal: AbortSignal): Promise<void> {
   const abort = () => connection.destroy(signal.reason as Error)
   signal.addEventListener('abort', abort)
+  const unwatch = watchStdout((failure) => connection.destroy(failure))
   // A peer that has closed takes nothing more: standard input is not waited for then.
   connection.on('end', () => {
     process.stdin.unpipe(connection)
@@ -70,6 +78,7 @@ async function exchange(connection: Duplex, signal: AbortSignal): Promise<void> 
     await finished(connection)
     if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain')
   } finally {
+    unwatch()
     signal.removeEventListener('abort', abort)
     connection.destroy()
   }

@@ -103,9 +103,10 @@ the last process that has it open, and there is nothing to remove.`,
     .option('-v, --verbose', "tell the peer's process, user and group, on Windows more")
     .option('--timeout <seconds>', 'how long to wait for the connection', parseSeconds)
     .addOption(
-      new Option('--mode <bits>', 'with --listen on a socket, who may connect, in octal')
-        .argParser(parseMode)
-        .default(0o600, '600'),
+      new Option(
+        '--mode <bits>',
+        'with --listen on a path, who may connect, in octal (default: 600)',
+      ).argParser(parseMode),
     )
     .option(
       '--security <level>',

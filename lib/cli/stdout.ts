@@ -31,6 +31,17 @@ export async function printed(): Promise<void> {
   await writes
 }
 
+/** Calls `failed` when a write there has failed that nobody else looks at; until what it returns is called. */
+export function watchStdout(failed: (failure: CommandFailure) => void): () => void {
+  const listener = (error: Error) => {
+    failed(failureOf(error))
+  }
+  process.stdout.on('error', listener)
+  return () => {
+    process.stdout.off('error', listener)
+  }
+}
+
 /** Without a message when the reader is gone, such as in `sluice ls | head -1`. */
 function failureOf(error: Error): CommandFailure {
   if (systemCode(error) === 'EPIPE') return new CommandFailure('', exitCodes.brokenPipe)

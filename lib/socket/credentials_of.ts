@@ -1,4 +1,5 @@
 import { invalidArgument } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
 import { native } from '../core/native.js'
 import { checkDescriptor } from './file_descriptor.js'
 import { PeerCredentials } from './peer_credentials.js'
@@ -11,6 +12,7 @@ interface HasParts {
   socket?: unknown
   session?: unknown
   stream?: unknown
+  destroyed?: unknown
   _parent?: unknown
   _handle?: { fd?: unknown; _parentWrap?: unknown } | null
 }
@@ -19,7 +21,7 @@ interface HasParts {
  * Who is at the other end of a connection over a Unix socket: of a descriptor, a `UnixConnection`,
  * a `net.Socket`, an `http.IncomingMessage` or `ServerResponse`, a TLS or HTTP/2 session on one.
  *
- * @throws `ERR_SLUICE_SYSTEM`: `ENOTCONN`, `EBADF`, `ENOTSOCK`; `ERR_SLUICE_INVALID_ARGUMENT`.
+ * @throws `ERR_SLUICE_SYSTEM`: `ENOTCONN`, `EBADF`, `ENOTSOCK`; `ERR_SLUICE_CLOSED`; `ERR_SLUICE_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts
@@ -40,7 +42,10 @@ export function peerCredentials(source: unknown): PeerCredentials {
   if (known !== undefined) return known
   const descriptor = () => (typeof source === 'number' ? source : search(source, descriptorOf))
   const number = descriptor()
-  if (number === undefined) throw notASource(source)
+  if (number === undefined) {
+    if (search(source, isDestroyed) === true) throw closedError()
+    throw notASource(source)
+  }
   return new PeerCredentials(native.peerOf(number), descriptor)
 }
 
@@ -53,6 +58,10 @@ function descriptorOf({ _handle, fd, number }: HasParts): number | undefined {
   return [_handle?.fd, fd, number].find(
     (value): value is number => typeof value === 'number' && value >= 0,
   )
+}
+
+function isDestroyed({ destroyed }: HasParts): true | undefined {
+  return destroyed === true ? true : undefined
 }
 
 // A request has a socket, a TLS socket a parent, an HTTP/2 stream a session; and what Node's own
@@ -76,6 +85,10 @@ function search<T>(
     if (further !== undefined) return further
   }
   return undefined
+}
+
+function closedError(): Error {
+  return new SluiceError('ERR_SLUICE_CLOSED', 'the connection is closed: ask while it is open')
 }
 
 function notASource(source: unknown): Error {

@@ -87,3 +87,28 @@ test('a server that is not there is exit code 1 and one line', async () => {
   expect(child.exitCode).toBe(1)
   expect(await note).toMatch(/^sluice nc: cannot connect to .*ENOENT.*\n$/)
 })
+
+test.each([[], ['--datagram']])('ends quietly when its reader is gone %j', async (...more) => {
+  const path = socketPath()
+  const { child } = nc('--listen', '-v', ...more.flat(), path)
+  expect(await noted(child)).toContain('listening')
+  let errors = ''
+  child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
+  child.stdout.destroy()
+  const exited = once(child, 'exit')
+  if (more.length === 0) {
+    const connection = closedAfterTest(await connectUnix(path))
+    connection.on('error', () => undefined).write(Buffer.alloc(1_000_000))
+  } else {
+    const socket = closedAfterTest(await UnixDatagram.bind())
+    await socket.send(Buffer.from('x'), path)
+  }
+  expect(await exited).toEqual([141, null])
+  expect(errors).not.toContain('EPIPE')
+})
+
+test('a mode for what has none is a usage error', async () => {
+  const { child } = nc('--listen', '--mode', '600', '@sluice-test-name')
+  expect(await noted(child)).toContain('--mode is for paths')
+  expect(await once(child, 'exit')).toEqual([2, null])
+})

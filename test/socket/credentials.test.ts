@@ -214,7 +214,7 @@ describe('peerCredentials', () => {
     socket.destroy()
     await once(socket, 'close')
     expect(() => peer.kill(0)).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
-    expect(() => peerCredentials(socket)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+    expect(() => peerCredentials(socket)).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
     server.close()
   })
 

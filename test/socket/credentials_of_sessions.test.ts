@@ -101,7 +101,7 @@ describe('TLS', () => {
     await child.finish()
     socket.destroy()
     if (!socket.closed) await once(socket, 'close')
-    expect(() => peerCredentials(socket)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+    expect(() => peerCredentials(socket)).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
   })
 
   test('on a UnixConnection: both ends', async () => {
@@ -218,7 +218,7 @@ describe('HTTP/2', () => {
     await once(session, 'connect')
     session.destroy()
     if (!session.closed) await once(session, 'close')
-    expect(() => peerCredentials(session)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+    expect(() => peerCredentials(session)).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
   })
 })
 

@@ -12,7 +12,8 @@ export interface NcOptions {
   verbose?: boolean
   /** Milliseconds to wait for the connection. */
   timeout?: number
-  mode: number
+  /** Of the path that is listened on. */
+  mode?: number
   security?: PipeSecurity
   /** Whose pipe is accepted. */
   owner?: ExpectedServer

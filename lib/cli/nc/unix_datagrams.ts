@@ -10,11 +10,14 @@ import { describeCredentials } from './credentials.js'
 /** Writes what comes to standard output, until the signal aborts. */
 export async function receiveDatagrams(
   address: string,
-  mode: number,
+  mode: number | undefined,
   signal: AbortSignal,
   note: Note,
 ): Promise<void> {
-  const socket = await UnixDatagram.bind(address, { mode, credentials: true })
+  const socket = await UnixDatagram.bind(address, {
+    credentials: true,
+    ...(mode !== undefined && { mode }),
+  })
   try {
     note(`listening on ${address}`)
     for (;;) {

@@ -12,7 +12,11 @@ export const openUnixSocket: Open = async (address, options, wait, note) => {
     note(`connected to ${describeCredentials(connection.peer)}`)
     return closingDescriptors(connection, note)
   }
-  const server = await UnixServer.listen(address, { ...common, mode: options.mode })
+  const { mode } = options
+  const server = await UnixServer.listen(address, {
+    ...common,
+    ...(mode !== undefined && { mode }),
+  })
   try {
     note(`listening on ${address}`)
     const connection = await server.accept(wait)
@@ -24,7 +28,7 @@ export const openUnixSocket: Open = async (address, options, wait, note) => {
 }
 
 function closingDescriptors(connection: UnixConnection, note: Note): UnixConnection {
-  return connection.on('fds', (fds: { kind: string; close(): void }[]) => {
+  return connection.on('fds', (fds) => {
     note(`received ${fds.map(({ kind }) => kind).join(', ')}; closed`)
     for (const descriptor of fds) descriptor.close()
   })
