@@ -310,9 +310,9 @@ export abstract class LocalConnection<Message, T extends Attachment = Attachment
       callback(told ? null : error)
       process.nextTick(() => this.emit('close', error !== null))
     })
-    const reason = this.closedError()
-    this.#receives?.fail(reason)
-    this.#sends?.failAll(reason)
+    // Errors are dear, and mostly nobody waits.
+    if (this.isReceiving) this.#receives?.fail(this.closedError())
+    if (this.#sends !== undefined && this.#sends.count > 0) this.#sends.failAll(this.closedError())
   }
 
   #begin(chunks: readonly Buffer[], callback: Callback): void {

@@ -300,7 +300,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
     this.#handle.close()
     const blocked = this.#blocked
     this.#blocked = undefined
-    blocked?.(this.closedError())
+    if (blocked !== undefined) blocked(this.closedError())
     callback()
   }
 
