@@ -1,5 +1,6 @@
 import { checkOptions } from './arguments.js'
 import { SluiceError } from './errors.js'
+import { untilClosed } from './until_closed.js'
 import {
   aborted,
   checkWaitOptions,
@@ -54,17 +55,11 @@ export abstract class LocalServer<Connection extends { destroy(): void }> {
   }
 
   /** The connections, until the server is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, void> {
-    while (this.#open) {
-      let connection: Connection
-      try {
-        connection = await this.accept()
-      } catch (error) {
-        if (this.closed) return
-        throw error
-      }
-      yield connection
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Connection, void, void> {
+    return untilClosed(
+      () => this.closed,
+      () => this.accept(),
+    )
   }
 
   /** The server keeps the process alive again. */

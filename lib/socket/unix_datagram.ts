@@ -3,6 +3,7 @@ import { SluiceError, systemError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
 import { native } from '../core/native.js'
 import type { SocketHandle } from '../core/native_sockets.js'
+import { untilClosed } from '../core/until_closed.js'
 import {
   aborted,
   checkWaitOptions,
@@ -198,18 +199,19 @@ export class UnixDatagram {
    * The messages, until the socket is closed. Those that break a limit, on which `receive` would
    * fail, are passed over and counted in `refused`: any sender could end the loop otherwise.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedDatagram, void, void> {
-    while (this.#open) {
-      let message: ReceivedDatagram
-      try {
-        message = await this.receive()
-      } catch (error) {
-        if (this.closed) return
-        if (isBeyondLimit(error)) continue
-        throw error
-      }
-      yield message
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<ReceivedDatagram, void, void> {
+    return untilClosed(
+      () => this.closed,
+      async () => {
+        for (;;) {
+          try {
+            return await this.receive()
+          } catch (error) {
+            if (!isBeyondLimit(error)) throw error
+          }
+        }
+      },
+    )
   }
 
   /** Waiting keeps the process alive again. */
