@@ -17,7 +17,10 @@ import {
 export type Callback = (error?: Error | null) => void
 
 export interface LocalConnectionOptions {
-  /** Default false: when the peer has ended its side, this side ends too. */
+  /**
+   * Default false: when the peer has ended its side, this side ends too. Take true for TLS over the
+   * connection, whose last records are cut off otherwise.
+   */
   allowHalfOpen?: boolean
   /** Bytes that the stream keeps unread and unwritten at most; default 64 KiB each. */
   highWaterMark?: number

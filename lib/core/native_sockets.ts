@@ -10,7 +10,8 @@ export interface SocketHandle {
   setRef(ref: boolean): void
   /** At least the length of the message that is next; 0 also at the end. */
   nextLength(): number
-  atEnd(): boolean
+  /** 1: the peer has ended and everything was read; 0: not so; negative: the connection is lost. */
+  atEnd(): number
   /** `length + 1`: an empty message of a socket that keeps boundaries; 0: the end. */
   read(buffer: Uint8Array, offset: number, length: number): number
   /** Of the last datagram that was read. */

@@ -1,5 +1,6 @@
 import { AbortListeners } from './abort_listeners.js'
 import { SluiceError } from './errors.js'
+import { mayGoOn, untilNextTurn } from './turn.js'
 import { maxWaiting, timedOut, type WaitOptions } from './waiting.js'
 
 /** What goes with a message beside its bytes. */
@@ -110,7 +111,10 @@ export class Sends<T extends Attachment> {
 
   /** All of it has gone. */
   sent(send: Send<T>): void {
-    this.#remove(send)?.resolve()
+    const waiting = this.#remove(send)
+    if (waiting === undefined) return
+    if (mayGoOn()) waiting.resolve()
+    else void untilNextTurn().then(waiting.resolve)
   }
 
   fail(send: Send<T>, reason: unknown): void {

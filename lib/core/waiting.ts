@@ -143,7 +143,13 @@ export class WaitQueue {
 
   /** Settles as many as can be, in order. */
   service(): void {
-    while (this.#waiters[0]?.attempt()) this.#waiters.shift()
+    for (;;) {
+      const waiter = this.#waiters.at(0)
+      if (waiter?.attempt() !== true) return
+      // Not simply the first: what was called by the attempt may have cancelled some.
+      const index = this.#waiters.indexOf(waiter)
+      if (index >= 0) this.#waiters.splice(index, 1)
+    }
   }
 
   /** Rejects all. */

@@ -19,21 +19,22 @@ export class DescriptorAnnouncer {
     return this.#held !== undefined
   }
 
-  /** Whether the stream wants more. */
-  take(message: ReceivedMessage): boolean {
+  /** Whether the stream wants more. `hungry`: its reader has asked for more than is left. */
+  take(message: ReceivedMessage, hungry: boolean): boolean {
     if (this.#stream.listenerCount('fds') === 0) {
       closeAll(message)
       return this.#stream.push(message.data)
     }
-    if (this.#stream.readableLength === 0) return this.#announce(message)
+    if (hungry || this.#stream.readableLength === 0) return this.#announce(message)
     this.#held = message
     return false
   }
 
-  /** Before the stream's reader reads: it has asked for more than what came before. */
-  letGo(): boolean {
+  /** Before the stream's reader reads; it may ask for more than what came before. */
+  letGo(size: number | undefined): boolean {
     const held = this.#held
-    if (held === undefined || this.#stream.readableLength > 0) return false
+    const { readableLength } = this.#stream
+    if (held === undefined || (readableLength > 0 && !(Number(size) > readableLength))) return false
     this.#held = undefined
     return this.#announce(held)
   }
@@ -41,7 +42,9 @@ export class DescriptorAnnouncer {
   /** After it has read: who waits to be told that there is more does not know of what is held. */
   remind(): void {
     if (this.#held === undefined || this.#stream.readableLength > 0) return
-    process.nextTick(() => this.#stream.emit('readable'))
+    process.nextTick(() => {
+      if (!this.#stream.destroyed) this.#stream.emit('readable')
+    })
   }
 
   close(): void {
@@ -52,7 +55,7 @@ export class DescriptorAnnouncer {
   #announce({ data, fds }: ReceivedMessage): boolean {
     let wantsMore = false
     try {
-      this.#stream.emit('fds', fds)
+      if (!this.#stream.emit('fds', fds)) closeAll({ fds })
     } finally {
       // A listener that throws loses no bytes.
       if (!this.#stream.destroyed) wantsMore = this.#stream.push(data)
@@ -61,6 +64,6 @@ export class DescriptorAnnouncer {
   }
 }
 
-function closeAll({ fds }: ReceivedMessage): void {
+function closeAll({ fds }: Pick<ReceivedMessage, 'fds'>): void {
   for (const descriptor of fds) descriptor.close()
 }

@@ -30,9 +30,10 @@ export class SocketWatch {
 
   set(wanted: number): void {
     if (wanted === this.#wanted) return
+    this.#handle.watch(this.#id, wanted)
+    // After that, which may fail; nothing is reported before the next turn.
     if (this.#wanted === 0) watches.add(this.#id, this.#watched)
     this.#wanted = wanted
-    this.#handle.watch(this.#id, wanted)
     if (!this.#started) {
       this.#started = true
       if (!this.#ref) this.#handle.setRef(false)

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 
 import { checkBytes, checkOptions } from '../core/arguments.js'
-import { SluiceError } from '../core/errors.js'
+import { SluiceError, systemError } from '../core/errors.js'
 import { LeftOpen } from '../core/forgotten.js'
 import { LocalConnection, type Callback } from '../core/local_connection.js'
 import { native } from '../core/native.js'
@@ -89,6 +89,8 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   /** The stream wants more. */
   #reading = false
   #ended = false
+  /** The stream's reader has asked for more than there is, and got nothing. */
+  #hungry = false
   /** Made when the first descriptors come for the stream's reader. */
   #announcer: DescriptorAnnouncer | undefined
 
@@ -217,10 +219,10 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
 
   /** @internal */
   override read(size?: number): unknown {
-    if (this.#announcer === undefined) return super.read(size)
-    if (this.#announcer.letGo()) this.startReading()
+    if (this.#announcer?.letGo(size) === true) this.startReading()
     const chunk: unknown = super.read(size)
-    if (chunk !== null) this.#announcer.remind()
+    if (chunk !== null) this.#announcer?.remind()
+    if (size !== 0) this.#hungry = chunk === null // 0: the stream itself, which reads ahead
     return chunk
   }
 
@@ -247,7 +249,8 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   }
 
   protected override stopReading(): void {
-    this.#watch.remove(Readiness.readable)
+    // After `end()` the peer's is waited for.
+    if (!this.writableEnded) this.#watch.remove(Readiness.readable)
   }
 
   protected override receiveNow(): ReceivedMessage | undefined | typeof notYet {
@@ -324,17 +327,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
       return
     }
     if (!this.#reading) {
-      if (
-        this.writableFinished &&
-        !this.#ended &&
-        this.#announcer?.isHolding !== true &&
-        this.#handle.atEnd()
-      ) {
-        this.#atEnd()
-        this.resume()
-      } else {
-        this.#watch.remove(Readiness.readable)
-      }
+      this.#lookForEnd()
       return
     }
     const incoming = this.#in()
@@ -357,6 +350,20 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
     }
   }
 
+  /** Nobody reads. */
+  #lookForEnd(): void {
+    const waitsForEnd = this.writableFinished && !this.#ended
+    const found = waitsForEnd && this.#announcer?.isHolding !== true ? this.#handle.atEnd() : 0
+    if (found === 0) {
+      this.#watch.remove(Readiness.readable)
+    } else if (found < 0) {
+      this.destroy(systemError('the connection is lost', 'recvmsg', found))
+    } else {
+      this.#atEnd()
+      this.resume()
+    }
+  }
+
   #onWritable(): void {
     const callback = this.#blocked
     if (callback === undefined) {
@@ -372,9 +379,11 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
 
   /** Whether the stream wants more. */
   #take(data: Buffer, fds: FileDescriptor[]): boolean {
+    const hungry = this.#hungry
+    this.#hungry = false
     if (fds.length === 0) return this.push(data)
     this.#announcer ??= new DescriptorAnnouncer(this)
-    return this.#announcer.take({ data, fds })
+    return this.#announcer.take({ data, fds }, hungry)
   }
 
   #atEnd(): void {

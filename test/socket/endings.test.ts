@@ -41,7 +41,8 @@ describe('a peer that closed with bytes of ours unread', () => {
   test('has a connection closed that has ended and is not read', async () => {
     const [peer, connection] = pair()
     connection.on('error', () => undefined)
-    const closed = once(connection, 'close')
+    // Not the `once` of node:events, which rejects on an error.
+    const closed = new Promise((resolve) => connection.once('close', resolve))
     connection.end('never read')
     await once(connection, 'finish')
     peer.destroy()

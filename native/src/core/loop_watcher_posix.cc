@@ -99,17 +99,18 @@ class LoopWatch : public Watch {
   void set(Readiness wanted) override {
     if (wanted == wanted_ || poll_ == nullptr) return;
     wanted_ = wanted;
-    int events = 0;
-    if ((wanted & kReadable) != 0) events |= UV_READABLE;
-    if ((wanted & kWritable) != 0) events |= UV_WRITABLE;
-    // Urgent data never comes on a Unix socket: a way to be active without an event.
-    if (wanted == kIdle) events = UV_PRIORITIZED;
-    if (events == 0) {
+    if (wanted == 0) {
       libuv().poll_stop(&poll_->handle);
       return;
     }
-    const int failure = libuv().poll_start(&poll_->handle, events, LoopWatcher::on_ready);
+    const int failure = start();
     if (failure != 0) throw Error::system("epoll_ctl", -failure, "cannot watch the descriptor");
+  }
+
+  // libuv has stopped the poll because of an error, which was reported as readiness. Whoever reads
+  // or writes may have to do it several times before the system tells the error.
+  void resume() {
+    if (wanted_ != 0 && poll_ != nullptr) start();
   }
 
   void set_ref(bool ref) override {
@@ -128,6 +129,16 @@ class LoopWatch : public Watch {
 
  private:
   friend class LoopWatcher;
+
+  // 0, or the error of libuv.
+  int start() {
+    int events = 0;
+    if ((wanted_ & kReadable) != 0) events |= UV_READABLE;
+    if ((wanted_ & kWritable) != 0) events |= UV_WRITABLE;
+    // Urgent data never comes on a Unix socket: a way to be active without an event.
+    if (wanted_ == kIdle) events = UV_PRIORITIZED;
+    return libuv().poll_start(&poll_->handle, events, LoopWatcher::on_ready);
+  }
 
   std::shared_ptr<LoopWatcher> watcher_;
   Watcher::Id id_;
@@ -148,12 +159,10 @@ void LoopWatcher::on_ready(uv_poll_t* handle, int status, int events) {
   Readiness readiness = 0;
   if ((events & UV_READABLE) != 0) readiness |= kReadable;
   if ((events & UV_WRITABLE) != 0) readiness |= kWritable;
-  if (status != 0) {
-    // libuv has stopped the poll. Whoever reads or writes now finds out what is wrong.
-    readiness = poll->watch->wanted_ & (kReadable | kWritable);
-    poll->watch->wanted_ = 0;
-  }
+  if (status != 0) readiness = poll->watch->wanted_ & (kReadable | kWritable);
   watcher->report(id, readiness);
+  // The poll itself lives at least until the loop's next phase.
+  if (status != 0 && poll->watch != nullptr) poll->watch->resume();
 }
 
 void LoopWatcher::close(Poll* poll) {

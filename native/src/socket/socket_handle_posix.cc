@@ -122,11 +122,14 @@ Napi::Value SocketHandle::next_length(const Napi::CallbackInfo& info) {
   return status_of(info, uninterrupted([&] { return next_message_length(socket_.get()); }));
 }
 
-// atEnd(): whether the peer has ended, and everything that it sent was read.
+// atEnd(): 1 when the peer has ended, and everything that it sent was read; 0 when it has not; the
+// negative error number when the connection is lost, which the system tells only once.
 Napi::Value SocketHandle::at_end(const Napi::CallbackInfo& info) {
   char byte = 0;
-  const ssize_t count = ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return Napi::Boolean::New(info.Env(), count == 0 && is_at_end(socket_.get()));
+  const ssize_t count =
+      uninterrupted([&] { return ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT); });
+  if (count < 0 && errno != EAGAIN) return status_of(info, count);
+  return Napi::Number::New(info.Env(), count == 0 && is_at_end(socket_.get()) ? 1 : 0);
 }
 
 // read(buffer, offset, length): a message, or what there is of a stream; 0 at the end; -EAGAIN. An
