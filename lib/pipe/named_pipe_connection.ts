@@ -11,6 +11,7 @@ import {
   checkWaitOptions,
   notYet,
   promised,
+  timedOut,
   waitOptionNames,
   type WaitOptions,
 } from '../core/waiting.js'
@@ -30,17 +31,25 @@ export interface NamedPipeConnectionOptions extends LocalConnectionOptions {
    * other way round. Peers that are not sluice must know the format of such messages.
    */
   handles?: boolean
+  /**
+   * Milliseconds after `end()` in which the peer must have made room for what was written, or the
+   * connection is destroyed with `ERR_SLUICE_TIMEOUT`; default 30,000; 0: no limit. Until then an
+   * ending connection keeps the process alive, unless it is unref-ed.
+   */
+  endTimeout?: number
   /** The longest message that is taken; default 16 MiB. For `mode: 'message'`. */
   maxMessageLength?: number
 }
 
 export const connectionOptionNames = [
   'allowHalfOpen',
+  'endTimeout',
   'highWaterMark',
   'maxMessageLength',
   'handles',
 ] as const
 const defaultMaxMessageLength = 16 * 2 ** 20
+const defaultEndTimeout = 30_000
 // What is read before anybody asks for it, to learn which handles the peer has taken.
 const mostReadAhead = 65536
 
@@ -96,6 +105,8 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   #endIsKept = false
   readonly #passing: HandlePassing | undefined
   #unsentAnswers = 0
+  readonly #endTimeout: number
+  #endTimer: NodeJS.Timeout | undefined
   #identify: (() => Promise<NamedPipePeer>) | undefined
   /** What has come while the peer is being identified. */
   #held: (() => void)[] | undefined
@@ -116,6 +127,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
     const keepsBoundaries = kind.mode === 'message'
     super(keepsBoundaries, options)
     const { maxMessageLength = defaultMaxMessageLength, handles = false } = options
+    this.#endTimeout = options.endTimeout ?? defaultEndTimeout
     const passing = handles ? new HandlePassing(peer.pid) : undefined
     this.#passing = passing
     this.mode = kind.mode
@@ -211,6 +223,19 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
     }
   }
 
+  /** As of every stream; see `endTimeout` for a peer that does not read. */
+  override end(callback?: () => void): this
+  override end(chunk: unknown, callback?: () => void): this
+  override end(chunk: unknown, encoding?: BufferEncoding, callback?: () => void): this
+  override end(...args: unknown[]): this {
+    if (this.#endTimeout > 0 && !this.writableEnded && !this.destroyed) {
+      this.#endTimer = setTimeout(() => {
+        this.destroy(timedOut('end', this.#endTimeout))
+      }, this.#endTimeout).unref()
+    }
+    return super.end(...(args as []))
+  }
+
   // The transport's part of LocalConnection.
 
   /** @internal */
@@ -224,10 +249,16 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   /** @internal */
   override _final(callback: Callback): void {
     if (this.#messageType) {
-      this.#outgoing.writeEnd(callback)
+      this.#outgoing.writeEnd(() => {
+        clearTimeout(this.#endTimer)
+        callback()
+      })
       return
     }
+    clearTimeout(this.#endTimer)
     // Everything was written, and stays readable for the peer when this end is closed.
+    this.#incoming.finish()
+    this.serveReceives()
     this.#io.close(() => {
       this.push(null)
       if (!this.readsStream) this.resume()
@@ -292,6 +323,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
 
   protected override release(callback: () => void): void {
     closed(this)
+    clearTimeout(this.#endTimer)
     for (const { handles } of this.#kept.splice(0)) closeAll(handles)
     this.#held = undefined
     this.#passing?.close()

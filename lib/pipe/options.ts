@@ -12,11 +12,19 @@ export function checkPipeMode(mode: unknown): void {
 export function checkConnectionOptions(
   options: NamedPipeConnectionOptions & { mode?: 'byte' | 'message' },
 ): void {
-  const { allowHalfOpen, highWaterMark, maxMessageLength, handles, mode } = options
+  const { allowHalfOpen, highWaterMark, endTimeout, maxMessageLength, handles, mode } = options
   if (allowHalfOpen !== undefined) checkBoolean('options.allowHalfOpen', allowHalfOpen)
   if (highWaterMark !== undefined) checkInteger('options.highWaterMark', highWaterMark, 1, 2 ** 30)
+  if (endTimeout !== undefined) checkInteger('options.endTimeout', endTimeout, 0, 2 ** 31 - 1)
   if (maxMessageLength !== undefined) {
     checkInteger('options.maxMessageLength', maxMessageLength, 1, 2 ** 30)
+    if (mode !== 'message') {
+      throw invalidArgument(
+        'options.maxMessageLength',
+        "left out unless options.mode is 'message'",
+        maxMessageLength,
+      )
+    }
   }
   if (handles === undefined) return
   checkBoolean('options.handles', handles)

@@ -41,6 +41,11 @@ describe.skipIf(!onWindows)('wrong input', () => {
     { signal: {} },
     { misspelt: true },
     { highWaterMark: 0 },
+    { endTimeout: -1 },
+    { maxMessageLength: 1 },
+    { mode: 'message', halfClose: false },
+    { allowHalfOpen: true },
+    { handles: true },
   ])('of listen: %j', (options) => {
     expect(() => untypedListen('x', options)).toThrow(invalid)
   })
@@ -51,6 +56,9 @@ describe.skipIf(!onWindows)('wrong input', () => {
     { server: { sid: 'me' } },
     { impersonation: 'delegation' },
     { timeout: -1 },
+    { maxMessageLength: 1 },
+    { mode: 'byte', handles: true },
+    { endTimeout: 'never' },
     { misspelt: true },
   ])('of connect: %j', (options) => {
     expect(() => untypedConnect('x', options)).toThrow(invalid)
