@@ -52,6 +52,8 @@ export interface NativePipes {
   checkSecurity(sddl: string): void
   systemError(syscall: string, code: number, attempt: string, address: string): Error
   accountName(sid: string): Promise<string>
+  adoptHandle(handle: number): void
+  releaseHandle(handle: number): void
   duplicateHandle(handle: number): number
   closeHandle(handle: number): void
   handleKind(handle: number): HandleKind

@@ -1,13 +1,12 @@
 import { SluiceError } from '../core/errors.js'
 import { native } from '../core/native.js'
-import { longestHeader, mostHandles } from './handle_frame.js'
+import { parseFrame, takenFrame } from './handle_frame.js'
+import { closeAll, type ReceivedPipeMessage } from './kept_messages.js'
 import type { NamedPipePeer } from './peer.js'
 import { SystemHandle } from './system_handle.js'
 
-export { longestHeader, mostHandles }
-
 /** Of a connection: sent and not yet known to be taken, or come and not yet received. */
-export const mostOnTheWay = 64
+const mostOnTheWay = 64
 
 /**
  * The handles that are on their way over one connection.
@@ -23,6 +22,7 @@ export class HandlePassing {
   #lastId = 0
   /** The peer's process, or why it cannot be had. */
   readonly #process: number | SluiceError
+  #unsentAnswers = 0
   #open = true
 
   /** The process is opened at once: later its id might be another's. */
@@ -58,6 +58,42 @@ export class HandlePassing {
     return { id: this.#lastId, handles: copies }
   }
 
+  /**
+   * What the peer has sent; undefined when that is nothing for the user. `answer` sends something
+   * back, or not when it cannot be any more.
+   *
+   * @throws `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_HANDLES_LOST`, `ERR_SLUICE_HANDLES_LIMIT`,
+   * `ERR_SLUICE_UNTRUSTED_OWNER`: the connection cannot go on.
+   */
+  unpack(
+    bytes: Buffer,
+    peer: NamedPipePeer,
+    answer: (frame: Buffer) => Promise<void> | undefined,
+  ): ReceivedPipeMessage | undefined {
+    const frame = parseFrame(bytes)
+    if (frame === undefined || (frame.taken && !this.drop(frame.id))) {
+      throw new SluiceError(
+        'ERR_SLUICE_CORRUPT',
+        'the peer sent no message of a connection with handles; both need handles: true',
+      )
+    }
+    if (frame.taken) return undefined
+    if (frame.handles.length === 0) return { data: frame.data, handles: [] }
+    if (this.#unsentAnswers === mostOnTheWay) {
+      throw new SluiceError(
+        'ERR_SLUICE_HANDLES_LIMIT',
+        'the peer sends handles and does not read that they were taken',
+      )
+    }
+    const handles = this.#take(frame.handles, peer)
+    this.#unsentAnswers++
+    const sent = () => {
+      this.#unsentAnswers--
+    }
+    void answer(takenFrame(frame.id))?.then(sent, sent)
+    return { data: frame.data, handles }
+  }
+
   /** The peer has taken them, or never will. False: there is no such message. */
   drop(id: number): boolean {
     const copies = this.#kept.get(id)
@@ -69,7 +105,7 @@ export class HandlePassing {
   }
 
   /** Takes what came with a message out of the peer's process: all of it or nothing. */
-  take(handles: readonly number[], peer: NamedPipePeer): SystemHandle[] {
+  #take(handles: readonly number[], peer: NamedPipePeer): SystemHandle[] {
     requireSameUser(peer)
     const taken: SystemHandle[] = []
     try {
@@ -78,7 +114,7 @@ export class HandlePassing {
         taken.push(new SystemHandle(native.fetchHandle(this.#process, handle)))
       }
     } catch (cause) {
-      for (const handle of taken) handle.close()
+      closeAll(taken)
       throw new SluiceError(
         'ERR_SLUICE_HANDLES_LOST',
         'handles came with a message and could not be taken from their sender',

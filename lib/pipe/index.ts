@@ -2,11 +2,8 @@
 export { NamedPipeServer } from './named_pipe_server.js'
 export type { ListenNamedPipeOptions } from './named_pipe_server.js'
 export { NamedPipeConnection } from './named_pipe_connection.js'
-export type {
-  NamedPipeConnectionOptions,
-  PipeSendOptions,
-  ReceivedPipeMessage,
-} from './named_pipe_connection.js'
+export type { NamedPipeConnectionOptions, PipeSendOptions } from './named_pipe_connection.js'
+export type { ReceivedPipeMessage } from './kept_messages.js'
 export { connectNamedPipe } from './connect_named_pipe.js'
 export type { ConnectNamedPipeOptions, ExpectedServer } from './connect_named_pipe.js'
 export type { NamedPipePeer } from './peer.js'

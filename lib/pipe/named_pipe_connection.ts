@@ -15,14 +15,15 @@ import {
   waitOptionNames,
   type WaitOptions,
 } from '../core/waiting.js'
-import { messageFrame, parseFrame, takenFrame, type Frame } from './handle_frame.js'
-import { HandlePassing, longestHeader, mostOnTheWay } from './handle_passing.js'
+import { longestHeader, messageFrame } from './handle_frame.js'
+import { HandlePassing } from './handle_passing.js'
 import { Incoming } from './incoming.js'
+import { closeAll, KeptMessages, type ReceivedPipeMessage } from './kept_messages.js'
 import { handleNumbers } from './options.js'
 import { Outgoing } from './outgoing.js'
 import type { NamedPipePeer } from './peer.js'
 import type { PipeIo } from './pipe_io.js'
-import type { HandleSource, SystemHandle } from './system_handle.js'
+import type { HandleSource } from './system_handle.js'
 
 export interface NamedPipeConnectionOptions extends LocalConnectionOptions {
   /**
@@ -50,15 +51,6 @@ export const connectionOptionNames = [
 ] as const
 const defaultMaxMessageLength = 16 * 2 ** 20
 const defaultEndTimeout = 30_000
-// What is read before anybody asks for it, to learn which handles the peer has taken.
-const mostReadAhead = 65536
-
-/** What comes out of `receive`. */
-export interface ReceivedPipeMessage {
-  data: Buffer
-  /** The receiver's own, to close. */
-  handles: SystemHandle[]
-}
 
 export interface PipeSendOptions extends WaitOptions {
   /** At most 16. They stay the sender's to close, who may do so as soon as `send` has resolved. */
@@ -99,18 +91,16 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   readonly #incoming: Incoming
   readonly #outgoing: Outgoing
   /** Read for a `receive` that was cancelled meanwhile, or to learn what the peer has taken. */
-  readonly #kept: ReceivedPipeMessage[] = []
-  #keptBytes = 0
-  /** The end came after what is kept. */
-  #endIsKept = false
+  readonly #kept = new KeptMessages()
+  /** The end came, perhaps after what is kept. */
+  #ended = false
   readonly #passing: HandlePassing | undefined
-  #unsentAnswers = 0
-  readonly #endTimeout: number
-  #endTimer: NodeJS.Timeout | undefined
   #identify: (() => Promise<NamedPipePeer>) | undefined
   /** What has come while the peer is being identified. */
   #held: (() => void)[] | undefined
   #peer: NamedPipePeer
+  readonly #endTimeout: number
+  #endTimer: NodeJS.Timeout | undefined
 
   /**
    * `identify` is called once, after the first bytes.
@@ -240,9 +230,8 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
 
   /** @internal */
   override _read(): void {
-    for (const message of this.#kept.splice(0)) this.#push(message)
-    this.#keptBytes = 0
-    if (this.#endIsKept) this.push(null)
+    for (let message; (message = this.#kept.take()) !== undefined;) this.#push(message)
+    if (this.#ended) this.push(null)
     else super._read()
   }
 
@@ -258,6 +247,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
     clearTimeout(this.#endTimer)
     // Everything was written, and stays readable for the peer when this end is closed.
     this.#incoming.finish()
+    this.#ended = true
     this.serveReceives()
     this.#io.close(() => {
       this.push(null)
@@ -267,11 +257,11 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   protected override get atEnd(): boolean {
-    return this.#incoming.ended && this.#kept.length === 0
+    return this.#ended && this.#kept.empty
   }
 
   protected override get mayHaveMessage(): boolean {
-    return this.#kept.length > 0
+    return !this.#kept.empty
   }
 
   protected override get referenced(): boolean {
@@ -283,7 +273,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   protected override startReading(): void {
-    if (this.#kept.length === 0) {
+    if (this.#kept.empty) {
       this.#incoming.read()
     } else {
       setImmediate(() => {
@@ -297,12 +287,11 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   protected override receiveNow(): ReceivedPipeMessage | undefined | typeof notYet {
-    const message = this.#kept.shift()
-    if (message === undefined) return this.#incoming.ended ? undefined : notYet
-    this.#keptBytes -= message.data.length
-    if (this.#kept.length === 0 && this.#endIsKept) {
+    const message = this.#kept.take()
+    if (message === undefined) return this.#ended ? undefined : notYet
+    if (this.#ended && this.#kept.empty) {
       process.nextTick(() => {
-        this.#onEnd()
+        this.#atEnd()
       })
     } else {
       this.#readAhead()
@@ -324,7 +313,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   protected override release(callback: () => void): void {
     closed(this)
     clearTimeout(this.#endTimer)
-    for (const { handles } of this.#kept.splice(0)) closeAll(handles)
+    this.#kept.close()
     this.#held = undefined
     this.#passing?.close()
     this.#outgoing.close()
@@ -354,14 +343,19 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   #onChunk(data: Buffer): void {
-    const message = this.#passing === undefined ? { data, handles: [] } : this.#unpack(data)
+    let message: ReceivedPipeMessage | undefined
+    try {
+      message = this.#unpacked(data)
+    } catch (error) {
+      this.destroy(error as Error)
+      return
+    }
     if (message !== undefined) {
       if (this.readsStream) {
         this.#push(message)
         return
       }
-      this.#kept.push(message)
-      this.#keptBytes += message.data.length
+      this.#kept.add(message)
       this.serveReceives()
     }
     if (this.destroyed) return
@@ -370,10 +364,12 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   #onEnd(): void {
-    if (this.#kept.length > 0 && !this.readsStream) {
-      this.#endIsKept = true
-      return
-    }
+    this.#ended = true
+    if (this.readsStream || this.#kept.empty) this.#atEnd()
+  }
+
+  /** Everything that came before was taken. */
+  #atEnd(): void {
     if (this.destroyed) return
     this.push(null)
     if (this.readsStream) return
@@ -389,51 +385,16 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
 
   // With handles.
 
-  /** Undefined: nothing for the user. */
-  #unpack(bytes: Buffer): ReceivedPipeMessage | undefined {
-    const frame = parseFrame(bytes)
-    const passing = this.#passing
-    if (frame === undefined || passing === undefined || isStrange(frame, passing)) {
-      const error = 'the peer sent no message of a connection with handles; both need handles: true'
-      this.destroy(new SluiceError('ERR_SLUICE_CORRUPT', error))
-      return undefined
-    }
-    if (frame.taken) return undefined
-    if (frame.handles.length === 0) return { data: frame.data, handles: [] }
-    let handles: SystemHandle[]
-    try {
-      handles = passing.take(frame.handles, this.#peer)
-    } catch (error) {
-      this.destroy(error as Error)
-      return undefined
-    }
-    if (this.#answer(takenFrame(frame.id))) return { data: frame.data, handles }
-    closeAll(handles)
-    return undefined
-  }
-
-  /** Tells the sender that it can close its duplicates; not after this side's end. */
-  #answer(frame: Buffer): boolean {
-    if (this.writableEnded) return true
-    if (this.#unsentAnswers === mostOnTheWay) {
-      const error = 'the peer sends handles and does not read that they were taken'
-      this.destroy(new SluiceError('ERR_SLUICE_HANDLES_LIMIT', error))
-      return false
-    }
-    this.#unsentAnswers++
-    const sent = () => {
-      this.#unsentAnswers--
-    }
-    this.queueSend(frame, undefined, {}).then(sent, sent)
-    return true
+  #unpacked(bytes: Buffer): ReceivedPipeMessage | undefined {
+    if (this.#passing === undefined) return { data: bytes, handles: [] }
+    return this.#passing.unpack(bytes, this.#peer, (frame) =>
+      // After this side's end its peer learns by the close what it has to close.
+      this.writableEnded ? undefined : this.queueSend(frame, undefined, {}),
+    )
   }
 
   get #readsAhead(): boolean {
-    return this.#passing?.waits === true && this.#keptBytes < mostReadAhead && this.#fewKept
-  }
-
-  get #fewKept(): boolean {
-    return this.#kept.length < 4 // with 16 handles each: no more than are on the way
+    return this.#passing?.waits === true && this.#kept.hasRoom
   }
 
   #readAhead(): void {
@@ -449,13 +410,4 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
         : messageFrame(0, [], chunk),
     )
   }
-}
-
-/** An answer to what was never asked; otherwise an answer has its effect. */
-function isStrange(frame: Frame, passing: HandlePassing): boolean {
-  return frame.taken && !passing.drop(frame.id)
-}
-
-function closeAll(handles: readonly SystemHandle[]): void {
-  for (const handle of handles) handle.close()
 }

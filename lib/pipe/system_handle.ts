@@ -49,7 +49,7 @@ export class SystemHandle {
   static adopt(handle: number): SystemHandle {
     requirePipes()
     checkHandle('handle', handle)
-    native.handleKind(handle) // throws unless it is open
+    native.adoptHandle(handle)
     return new SystemHandle(handle)
   }
 
@@ -87,6 +87,7 @@ export class SystemHandle {
   /** Gives the number away: whoever has it now closes it. */
   detach(): number {
     const { number } = this
+    native.releaseHandle(number)
     this.#owned.number = 0
     return number
   }

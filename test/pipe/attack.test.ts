@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
-import { connectNamedPipe, NamedPipeServer, SluiceError } from '../../lib/index.js'
+import { connectNamedPipe, SluiceError } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
 import { Child } from '../support/child.js'
 import { onWindows } from '../support/platform.js'

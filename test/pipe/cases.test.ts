@@ -47,7 +47,8 @@ describe.skipIf(!onWindows)('connecting', () => {
   })
 
   test('1,000 times to a server that closes each connection', async () => {
-    const server = await listen()
+    // With one instance that waits, a name without any would be seen at once.
+    const server = await listen({ pendingInstances: 1 })
     const serving = (async () => {
       for await (const connection of server) quiet(connection).destroy()
     })()

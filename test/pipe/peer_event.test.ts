@@ -119,6 +119,22 @@ describe.skipIf(!onWindows)('a client that cannot be impersonated yet', () => {
     expect(order).toEqual(['peer', 'one', 'two'])
   })
 
+  test('several receives wait for what comes before it is known, and get it in order', async () => {
+    impersonationIsRefused()
+    const options = { mode: 'message', handles: true } as const
+    const [server, client] = await pipePair(options, options)
+    const receiving = [server.receive(), server.receive(), server.receive()]
+    await client.send(Buffer.from('one'))
+    await client.send(Buffer.from('two'))
+    client.end()
+    const received = await Promise.all(receiving)
+    expect(received.map((message) => message && String(message.data))).toEqual([
+      'one',
+      'two',
+      undefined,
+    ])
+  })
+
   test('a server that closes while it asks leaves nothing behind', async () => {
     const server = await listen()
     impersonationIsRefused()

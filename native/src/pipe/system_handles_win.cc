@@ -1,9 +1,12 @@
 #include "pipe/system_handles_win.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "core/arguments.hpp"
+#include "core/environment.hpp"
 #include "core/errors.hpp"
 #include "core/runtime_symbol.hpp"
 #include "sluice/security_win.hpp"
@@ -11,10 +14,17 @@
 namespace sluice::binding {
 namespace {
 
+OwnedHandles& owned(Napi::Env env) {
+  return *Environment::of(env).handles;
+}
+
+HANDLE to_handle(int64_t number) {
+  return reinterpret_cast<HANDLE>(static_cast<intptr_t>(number));
+}
+
+// JavaScript's from now on.
 Napi::Value to_number(Napi::Env env, Handle handle) {
-  const Napi::Number number = Napi::Number::New(env, static_cast<double>(handle.number()));
-  handle.release();  // JavaScript's from now on
-  return number;
+  return Napi::Number::New(env, static_cast<double>(owned(env).add(std::move(handle))));
 }
 
 // duplicateHandle(number): another handle to the same object.
@@ -26,7 +36,12 @@ Napi::Value duplicate(const Napi::CallbackInfo& info) {
 
 // closeHandle(number)
 void close(const Napi::CallbackInfo& info) {
-  const Handle owner(to_system_handle(info[0]));
+  owned(info.Env()).close(info[0].As<Napi::Number>().Int64Value());
+}
+
+// releaseHandle(number): it is somebody else's from now on.
+void release(const Napi::CallbackInfo& info) {
+  owned(info.Env()).release(info[0].As<Napi::Number>().Int64Value());
 }
 
 // The name of the kind of object. Unlike GetFileType this never waits: that one does behind a read
@@ -43,6 +58,15 @@ std::wstring type_name(HANDLE handle) {
   }
   const auto& name = *reinterpret_cast<const UNICODE_STRING*>(bytes);
   return {name.Buffer, name.Length / sizeof(wchar_t)};
+}
+
+// adoptHandle(number): takes it over.
+void adopt(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    HANDLE handle = to_system_handle(info[0]);
+    type_name(handle);  // throws unless it is open
+    owned(info.Env()).add(Handle(handle));
+  });
 }
 
 // handleKind(number)
@@ -77,8 +101,7 @@ Napi::Value of_descriptor(const Napi::CallbackInfo& info) {
       throw detail::windows_error("_get_osfhandle", ERROR_INVALID_HANDLE,
                                   "cannot find the handle of a descriptor", "");
     }
-    return Napi::Number::New(info.Env(),
-                             static_cast<double>(reinterpret_cast<intptr_t>(handle)));
+    return Napi::Number::New(info.Env(), static_cast<double>(reinterpret_cast<intptr_t>(handle)));
   });
 }
 
@@ -91,6 +114,7 @@ Napi::Value to_descriptor(const Napi::CallbackInfo& info) {
       throw detail::windows_error("_open_osfhandle", ERROR_TOO_MANY_OPEN_FILES,
                                   "cannot make a descriptor of the handle", "");
     }
+    owned(info.Env()).release(info[0].As<Napi::Number>().Int64Value());
     return Napi::Number::New(info.Env(), fd);
   });
 }
@@ -139,7 +163,29 @@ Napi::Value fetch(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
+OwnedHandles::~OwnedHandles() {
+  for (const int64_t number : owned_) Handle closing(to_handle(number));
+}
+
+int64_t OwnedHandles::add(Handle handle) {
+  const int64_t number = handle.number();
+  owned_.insert(number);
+  handle.release();
+  return number;
+}
+
+void OwnedHandles::close(int64_t number) {
+  if (release(number)) Handle closing(to_handle(number));
+}
+
+bool OwnedHandles::release(int64_t number) {
+  return owned_.erase(number) != 0;
+}
+
 void define_system_handles(Napi::Env env, Napi::Object exports) {
+  Environment::of(env).handles = std::make_shared<OwnedHandles>();
+  exports.Set("adoptHandle", Napi::Function::New(env, adopt));
+  exports.Set("releaseHandle", Napi::Function::New(env, release));
   exports.Set("duplicateHandle", Napi::Function::New(env, duplicate));
   exports.Set("closeHandle", Napi::Function::New(env, close));
   exports.Set("handleKind", Napi::Function::New(env, kind));
