@@ -7,9 +7,11 @@ import * as util from 'node:util'
  * | code | meaning |
  * | --- | --- |
  * | `ERR_SLUICE_CLOSED` | the object was closed, before or during the operation |
- * | `ERR_SLUICE_CORRUPT` | the peer wrote nonsense into shared memory; this end can only be closed |
+ * | `ERR_SLUICE_CORRUPT` | the peer wrote nonsense into shared memory, or into a pipe that carries handles; this end can only be closed |
  * | `ERR_SLUICE_FDS_LIMIT` | more descriptors came with a message than the connection takes |
  * | `ERR_SLUICE_FDS_TRUNCATED` | descriptors were lost on their way: this process has too many open |
+ * | `ERR_SLUICE_HANDLES_LIMIT` | too many handles are on their way, or came with a message |
+ * | `ERR_SLUICE_HANDLES_LOST` | handles that came with a message could not be taken from their sender: see `cause` |
  * | `ERR_SLUICE_INVALID_ARGUMENT` | an argument is of the wrong type or out of range |
  * | `ERR_SLUICE_INVALID_STATE` | the call does not fit what was called before (commit without reserve) |
  * | `ERR_SLUICE_MESSAGE_TOO_LONG` | a message is longer than `maxMessageLength`, or than the system takes |
@@ -32,6 +34,8 @@ export type SluiceErrorCode =
   | 'ERR_SLUICE_CORRUPT'
   | 'ERR_SLUICE_FDS_LIMIT'
   | 'ERR_SLUICE_FDS_TRUNCATED'
+  | 'ERR_SLUICE_HANDLES_LIMIT'
+  | 'ERR_SLUICE_HANDLES_LOST'
   | 'ERR_SLUICE_INVALID_ARGUMENT'
   | 'ERR_SLUICE_INVALID_STATE'
   | 'ERR_SLUICE_MESSAGE_TOO_LONG'

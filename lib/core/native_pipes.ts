@@ -19,6 +19,9 @@ export interface PipeHandle {
   process(ofServer: boolean): { pid?: number; sessionId?: number }
 }
 
+/** What a handle is open to. */
+export type HandleKind = 'file' | 'memory' | 'event' | 'process' | 'other'
+
 export type IntegrityLevel = 'untrusted' | 'low' | 'medium' | 'high' | 'system'
 
 export interface NativeIdentity {
@@ -49,5 +52,14 @@ export interface NativePipes {
   checkSecurity(sddl: string): void
   systemError(syscall: string, code: number, attempt: string, address: string): Error
   accountName(sid: string): Promise<string>
+  adoptHandle(handle: number): void
+  releaseHandle(handle: number): void
+  duplicateHandle(handle: number): number
+  closeHandle(handle: number): void
+  handleKind(handle: number): HandleKind
+  handleOfDescriptor(fd: number): number
+  descriptorOfHandle(handle: number): number
+  openPeerProcess(pid: number): number
+  fetchHandle(process: number, handle: number): number
   processResources(): { handles: number; threads: number }
 }

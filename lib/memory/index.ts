@@ -4,6 +4,7 @@ export type {
   AnonymousMemoryOptions,
   CreateMemoryOptions,
   FromFdOptions,
+  FromHandleOptions,
   MapFileOptions,
   OpenMemoryOptions,
 } from './shared_memory.js'

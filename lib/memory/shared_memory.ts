@@ -10,7 +10,7 @@ import {
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
-import { requireDescriptors } from '../core/platform.js'
+import { requireDescriptors, requireHandles } from '../core/platform.js'
 import { native, type SharedMemoryHandle } from '../core/native.js'
 import { listSharedMemory, type SharedMemoryInfo } from './list.js'
 
@@ -42,6 +42,11 @@ export interface AnonymousMemoryOptions {
 export interface FromFdOptions {
   /** Default true: refuse memory that its other holders could shrink (`ERR_SLUICE_UNSEALED`). */
   requireSeals?: boolean | undefined
+  /** Default false; see {@link OpenMemoryOptions.readOnly}. */
+  readOnly?: boolean | undefined
+}
+
+export interface FromHandleOptions {
   /** Default false; see {@link OpenMemoryOptions.readOnly}. */
   readOnly?: boolean | undefined
 }
@@ -162,6 +167,22 @@ export class SharedMemory {
   }
 
   /**
+   * Maps the memory behind a handle that was received. The handle is duplicated and stays the
+   * caller's to close. Windows only.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`ERROR_INVALID_HANDLE`); `ERR_SLUICE_UNSEALED` for memory that was
+   * reserved and is not there.
+   */
+  static fromHandle(handle: number, options: FromHandleOptions = {}): SharedMemory {
+    requireHandles()
+    checkOptions(options, ['readOnly'])
+    const { readOnly = false } = options
+    checkInteger('handle', handle, 1, 2 ** 31 - 1)
+    checkBoolean('options.readOnly', readOnly)
+    return new SharedMemory(native.memoryFromDescriptor(handle, false, readOnly))
+  }
+
+  /**
    * Maps a file, or a range of it. If somebody truncates the file, an access to what is gone
    * ends the process with SIGBUS: map only files that nobody truncates.
    *
@@ -246,6 +267,13 @@ export class SharedMemory {
   get fd(): number {
     this.#requireOpen()
     requireDescriptors()
+    return this.#handle.descriptor()
+  }
+
+  /** The handle behind the memory, to send; it stays this object's to close. Windows only. */
+  get handle(): number {
+    this.#requireOpen()
+    requireHandles()
     return this.#handle.descriptor()
   }
 

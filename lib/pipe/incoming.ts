@@ -26,6 +26,9 @@ export class Incoming {
   #partsLength = 0
   #length = smallestRead
   #reading = false
+  /** A read was asked for while one that is cancelled has not come back yet. */
+  #readAgain = false
+  #cancelled = false
   #ended = false
   bytesRead = 0
 
@@ -47,7 +50,11 @@ export class Incoming {
 
   /** Reads one chunk or message, which is told to `events`; perhaps before this returns. */
   read(): void {
-    if (this.#reading || this.#ended) return
+    if (this.#ended) return
+    if (this.#reading) {
+      this.#readAgain = this.#cancelled
+      return
+    }
     this.#reading = true
     const outcome = this.#io.read(this.#length, this.#completed)
     if (outcome !== Outcome.pending) this.#completed(outcome)
@@ -55,20 +62,31 @@ export class Incoming {
 
   /** Nothing is read any more, unless it has been read already. */
   cancel(): void {
-    if (this.#reading) this.#io.cancel(PipeEvent.read)
+    if (!this.#reading) return
+    this.#cancelled = true
+    this.#readAgain = false
+    this.#io.cancel(PipeEvent.read)
+  }
+
+  /** There will be no more to read, for this side has closed. */
+  finish(): void {
+    this.#ended = true
+    this.#parts = []
   }
 
   readonly #completed = (code: number): void => {
     this.#reading = false
+    this.#cancelled = false
+    const again = this.#readAgain
+    this.#readAgain = false
     if (code === Outcome.done || code === Outcome.moreData) {
       this.#took(this.#io.handle.take(), code === Outcome.done)
     } else if (isPeerGone(code)) {
       this.#atEnd()
     } else if (code !== Outcome.aborted) {
       this.#events.failed(systemError('ReadFile', code, 'cannot read from the pipe', ''))
-    } else if (this.#parts.length > 0) {
-      // The rest of a message is still to come, whoever asks for it next.
-      return
+    } else if (again) {
+      this.read() // of a message of which some has come already, the rest
     }
   }
 
@@ -105,8 +123,7 @@ export class Incoming {
   }
 
   #atEnd(): void {
-    this.#ended = true
-    this.#parts = []
+    this.finish()
     this.#events.end()
   }
 }

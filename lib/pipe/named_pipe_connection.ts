@@ -1,4 +1,5 @@
 import { checkBytes, checkOptions } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
 import {
   LocalConnection,
@@ -6,23 +7,54 @@ import {
   type LocalConnectionOptions,
 } from '../core/local_connection.js'
 import type { Attachment, Send } from '../core/sends.js'
-import { checkWaitOptions, notYet, waitOptionNames, type WaitOptions } from '../core/waiting.js'
+import {
+  checkWaitOptions,
+  notYet,
+  promised,
+  timedOut,
+  waitOptionNames,
+  type WaitOptions,
+} from '../core/waiting.js'
+import { longestHeader, messageFrame } from './handle_frame.js'
+import { HandlePassing } from './handle_passing.js'
 import { Incoming } from './incoming.js'
+import { closeAll, KeptMessages, type ReceivedPipeMessage } from './kept_messages.js'
+import { handleNumbers } from './options.js'
 import { Outgoing } from './outgoing.js'
 import type { NamedPipePeer } from './peer.js'
 import type { PipeIo } from './pipe_io.js'
+import type { HandleSource } from './system_handle.js'
 
 export interface NamedPipeConnectionOptions extends LocalConnectionOptions {
+  /**
+   * Default false. True, on both ends and with `mode: 'message'`: messages can bring handles, to and
+   * from processes of the same user. Who lets a process send handles lets it into this one, and the
+   * other way round. Peers that are not sluice must know the format of such messages.
+   */
+  handles?: boolean
+  /**
+   * Milliseconds after `end()` in which the peer must have made room for what was written, or the
+   * connection is destroyed with `ERR_SLUICE_TIMEOUT`; default 30,000; 0: no limit. Until then an
+   * ending connection keeps the process alive, unless it is unref-ed.
+   */
+  endTimeout?: number
   /** The longest message that is taken; default 16 MiB. For `mode: 'message'`. */
   maxMessageLength?: number
 }
 
-export const connectionOptionNames = ['allowHalfOpen', 'highWaterMark', 'maxMessageLength'] as const
+export const connectionOptionNames = [
+  'allowHalfOpen',
+  'endTimeout',
+  'highWaterMark',
+  'maxMessageLength',
+  'handles',
+] as const
 const defaultMaxMessageLength = 16 * 2 ** 20
+const defaultEndTimeout = 30_000
 
-/** What comes out of `receive`. */
-export interface ReceivedPipeMessage {
-  data: Buffer
+export interface PipeSendOptions extends WaitOptions {
+  /** At most 16. They stay the sender's to close, who may do so as soon as `send` has resolved. */
+  handles?: readonly HandleSource[]
 }
 
 /** What the pipe is, beside what the user wants of it. */
@@ -43,6 +75,11 @@ export interface PipeKind {
  * With `mode: 'message'` each write is one message and each chunk that is read is one message,
  * however long. A message without bytes means the end, so empty writes are left out.
  *
+ * With `handles: true` messages bring handles. The sender keeps duplicates until the peer has taken
+ * them; those that it has not taken are lost when the connection closes. Handles that come while the
+ * stream is read are given to the listeners of `'handles'`, just before their message, or closed if
+ * there are none.
+ *
  * `receive` can be used only as long as nothing reads the stream. What fails in `send` and `receive`
  * is told by their promises, and an `'error'` event comes only if the stream is used or somebody
  * listens to it.
@@ -53,10 +90,17 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   readonly #messageType: boolean
   readonly #incoming: Incoming
   readonly #outgoing: Outgoing
-  /** Read for a `receive` that was cancelled meanwhile. */
-  readonly #kept: Buffer[] = []
-  readonly #identify: ((connection: NamedPipeConnection) => void) | undefined
+  /** Read for a `receive` that was cancelled meanwhile, or to learn what the peer has taken. */
+  readonly #kept = new KeptMessages()
+  /** The end came, perhaps after what is kept. */
+  #ended = false
+  readonly #passing: HandlePassing | undefined
+  #identify: (() => Promise<NamedPipePeer>) | undefined
+  /** What has come while the peer is being identified. */
+  #held: (() => void)[] | undefined
   #peer: NamedPipePeer
+  readonly #endTimeout: number
+  #endTimer: NodeJS.Timeout | undefined
 
   /**
    * `identify` is called once, after the first bytes.
@@ -72,33 +116,37 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   ) {
     const keepsBoundaries = kind.mode === 'message'
     super(keepsBoundaries, options)
-    const { maxMessageLength = defaultMaxMessageLength } = options
+    const { maxMessageLength = defaultMaxMessageLength, handles = false } = options
+    this.#endTimeout = options.endTimeout ?? defaultEndTimeout
+    const passing = handles ? new HandlePassing(peer.pid) : undefined
+    this.#passing = passing
     this.mode = kind.mode
     this.#io = io
     this.#peer = peer
     this.#messageType = kind.messageType
-    const kinds = { messageType: kind.messageType, keepsBoundaries, maxMessageLength }
+    const longest = maxMessageLength + (handles ? longestHeader : 0)
+    const kinds = { messageType: kind.messageType, keepsBoundaries, maxMessageLength: longest }
     this.#incoming = new Incoming(io, kinds, {
       chunk: (data) => {
-        this.#onChunk(data)
+        this.touch()
+        this.#identifyOnce()
+        this.#whenIdentified(() => {
+          this.#onChunk(data)
+        })
       },
       end: () => {
-        this.#onEnd()
+        this.#whenIdentified(() => {
+          this.#onEnd()
+        })
       },
       failed: (error) => {
         this.destroy(error)
       },
     })
     this.#outgoing = new Outgoing(io, keepsBoundaries)
-    if (identify !== undefined) {
-      this.#identify = once((connection) => {
-        void identify().then((known) => {
-          connection.#peer = known
-          connection.emit('peer', known)
-        })
-      })
-    }
+    this.#identify = identify
     releaseWhenForgotten(this, 'NamedPipeConnection', () => {
+      passing?.close()
       io.abandon()
     })
   }
@@ -128,36 +176,81 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
    * follows.
    *
    * @throws (rejects) `ERR_SLUICE_CLOSED`; `ERR_SLUICE_SYSTEM` (`ERROR_NO_DATA`, when the peer has
-   * closed); `ERR_SLUICE_TIMEOUT`; `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting sends; the signal's
-   * reason.
+   * closed; `ERROR_INVALID_HANDLE`); `ERR_SLUICE_TIMEOUT`; `ERR_SLUICE_QUEUE_FULL` beyond 1024
+   * waiting sends; the signal's reason. With handles also `ERR_SLUICE_HANDLES_LIMIT` when the peer
+   * has 64 to take, `ERR_SLUICE_UNTRUSTED_OWNER` when it is another user's, and
+   * `ERR_SLUICE_INVALID_STATE` unless the connection was made with `handles: true`.
    */
-  send(bytes: Uint8Array, options: WaitOptions = {}): Promise<void> {
+  send(bytes: Uint8Array, options: PipeSendOptions = {}): Promise<void> {
     checkBytes('bytes', bytes)
-    checkOptions(options, waitOptionNames)
+    checkOptions(options, ['handles', ...waitOptionNames])
     checkWaitOptions(options)
+    const handles = handleNumbers(options.handles)
     const refusal = this.refuseSend(options)
     if (refusal !== undefined) return refusal
-    if (bytes.byteLength === 0) return Promise.resolve()
-    return this.queueSend(bytes, undefined, options)
+    if (bytes.byteLength === 0 && handles.length === 0) return Promise.resolve()
+    if (handles.length > 0) return promised(() => this.#sendHandles(bytes, handles, options))
+    const framed = this.#passing === undefined ? bytes : messageFrame(0, [], bytes)
+    return this.queueSend(framed, undefined, options)
+  }
+
+  async #sendHandles(bytes: Uint8Array, handles: number[], options: WaitOptions): Promise<void> {
+    const passing = this.#passing
+    if (passing === undefined) {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_STATE',
+        'the connection was made without handles: true, which both ends need to send handles',
+      )
+    }
+    const kept = passing.keep(handles, this.#peer)
+    // Whether it has taken them is something that only the peer can say.
+    this.#readAhead()
+    try {
+      await this.queueSend(messageFrame(kept.id, kept.handles, bytes), undefined, options)
+    } catch (error) {
+      passing.drop(kept.id)
+      throw error
+    }
+  }
+
+  /** As of every stream; see `endTimeout` for a peer that does not read. */
+  override end(callback?: () => void): this
+  override end(chunk: unknown, callback?: () => void): this
+  override end(chunk: unknown, encoding?: BufferEncoding, callback?: () => void): this
+  override end(...args: unknown[]): this {
+    if (this.#endTimeout > 0 && !this.writableEnded && !this.destroyed) {
+      this.#endTimer = setTimeout(() => {
+        this.destroy(timedOut('end', this.#endTimeout))
+      }, this.#endTimeout).unref()
+    }
+    return super.end(...(args as []))
   }
 
   // The transport's part of LocalConnection.
 
   /** @internal */
   override _read(): void {
-    for (const data of this.#kept.splice(0)) this.push(data)
-    super._read()
+    for (let message; (message = this.#kept.take()) !== undefined;) this.#push(message)
+    if (this.#ended) this.push(null)
+    else super._read()
   }
 
   /** @internal */
   override _final(callback: Callback): void {
     if (this.#messageType) {
-      this.#outgoing.writeEnd(callback)
+      this.#outgoing.writeEnd(() => {
+        clearTimeout(this.#endTimer)
+        callback()
+      })
       // Nobody may read it, and still it has to be closed when the peer has ended, too.
-      if (!this.readsStream && this.#kept.length === 0) this.#incoming.read()
+      if (!this.readsStream && this.#kept.empty) this.#incoming.read()
       return
     }
+    clearTimeout(this.#endTimer)
     // Everything was written, and stays readable for the peer when this end is closed.
+    this.#incoming.finish()
+    this.#ended = true
+    this.serveReceives()
     this.#io.close(() => {
       this.push(null)
       if (!this.readsStream) this.resume()
@@ -166,11 +259,11 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   protected override get atEnd(): boolean {
-    return this.#incoming.ended && this.#kept.length === 0
+    return this.#ended && this.#kept.empty
   }
 
   protected override get mayHaveMessage(): boolean {
-    return this.#kept.length > 0
+    return !this.#kept.empty
   }
 
   protected override get referenced(): boolean {
@@ -182,7 +275,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   protected override startReading(): void {
-    if (this.#kept.length === 0) {
+    if (this.#kept.empty) {
       this.#incoming.read()
     } else {
       setImmediate(() => {
@@ -192,17 +285,24 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   protected override stopReading(): void {
-    this.#incoming.cancel()
+    if (!this.#readsAhead) this.#incoming.cancel()
   }
 
   protected override receiveNow(): ReceivedPipeMessage | undefined | typeof notYet {
-    const data = this.#kept.shift()
-    if (data !== undefined) return { data }
-    return this.#incoming.ended ? undefined : notYet
+    const message = this.#kept.take()
+    if (message === undefined) return this.#ended ? undefined : notYet
+    if (this.#ended && this.#kept.empty) {
+      process.nextTick(() => {
+        this.#atEnd()
+      })
+    } else {
+      this.#readAhead()
+    }
+    return message
   }
 
   protected override startWriting(chunks: readonly Buffer[], callback: Callback): void {
-    this.#outgoing.write(chunks, this.sends, (error) => {
+    this.#outgoing.write(this.#framed(chunks), this.sends, (error) => {
       this.touch()
       callback(error)
     })
@@ -214,36 +314,98 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
 
   protected override release(callback: () => void): void {
     closed(this)
+    clearTimeout(this.#endTimer)
+    this.#kept.close()
+    this.#held = undefined
+    this.#passing?.close()
     this.#outgoing.close()
     this.#io.close(callback)
   }
 
+  /** Where Windows did not tell before the client's first byte who it is. */
+  #identifyOnce(): void {
+    const identify = this.#identify
+    if (identify === undefined) return
+    this.#identify = undefined
+    // Handles are taken from those only of whom it is known who they are.
+    if (this.#passing !== undefined) this.#held = []
+    void identify().then((known) => {
+      if (this.destroyed) return
+      this.#peer = known
+      this.emit('peer', known)
+      const held = this.#held ?? []
+      this.#held = undefined
+      for (const call of held) this.#whenIdentified(call)
+    })
+  }
+
+  #whenIdentified(call: () => void): void {
+    if (this.#held !== undefined) this.#held.push(call)
+    else if (!this.destroyed) call()
+  }
+
   #onChunk(data: Buffer): void {
-    this.touch()
-    this.#identify?.(this)
-    if (this.readsStream) {
-      this.push(data)
+    let message: ReceivedPipeMessage | undefined
+    try {
+      message = this.#unpacked(data)
+    } catch (error) {
+      this.destroy(error as Error)
       return
     }
-    this.#kept.push(data)
-    this.serveReceives()
-    if (this.isReceiving) this.#incoming.read()
+    if (message !== undefined) {
+      if (this.readsStream) {
+        this.#push(message)
+        return
+      }
+      this.#kept.add(message)
+      this.serveReceives()
+    }
+    if (this.destroyed) return
+    if (this.isReceiving || this.readsStream) this.#incoming.read()
+    else this.#readAhead()
   }
 
   #onEnd(): void {
+    this.#ended = true
+    if (this.readsStream || this.#kept.empty) this.#atEnd()
+  }
+
+  /** Everything that came before was taken. */
+  #atEnd(): void {
+    if (this.destroyed) return
     this.push(null)
     if (this.readsStream) return
     this.serveReceives()
     // Lets the stream see its end: the other side ends too, unless half-open is allowed.
     this.resume()
   }
-}
 
-function once<T>(call: (argument: T) => void): (argument: T) => void {
-  let called = false
-  return (argument) => {
-    if (called) return
-    called = true
-    call(argument)
+  #push({ data, handles }: ReceivedPipeMessage): void {
+    if (handles.length > 0 && !this.emit('handles', handles)) closeAll(handles)
+    this.push(data)
+  }
+
+  // With handles.
+
+  #unpacked(bytes: Buffer): ReceivedPipeMessage | undefined {
+    if (this.#passing === undefined) return { data: bytes, handles: [] }
+    return this.#passing.unpack(bytes, this.#peer, (frame) =>
+      // After this side's end its peer learns by the close what it has to close.
+      this.writableEnded ? undefined : this.queueSend(frame, undefined, {}),
+    )
+  }
+
+  get #readsAhead(): boolean {
+    return this.#passing?.waits === true && this.#kept.hasRoom
+  }
+
+  #readAhead(): void {
+    if (this.#readsAhead && !this.destroyed && !this.readsStream) this.#incoming.read()
+  }
+
+  /** What is written as a stream are messages too; what stands for a send has no bytes. */
+  #framed(chunks: readonly Buffer[]): readonly Buffer[] {
+    if (this.#passing === undefined) return chunks
+    return chunks.map((chunk) => (chunk.byteLength === 0 ? chunk : messageFrame(0, [], chunk)))
   }
 }

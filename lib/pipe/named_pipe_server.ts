@@ -60,6 +60,7 @@ const ownOptionNames = [
 
 const unlimitedInstances = 255
 const mostPending = 254
+const retryPauseMs = 20
 
 /**
  * A server on a named pipe.
@@ -91,6 +92,7 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
   /** Instances that wait for a client, or ask who it is. */
   readonly #waiting = new Set<PipeIo>()
   #ref = true
+  #retry: NodeJS.Timeout | undefined
 
   private constructor(
     path: string,
@@ -131,7 +133,7 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
     checkOptions(options, [...ownOptionNames, ...connectionOptionNames])
     const { pendingInstances = 4, maxInstances, firstInstance = true } = options
     const {
-      halfClose = false,
+      halfClose = options.mode === 'message',
       rejectRemote = true,
       inBufferSize = 65536,
       outBufferSize = 65536,
@@ -154,14 +156,15 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
     checkInteger('options.inBufferSize', inBufferSize, 0, 2 ** 30)
     checkInteger('options.outBufferSize', outBufferSize, 0, 2 ** 30)
     checkConnectionOptions(options)
-    const { security = 'current-user', signal, mode } = options
+    checkHalfClose(halfClose, options)
+    const { security = 'current-user', signal } = options
     checkWaitOptions({ signal })
     const sddl = securityDescriptor(security, rejectRemote)
     if (signal?.aborted === true) return aborted(signal)
     const instance: InstanceOptions = {
       first: firstInstance,
       rejectRemote,
-      message: mode === 'message' || halfClose,
+      message: halfClose,
       maxInstances: maxInstances ?? unlimitedInstances,
       inBufferSize,
       outBufferSize,
@@ -178,6 +181,8 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
 
   protected override set referenced(ref: boolean) {
     this.#ref = ref
+    if (ref) this.#retry?.ref()
+    else this.#retry?.unref()
     for (const io of this.#waiting) io.ref = ref
   }
 
@@ -196,17 +201,24 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
 
   protected override release(): void {
     closed(this)
+    clearTimeout(this.#retry)
     for (const io of this.#waiting) io.abandon()
     this.#waiting.clear()
   }
 
-  /** It is tried again when the next connection has closed. */
+  /** It is tried again when a connection has closed, or after a while if none is left to wait for. */
   #tryToFill(leaving = 0): void {
     try {
       this.#fill(leaving)
     } catch {
-      // There is at least one other instance, or this would be the last connection's.
+      // The system has no more to give for now.
     }
+    if (this.closed || this.#waiting.size + this.pooled > leaving) return
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => {
+      this.#tryToFill()
+    }, retryPauseMs)
+    if (!this.#ref) this.#retry.unref()
   }
 
   /** Sees to it that as many instances as are wanted wait, or have a client that waits. */
@@ -252,10 +264,11 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
     try {
       this.#addInstance(false)
     } catch {
-      // It is tried again when the next connection has closed.
+      // See below.
     }
     this.#waiting.delete(io)
     io.abandon()
+    this.#tryToFill()
   }
 
   #ask(io: PipeIo): void {
@@ -288,6 +301,20 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
     this.#waiting.delete(io)
     this.offer(connection)
     this.serve()
+  }
+}
+
+/** What would have no effect. */
+function checkHalfClose(halfClose: boolean, { mode, allowHalfOpen }: ListenNamedPipeOptions): void {
+  if (mode === 'message' && !halfClose) {
+    throw invalidArgument('options.halfClose', "true with options.mode 'message'", halfClose)
+  }
+  if (allowHalfOpen === true && !halfClose) {
+    throw invalidArgument(
+      'options.allowHalfOpen',
+      "false unless options.halfClose is true or options.mode is 'message'",
+      allowHalfOpen,
+    )
   }
 }
 

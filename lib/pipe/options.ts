@@ -1,5 +1,7 @@
 import { checkBoolean, checkInteger, invalidArgument } from '../core/arguments.js'
+import { mostHandles } from './handle_frame.js'
 import type { NamedPipeConnectionOptions } from './named_pipe_connection.js'
+import { handleNumber } from './system_handle.js'
 
 export function checkPipeMode(mode: unknown): void {
   if (mode !== undefined && mode !== 'byte' && mode !== 'message') {
@@ -7,11 +9,35 @@ export function checkPipeMode(mode: unknown): void {
   }
 }
 
-export function checkConnectionOptions(options: NamedPipeConnectionOptions): void {
-  const { allowHalfOpen, highWaterMark, maxMessageLength } = options
+export function checkConnectionOptions(
+  options: NamedPipeConnectionOptions & { mode?: 'byte' | 'message' },
+): void {
+  const { allowHalfOpen, highWaterMark, endTimeout, maxMessageLength, handles, mode } = options
   if (allowHalfOpen !== undefined) checkBoolean('options.allowHalfOpen', allowHalfOpen)
   if (highWaterMark !== undefined) checkInteger('options.highWaterMark', highWaterMark, 1, 2 ** 30)
+  if (endTimeout !== undefined) checkInteger('options.endTimeout', endTimeout, 0, 2 ** 31 - 1)
   if (maxMessageLength !== undefined) {
     checkInteger('options.maxMessageLength', maxMessageLength, 1, 2 ** 30)
+    if (mode !== 'message') {
+      throw invalidArgument(
+        'options.maxMessageLength',
+        "left out unless options.mode is 'message'",
+        maxMessageLength,
+      )
+    }
   }
+  if (handles === undefined) return
+  checkBoolean('options.handles', handles)
+  if (handles && mode !== 'message') {
+    throw invalidArgument('options.handles', "false unless options.mode is 'message'", handles)
+  }
+}
+
+/** The numbers of what is to be sent. */
+export function handleNumbers(handles: unknown): number[] {
+  if (handles === undefined) return []
+  if (!Array.isArray(handles) || handles.length > mostHandles) {
+    throw invalidArgument('options.handles', `an array of at most ${String(mostHandles)}`, handles)
+  }
+  return handles.map((source, index) => handleNumber(`options.handles[${String(index)}]`, source))
 }

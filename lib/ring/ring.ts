@@ -10,7 +10,7 @@ import {
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
-import { requireDescriptors } from '../core/platform.js'
+import { requireDescriptors, requireHandles } from '../core/platform.js'
 import {
   native,
   type EndpointHandle,
@@ -171,6 +171,26 @@ export class Ring {
     checkInteger('fd', fd, 0, 2 ** 31 - 1)
     checkBoolean('options.requireSeals', requireSeals)
     return new Ring(native.ringFromDescriptor(fd, requireSeals))
+  }
+
+  /**
+   * Opens the ring behind a handle that was received. The handle is duplicated and stays the
+   * caller's to close. Windows only.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`ERROR_INVALID_HANDLE`), `ERR_SLUICE_NOT_A_RING`,
+   * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_UNSEALED`.
+   */
+  static fromHandle(handle: number): Ring {
+    requireHandles()
+    checkInteger('handle', handle, 1, 2 ** 31 - 1)
+    return new Ring(native.ringFromDescriptor(handle, false))
+  }
+
+  /** The handle behind the ring, to send; it stays the ring's to close. Windows only. */
+  get handle(): number {
+    this.#requireOpen()
+    requireHandles()
+    return this.#memory.descriptor()
   }
 
   /** The descriptor behind the ring, to inherit or to send; it stays the ring's to close. */

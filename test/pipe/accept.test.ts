@@ -2,10 +2,10 @@
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 
-import { connectNamedPipe, type NamedPipeConnection } from '../../lib/index.js'
+import { connectNamedPipe, NamedPipeServer, type NamedPipeConnection } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
 import { onWindows } from '../support/platform.js'
-import { connectTo, gone, listen, quiet } from '../support/pipes.js'
+import { connectTo, gone, listen, pipeName, quiet } from '../support/pipes.js'
 import { eventually } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 
@@ -222,6 +222,37 @@ describe.skipIf(!onWindows)('accept', () => {
     const client = await connectTo(server)
     server.close()
     expect(await client.receive()).toBeUndefined()
+  })
+
+  test('the name is free as soon as close returns, 1,000 times', { timeout: 300_000 }, async () => {
+    const name = pipeName()
+    // Each takes all the instances that there can be of the name: one that is left over would be
+    // found by the next client, or be in the next server's way.
+    const options = { maxInstances: 8, pendingInstances: 8 }
+    for (let round = 0; round < 1000; round++) {
+      const server = await NamedPipeServer.listen(name, options)
+      // In some rounds the server is closed while it asks who its client is.
+      const client = round % 2 === 0 ? await connectNamedPipe(name) : undefined
+      if (round % 4 === 0) await new Promise(setImmediate)
+      server.close()
+      await expect(connectNamedPipe(name)).rejects.toEqual(
+        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_FILE_NOT_FOUND' }),
+      )
+      client?.destroy()
+    }
+  })
+
+  test('a server listens again in the turn in which it was closed', async () => {
+    const name = pipeName()
+    for (let round = 0; round < 1000; round++) {
+      const server = await NamedPipeServer.listen(name, { maxInstances: 4, pendingInstances: 4 })
+      server.close()
+    }
+    const server = closedAfterTest(await NamedPipeServer.listen(name))
+    const client = await connectTo(server)
+    await client.send(Buffer.from('x'))
+    const connection = quiet(closedAfterTest(await server.accept()))
+    expect(String((await connection.receive())?.data)).toBe('x')
   })
 
   test('an open server keeps the process alive unless it is unref-ed', async () => {

@@ -7,8 +7,9 @@ import { describe, expect, test } from 'vitest'
 import { connectNamedPipe } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
 import { Child } from '../support/child.js'
+import { peerIsProcess } from '../support/peer_process.js'
 import { onWindows } from '../support/platform.js'
-import { pipeName, quiet } from '../support/pipes.js'
+import { gone, pipeName, quiet } from '../support/pipes.js'
 import { eventually } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 
@@ -33,6 +34,30 @@ describe.skipIf(!onWindows)('with pending operations', () => {
     await eventually(
       () => native.processResources().threads <= before.threads,
       () => JSON.stringify([before, native.processResources()]),
+    )
+  })
+
+  test('a worker is terminated that has sent and keeps handles: they are closed', async () => {
+    peerIsProcess(() => process.pid)
+    const round = async () => {
+      const name = pipeName()
+      const worker = new Worker(fixture, { workerData: [name, 'handles'] })
+      await once(worker, 'message')
+      const options = { mode: 'message', handles: true } as const
+      const client = quiet(await connectNamedPipe(name, options))
+      const message = await client.receive()
+      expect(message?.handles.length).toBe(16)
+      for (const handle of message?.handles ?? []) handle.close()
+      await worker.terminate()
+      client.destroy()
+      await gone(client)
+    }
+    await round()
+    const { handles } = native.processResources()
+    for (let i = 0; i < 5; i++) await round()
+    await eventually(
+      () => native.processResources().handles <= handles + 8,
+      () => `handles: ${String(handles)}, ${String(native.processResources().handles)}`,
     )
   })
 

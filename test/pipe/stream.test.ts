@@ -139,6 +139,19 @@ describe.skipIf(!onWindows)('a stream', () => {
     expect(String((await server.receive())?.data)).toBe('two')
   })
 
+  test('a receive is not forgotten that comes while another is being cancelled', async () => {
+    const [server, client] = await pipePair({ mode: 'message' })
+    for (let round = 0; round < 1000; round++) {
+      const stop = new AbortController()
+      const cancelled = server.receive({ signal: stop.signal })
+      stop.abort(new Error('never mind'))
+      const receiving = server.receive()
+      await expect(cancelled).rejects.toThrow('never mind')
+      await client.send(Buffer.from(String(round)))
+      expect(String((await receiving)?.data)).toBe(String(round))
+    }
+  })
+
   test('10,000 receives cancelled against messages: none is lost, none comes twice', async () => {
     const [server, client] = await pipePair({ mode: 'message' })
     let next = 0

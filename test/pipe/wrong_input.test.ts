@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 
-import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
+import {
+  connectNamedPipe,
+  NamedPipeServer,
+  Ring,
+  SharedMemory,
+  SystemHandle,
+} from '../../lib/index.js'
 import { notUnderWine, onWindows, unixOnly } from '../support/platform.js'
 import { listen, pipeName } from '../support/pipes.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
@@ -13,6 +19,18 @@ const untypedConnect = connectNamedPipe as (name: unknown, options?: unknown) =>
 unixOnly('Windows has named pipes')('on other systems there are no named pipes', () => {
   expect(() => NamedPipeServer.listen('x')).toThrow(sluiceError('ERR_SLUICE_UNSUPPORTED'))
   expect(() => connectNamedPipe('x')).toThrow(sluiceError('ERR_SLUICE_UNSUPPORTED'))
+  expect(() => SystemHandle.adopt(4)).toThrow(sluiceError('ERR_SLUICE_UNSUPPORTED'))
+  expect(() => SystemHandle.duplicate(4)).toThrow(sluiceError('ERR_SLUICE_UNSUPPORTED'))
+  const memory = closedAfterTest(SharedMemory.anonymous({ size: 4096 }))
+  const ring = closedAfterTest(Ring.anonymous())
+  for (const handle of [
+    () => memory.handle,
+    () => ring.handle,
+    () => SharedMemory.fromHandle(4),
+    () => Ring.fromHandle(4),
+  ]) {
+    expect(handle).toThrow(sluiceError('ERR_SLUICE_UNSUPPORTED'))
+  }
 })
 
 describe.skipIf(!onWindows)('wrong input', () => {
@@ -41,6 +59,11 @@ describe.skipIf(!onWindows)('wrong input', () => {
     { signal: {} },
     { misspelt: true },
     { highWaterMark: 0 },
+    { endTimeout: -1 },
+    { maxMessageLength: 1 },
+    { mode: 'message', halfClose: false },
+    { allowHalfOpen: true },
+    { handles: true },
   ])('of listen: %j', (options) => {
     expect(() => untypedListen('x', options)).toThrow(invalid)
   })
@@ -51,6 +74,9 @@ describe.skipIf(!onWindows)('wrong input', () => {
     { server: { sid: 'me' } },
     { impersonation: 'delegation' },
     { timeout: -1 },
+    { maxMessageLength: 1 },
+    { mode: 'byte', handles: true },
+    { endTimeout: 'never' },
     { misspelt: true },
   ])('of connect: %j', (options) => {
     expect(() => untypedConnect('x', options)).toThrow(invalid)

@@ -50,7 +50,8 @@ export function quiet<T extends NodeJS.EventEmitter>(emitter: T): T {
 
 /** Resolves when the connection is closed to the last handle. */
 export async function gone(connection: NamedPipeConnection): Promise<void> {
-  if (!connection.closed) await once(connection, 'close')
+  // Not events.once, which an error that comes first would end.
+  if (!connection.closed) await new Promise((resolve) => connection.once('close', resolve))
 }
 
 export async function netServer(path: string, onSocket: (socket: Socket) => void): Promise<Server> {

@@ -10,6 +10,7 @@ namespace sluice::binding {
 
 class CompletionPort;
 class OwnedDescriptors;
+class OwnedHandles;
 class SocketAddress;
 class WaitingThreads;
 class Watcher;
@@ -52,6 +53,8 @@ class Environment {
 
   // Not on Windows.
   std::shared_ptr<OwnedDescriptors> descriptors;
+  // On Windows only.
+  std::shared_ptr<OwnedHandles> handles;
 
  private:
   Napi::Env env_;

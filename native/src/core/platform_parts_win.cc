@@ -4,11 +4,13 @@
 #include "memory/named_sections.hpp"
 #include "pipe/completion_port_win.hpp"
 #include "pipe/pipes.hpp"
+#include "pipe/system_handles_win.hpp"
 
 namespace sluice::binding {
 
 void define_platform_parts(Napi::Env env, Napi::Object exports) {
   define_pipes(env, exports);
+  define_system_handles(env, exports);
   define_process_resources(env, exports);
   define_named_sections(env, exports);
 }

@@ -24,6 +24,16 @@ Pipe::Id next_id() {
   return last.fetch_add(1, std::memory_order_relaxed);  // nothing is published by it
 }
 
+// Of an operation that the port has given back. Its pipe's handle may be closed by then, so this is
+// not GetOverlappedResult's to say.
+DWORD outcome_of(const OVERLAPPED& overlapped) {
+  using Convert = ULONG(WINAPI*)(NTSTATUS);
+  // Looked up, because few programs link with ntdll.
+  static const auto convert = reinterpret_cast<Convert>(reinterpret_cast<void*>(
+      ::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "RtlNtStatusToDosError")));
+  return convert(static_cast<NTSTATUS>(overlapped.Internal));
+}
+
 }  // namespace
 
 CompletionPort::CompletionPort(Napi::Env env)
@@ -156,21 +166,30 @@ void CompletionPort::cancel(Pipe& pipe, PipeEvent event) {
 }
 
 bool CompletionPort::close(Pipe& pipe) {
-  bool closed = false;
+  bool forgotten = false;
   {
     const std::lock_guard lock(mutex_);
     if (pipe.closing) return false;
-    pipe.closing = true;
-    closed = close_if_idle(pipe);
-    if (!closed) ::CancelIoEx(pipe.handle().get(), nullptr);
+    close_handle(pipe);
+    forgotten = forget_if_idle(pipe);
   }
-  if (closed) stop_thread_if_idle();
-  return closed;
+  if (forgotten) stop_thread_if_idle();
+  return forgotten;
 }
 
-bool CompletionPort::close_if_idle(Pipe& pipe) {
-  if (!pipe.closing || pipe.pending != 0) return false;
+// The handle goes at once, and with it the name: an instance that waited for the thread to dequeue
+// its completion could still get a client. Only the memory has to wait, since the kernel has its
+// own reference to the pipe for each operation, and completes them all.
+void CompletionPort::close_handle(Pipe& pipe) {
+  pipe.closing = true;
+  ::CancelIoEx(pipe.handle().get(), nullptr);
+  // Not in the middle of a question about the client: the number may be somebody else's next.
+  const std::lock_guard asking(identity_mutex_);
   pipe.close_handle();
+}
+
+bool CompletionPort::forget_if_idle(Pipe& pipe) {
+  if (!pipe.closing || pipe.pending != 0) return false;
   pipes_.erase(pipe.id());
   return true;
 }
@@ -215,7 +234,7 @@ bool CompletionPort::dispatch(std::span<const OVERLAPPED_ENTRY> entries) {
     reports.push_back(report);
     const std::lock_guard lock(mutex_);
     const std::shared_ptr<Pipe> pipe = find(report.id);
-    if (pipe && close_if_idle(*pipe)) reports.push_back({report.id, PipeEvent::kClosed, 0});
+    if (pipe && forget_if_idle(*pipe)) reports.push_back({report.id, PipeEvent::kClosed, 0});
   }
   if (!reports.empty()) report(std::move(reports));
   const std::lock_guard lock(mutex_);
@@ -237,11 +256,8 @@ CompletionPort::Report CompletionPort::complete(const OVERLAPPED_ENTRY& entry) {
   const std::shared_ptr<Pipe> pipe = find(id);
   const PipeEvent event = pipe->event_of(entry.lpOverlapped);
   Operation& operation = pipe->operation(event);
-  DWORD code = ERROR_SUCCESS;
-  if (!::GetOverlappedResult(pipe->handle().get(), entry.lpOverlapped, &operation.transferred,
-                             FALSE)) {
-    code = ::GetLastError();
-  }
+  operation.transferred = static_cast<DWORD>(operation.overlapped.InternalHigh);
+  const DWORD code = outcome_of(*entry.lpOverlapped);
   settle(*pipe, event);
   return {id, event, code};
 }
@@ -253,10 +269,14 @@ CompletionPort::Report CompletionPort::identify_now(Pipe::Id id) {
     pipe = find(id);
   }
   DWORD code = ERROR_SUCCESS;
-  try {
-    pipe->identity = identify_client(pipe->handle());
-  } catch (const Error& error) {
-    code = static_cast<DWORD>(error.number());
+  {
+    // Nothing of it waits for anybody, so neither does who closes the pipe meanwhile.
+    const std::lock_guard asking(identity_mutex_);
+    try {
+      pipe->identity = identify_client(pipe->handle());
+    } catch (const Error& error) {
+      code = static_cast<DWORD>(error.number());
+    }
   }
   const std::lock_guard lock(mutex_);
   --pipe->pending;
@@ -323,8 +343,8 @@ void CompletionPort::shut_down() {
     drain_deadline_ = std::chrono::steady_clock::now() + kLongestDrain;
     for (auto entry = pipes_.begin(); entry != pipes_.end();) {
       const std::shared_ptr<Pipe> pipe = (entry++)->second;
-      pipe->closing = true;
-      if (!close_if_idle(*pipe)) ::CancelIoEx(pipe->handle().get(), nullptr);
+      if (!pipe->closing) close_handle(*pipe);
+      forget_if_idle(*pipe);
     }
   }
   if (thread_.joinable()) {

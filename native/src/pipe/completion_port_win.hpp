@@ -1,7 +1,7 @@
 // The environment's I/O completion port and its one thread.
 //
 // The loop's thread starts operations and closes pipes; the port's thread takes completions off the
-// port, asks for identities, closes what is done with, and hands all of it to the loop in batches
+// port, asks for identities, frees what is done with, and hands all of it to the loop in batches
 // by one thread-safe function. The thread lives while there are pipes.
 #pragma once
 
@@ -39,7 +39,8 @@ class CompletionPort {
   int64_t write(Pipe& pipe, std::span<const std::byte> bytes);
   void identify(Pipe& pipe);  // an event follows
   void cancel(Pipe& pipe, PipeEvent event);
-  // True: it is closed. False: an event follows when the last operation has been given back.
+  // The handle is closed when this returns. True: nothing was pending. False: an event follows when
+  // the last operation has been given back.
   bool close(Pipe& pipe);
 
   // Ends everything for good.
@@ -55,7 +56,8 @@ class CompletionPort {
   template <typename Call>
   int64_t start(Pipe& pipe, PipeEvent event, Call&& call);
   void settle(Pipe& pipe, PipeEvent event);  // with the mutex
-  bool close_if_idle(Pipe& pipe);            // with the mutex
+  void close_handle(Pipe& pipe);             // with the mutex
+  bool forget_if_idle(Pipe& pipe);           // with the mutex
   void abandon();                            // with the mutex
 
   void start_thread();
@@ -79,6 +81,8 @@ class CompletionPort {
   Handle port_;
   std::thread thread_;
 
+  // Held by the thread while it uses a pipe's handle; taken after the other, if both.
+  std::mutex identity_mutex_;
   std::mutex mutex_;  // guards what follows, and the pipes' own bookkeeping
   std::unordered_map<Pipe::Id, std::shared_ptr<Pipe>> pipes_;
   std::vector<Report> reports_;

@@ -1,8 +1,8 @@
 // One end of a named pipe with the operations that may be pending on it.
 //
 // An OVERLAPPED must stay where it is until the completion port has given it back, and so must the
-// buffer and the handle. They all live here, and the completion port keeps a pipe until nothing is
-// pending on it any more.
+// buffer. They live here, and the completion port keeps a pipe until nothing is pending on it any
+// more, though its handle may be closed before.
 #pragma once
 
 #include <cstddef>

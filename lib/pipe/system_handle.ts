@@ -1,0 +1,158 @@
+import { checkInteger, invalidArgument } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { LeftOpen } from '../core/forgotten.js'
+import { native } from '../core/native.js'
+import type { HandleKind } from '../core/native_pipes.js'
+import { requirePipes } from './platform.js'
+
+// Above are the pseudo-handles, which mean the process or thread that uses them.
+export const largestHandle = 2 ** 31 - 1
+
+/** A number, or 0 when it is closed or somebody else's. */
+interface Owned {
+  number: number
+}
+
+const forgotten = new LeftOpen<Owned>(({ number }) => {
+  return number === 0 ? undefined : `SystemHandle ${String(number)}`
+}, close)
+
+function close(owned: Owned): void {
+  if (owned.number === 0) return
+  native.closeHandle(owned.number)
+  owned.number = 0
+}
+
+/**
+ * An open handle of Windows that belongs to this object: it is closed with it, and by the garbage
+ * collector with a warning if that was forgotten. No child process inherits it.
+ *
+ * @example
+ * ```ts
+ * const message = await connection.receive()
+ * for (const handle of message?.handles ?? []) {
+ *   if (handle.kind === 'memory') memories.push(SharedMemory.fromHandle(handle.number))
+ *   handle.close()
+ * }
+ * ```
+ */
+export class SystemHandle {
+  readonly #owned: Owned
+
+  /** @internal */
+  constructor(number: number) {
+    this.#owned = { number }
+    forgotten.register(this, this.#owned)
+  }
+
+  /** Takes a handle over: from now on it is this object's to close. */
+  static adopt(handle: number): SystemHandle {
+    requirePipes()
+    checkHandle('handle', handle)
+    native.adoptHandle(handle)
+    return new SystemHandle(handle)
+  }
+
+  /** A duplicate of a handle that stays the caller's. */
+  static duplicate(handle: number): SystemHandle {
+    requirePipes()
+    checkHandle('handle', handle)
+    return new SystemHandle(native.duplicateHandle(handle))
+  }
+
+  /** @throws `ERR_SLUICE_CLOSED` */
+  get number(): number {
+    const { number } = this.#owned
+    if (number === 0) throw new SluiceError('ERR_SLUICE_CLOSED', 'the handle is closed')
+    return number
+  }
+
+  /**
+   * What it is open to. `'file'`: whatever can be read and written, a pipe or a socket as well;
+   * `'memory'`: a section, as behind a SharedMemory or a Ring.
+   */
+  get kind(): HandleKind {
+    return native.handleKind(this.number)
+  }
+
+  get closed(): boolean {
+    return this.#owned.number === 0
+  }
+
+  /** Another handle to the same object. */
+  dup(): SystemHandle {
+    return new SystemHandle(native.duplicateHandle(this.number))
+  }
+
+  /** Gives the number away: whoever has it now closes it. */
+  detach(): number {
+    const { number } = this
+    native.releaseHandle(number)
+    this.#owned.number = 0
+    return number
+  }
+
+  /** Makes a descriptor for Node's `fs` of it, which has the handle from now on. */
+  toFd(): number {
+    const fd = native.descriptorOfHandle(this.number)
+    this.#owned.number = 0
+    return fd
+  }
+
+  /** Idempotent. */
+  close(): void {
+    close(this.#owned)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+export function checkHandle(name: string, value: unknown): asserts value is number {
+  checkInteger(name, value, 1, largestHandle)
+}
+
+/** Whatever has a handle. */
+export type HandleSource =
+  /** The handle's own number; not a descriptor. */
+  | number
+  | SystemHandle
+  /** `SharedMemory`, `Ring`. */
+  | { readonly handle: number }
+  /** A `fs.FileHandle`. */
+  | { readonly fd: number }
+
+/** The number behind it; what is there stays the source's. */
+export function handleNumber(name: string, source: unknown): number {
+  if (source instanceof SystemHandle) return source.number
+  let number: unknown = source
+  if (typeof source === 'object' && source !== null) {
+    const { handle } = source as { handle?: unknown }
+    number = handle ?? handleOfDescriptor(name, source)
+  }
+  checkHandleSource(name, number, source)
+  return number
+}
+
+function handleOfDescriptor(name: string, source: object): number {
+  const { fd } = source as { fd?: unknown }
+  if (typeof fd !== 'number' || !Number.isInteger(fd) || fd < 0 || fd > largestHandle) {
+    throw noHandle(name, source)
+  }
+  return native.handleOfDescriptor(fd)
+}
+
+function checkHandleSource(
+  name: string,
+  number: unknown,
+  source: unknown,
+): asserts number is number {
+  const valid =
+    typeof number === 'number' && Number.isInteger(number) && number > 0 && number <= largestHandle
+  if (!valid) throw noHandle(name, source)
+}
+
+function noHandle(name: string, source: unknown): SluiceError {
+  return invalidArgument(name, 'an open handle, or an object that has one', source)
+}
