@@ -22,7 +22,7 @@ export interface IncomingLimits {
 }
 
 const smallestRead = 8192
-const largestRead = 262144
+const largestRead = 131072
 
 /** What a read came to beside bytes. */
 export const end = Symbol('end')
