@@ -70,7 +70,9 @@ export interface PipeKind {
  * As a stream it behaves as a `net.Socket` does, but for the end. A pipe of bytes has no half-close
  * on Windows: `end()` closes the connection when everything is written, and the peer can still read
  * all of it. On a pipe of messages (of a server with `mode: 'message'` or `halfClose: true`) `end()`
- * ends the writing side only.
+ * ends the writing side only. `allowHalfOpen` has an effect on these only: a server refuses it
+ * elsewhere, and a client, who learns from the pipe what it is, closes at the peer's end all the
+ * same.
  *
  * With `mode: 'message'` each write is one message and each chunk that is read is one message,
  * however long. A message without bytes means the end, so empty writes are left out.

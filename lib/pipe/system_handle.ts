@@ -29,9 +29,10 @@ function close(owned: Owned): void {
  *
  * @example
  * ```ts
+ * const connection = await connectNamedPipe('printer', { mode: 'message', handles: true })
  * const message = await connection.receive()
  * for (const handle of message?.handles ?? []) {
- *   if (handle.kind === 'memory') memories.push(SharedMemory.fromHandle(handle.number))
+ *   if (handle.kind === 'memory') console.log(SharedMemory.fromHandle(handle.number).size)
  *   handle.close()
  * }
  * ```

@@ -11,18 +11,23 @@ import type { Open } from './transport.js'
 export const openNamedPipe: Open = async (name, options, wait, note) => {
   const mode = options.message === true ? 'message' : 'byte'
   const { security, owner } = options
-  // What comes after our own end is to be seen, where a pipe can be half-closed.
-  const common = { mode, allowHalfOpen: true } as const
+  // What comes after our own end is to be seen, where a pipe can be half-closed. A client learns
+  // that from the pipe; as a server's, only one of messages is made so.
   if (options.listen !== true) {
     const connection = await connectNamedPipe(name, {
-      ...common,
+      mode,
+      allowHalfOpen: true,
       ...wait,
       ...(owner && { server: owner }),
     })
     tellPeer(connection, 'connected to', note)
     return connection
   }
-  const server = await NamedPipeServer.listen(name, { ...common, ...(security && { security }) })
+  const server = await NamedPipeServer.listen(name, {
+    mode,
+    allowHalfOpen: mode === 'message',
+    ...(security && { security }),
+  })
   try {
     note(`listening on ${server.address}`)
     const connection = await server.accept(wait)
