@@ -62,4 +62,5 @@ export interface NativePipes {
   openPeerProcess(pid: number): number
   fetchHandle(process: number, handle: number): number
   processResources(): { handles: number; threads: number }
+  openHandles(): Record<string, number>
 }

@@ -29,7 +29,7 @@ export function resources(): Resources {
 }
 
 export function openDescriptors(): Record<string, number> {
-  if (onWindows) return windowsResources().descriptors
+  if (onWindows) return openHandles()
   const counts: Record<string, number> = {}
   for (const number of readdirSync('/proc/self/fd')) {
     let target: string
@@ -45,10 +45,15 @@ export function openDescriptors(): Record<string, number> {
   return counts
 }
 
-// Names of sections go with their last handle, and handles have no kinds that could be listed.
+/** All but the events that the system and the C++ runtime keep for threads: ours have names. */
+function openHandles(): Record<string, number> {
+  const { 'unnamed Event': _theirs, ...others } = native.openHandles()
+  return others
+}
+
+// Names of sections go with their last handle.
 function windowsResources(): Resources {
-  const { handles, threads } = native.processResources()
-  return { descriptors: { handles }, threads, mappings: [], names: [] }
+  return { descriptors: openDescriptors(), threads: threadCount(), mappings: [], names: [] }
 }
 
 export function threadCount(): number {

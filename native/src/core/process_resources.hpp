@@ -5,7 +5,8 @@
 
 namespace sluice::binding {
 
-// processResources(): { handles, threads }, on Windows.
+// On Windows: processResources(): { handles, threads }, which are counts; openHandles(): how many
+// there are of each kind.
 void define_process_resources(Napi::Env env, Napi::Object exports);
 
 }  // namespace sluice::binding
