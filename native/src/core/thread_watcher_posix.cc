@@ -1,11 +1,11 @@
 // Watching by a thread, for runtimes in which polls of libuv do not work.
 #include <atomic>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "core/mailbox.hpp"
 #include "core/poller.hpp"
 #include "core/watcher.hpp"
 
@@ -25,23 +25,19 @@ class ThreadWatcher : public Watcher, public std::enable_shared_from_this<Thread
   friend class ThreadWatch;
 
   void run();
-  void deliver();
+  void deliver(const std::vector<Poller::Event>& ready);
   void shut_down();
   // How many watches keep the process alive.
   void add_active(int change);
 
   Poller poller_;
-  napi_threadsafe_function function_ = nullptr;
+  Mailbox<Poller::Event> ready_;
   bool ended_ = false;
   int active_ = 0;
   std::unordered_map<Id, ThreadWatch*> watches_;
 
   // release by the ending thread, acquire by the waiting one
   std::atomic<bool> ending_{false};
-  std::mutex mutex_;  // guards what follows, which the thread shares
-  std::vector<Poller::Event> ready_;
-  bool closing_ = false;  // the environment is going down; the function must not be called
-
   std::thread thread_;  // last: it uses all of the above
 };
 
@@ -97,16 +93,11 @@ class ThreadWatch : public Watch {
   bool counted_ = false;
 };
 
-ThreadWatcher::ThreadWatcher(Napi::Env env) : Watcher(env, Caller::kNodeApi) {
-  const auto call = [](napi_env env, napi_value, void* context, void*) {
-    // No environment: the queue is being emptied at its end.
-    if (env != nullptr) static_cast<ThreadWatcher*>(context)->deliver();
-  };
-  const Napi::String name = Napi::String::New(env, "sluice.watch");
-  NAPI_THROW_IF_FAILED_VOID(
-      env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
-                                           this, call, &function_));
-  napi_unref_threadsafe_function(env, function_);
+ThreadWatcher::ThreadWatcher(Napi::Env env)
+    : Watcher(env, Caller::kNodeApi),
+      ready_(env, "sluice.watch",
+             [this](Napi::Env, std::vector<Poller::Event> ready) { deliver(ready); }) {
+  ready_.open();
   env.AddCleanupHook([](ThreadWatcher* self) { self->shut_down(); }, this);
   thread_ = std::thread([this] { run(); });
 }
@@ -121,23 +112,12 @@ void ThreadWatcher::run() {
     // acquire: pairs with the release of `shut_down`.
     if (ending_.load(std::memory_order_acquire)) return;
     if (events.empty()) continue;
-    const std::lock_guard lock(mutex_);
-    // A batch that is still to be delivered takes these along.
-    const bool call = ready_.empty() && !closing_;
-    ready_.insert(ready_.end(), events.begin(), events.end());
-    // Only the environment's end can be the reason for a refusal; it releases the function.
-    if (call && napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) != napi_ok)
-      closing_ = true;
+    ready_.post(events);
   }
 }
 
-void ThreadWatcher::deliver() {
+void ThreadWatcher::deliver(const std::vector<Poller::Event>& ready) {
   const std::shared_ptr<ThreadWatcher> alive = shared_from_this();
-  std::vector<Poller::Event> ready;
-  {
-    const std::lock_guard lock(mutex_);
-    ready.swap(ready_);
-  }
   for (const auto& [id, readiness] : ready) {
     const auto before = watches_.find(id);
     if (before == watches_.end()) continue;  // closed since
@@ -152,11 +132,7 @@ void ThreadWatcher::add_active(int change) {
   const bool was = active_ > 0;
   active_ += change;
   if (ended_ || was == (active_ > 0)) return;
-  if (active_ > 0) {
-    napi_ref_threadsafe_function(env(), function_);
-  } else {
-    napi_unref_threadsafe_function(env(), function_);
-  }
+  ready_.set_ref(active_ > 0);
 }
 
 void ThreadWatcher::shut_down() {
@@ -166,7 +142,7 @@ void ThreadWatcher::shut_down() {
   poller_.interrupt();
   thread_.join();
   forget_listener();
-  if (!closing_) napi_release_threadsafe_function(function_, napi_tsfn_abort);
+  ready_.close();
 }
 
 }  // namespace

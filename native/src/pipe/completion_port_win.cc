@@ -37,7 +37,9 @@ DWORD outcome_of(const OVERLAPPED& overlapped) {
 }  // namespace
 
 CompletionPort::CompletionPort(Napi::Env env)
-    : env_(env), port_(::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1)) {
+    : reports_(env, "sluice.pipe",
+               [this](Napi::Env loop, std::vector<Report> reports) { deliver(loop, reports); }),
+      port_(::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1)) {
   if (!port_.valid()) {
     throw detail::windows_error("CreateIoCompletionPort", ::GetLastError(),
                                 "cannot make a completion port", "");
@@ -53,19 +55,9 @@ void CompletionPort::set_listener(Napi::Function listener) {
   listener_ = Napi::Persistent(listener);
 }
 
-void CompletionPort::set_ref(bool ref) {
-  ref_ = ref;
-  if (function_ == nullptr) return;
-  if (ref) {
-    napi_ref_threadsafe_function(env_, function_);
-  } else {
-    napi_unref_threadsafe_function(env_, function_);
-  }
-}
-
 std::shared_ptr<Pipe> CompletionPort::add(Handle handle, bool message_type) {
   if (shut_down_) throw Error(error_code::kClosed, "the environment is ending");
-  create_function();
+  reports_.open();
   const Pipe::Id id = next_id();
   if (::CreateIoCompletionPort(handle.get(), port_.get(), static_cast<ULONG_PTR>(id), 0) ==
       nullptr) {
@@ -236,7 +228,7 @@ bool CompletionPort::dispatch(std::span<const OVERLAPPED_ENTRY> entries) {
     const std::shared_ptr<Pipe> pipe = find(report.id);
     if (pipe && forget_if_idle(*pipe)) reports.push_back({report.id, PipeEvent::kClosed, 0});
   }
-  if (!reports.empty()) report(std::move(reports));
+  if (!reports.empty()) reports_.post(reports);
   const std::lock_guard lock(mutex_);
   if (!ending_) return true;
   if (shut_down_ && std::chrono::steady_clock::now() > drain_deadline_) abandon();
@@ -288,39 +280,7 @@ std::shared_ptr<Pipe> CompletionPort::find(Pipe::Id id) {
   return found == pipes_.end() ? nullptr : found->second;
 }
 
-void CompletionPort::create_function() {
-  if (function_ != nullptr) return;
-  const auto deliver = [](napi_env env, napi_value, void* context, void*) {
-    // No environment: the queue is being emptied at its end.
-    if (env != nullptr) static_cast<CompletionPort*>(context)->deliver(Napi::Env(env));
-  };
-  const Napi::String name = Napi::String::New(env_, "sluice.pipe");
-  const napi_status status = napi_create_threadsafe_function(
-      env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, deliver, &function_);
-  NAPI_THROW_IF_FAILED_VOID(env_, status);
-  set_ref(ref_);
-}
-
-void CompletionPort::report(std::vector<Report> reports) {
-  const std::lock_guard lock(mutex_);
-  // A batch that is still to be delivered takes these along.
-  const bool call = reports_.empty() && !closing_;
-  reports_.insert(reports_.end(), reports.begin(), reports.end());
-  if (!call) return;
-  // The queue has no limit and never more than one entry, so only the environment's end can be
-  // the reason for a refusal. That has released the function for us.
-  if (napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) != napi_ok) {
-    closing_ = true;
-  }
-}
-
-void CompletionPort::deliver(Napi::Env env) {
-  const Napi::HandleScope scope(env);
-  std::vector<Report> reports;
-  {
-    const std::lock_guard lock(mutex_);
-    reports.swap(reports_);
-  }
+void CompletionPort::deliver(Napi::Env env, const std::vector<Report>& reports) {
   stop_thread_if_idle();
   run_on_loop(env, [&] {
     Napi::Array list = Napi::Array::New(env, reports.size() * 3);
@@ -353,11 +313,7 @@ void CompletionPort::shut_down() {
     thread_.join();
   }
   listener_.Reset();
-  // No thread is left that could call it. When the environment has closed it already, it was
-  // released by the refused call.
-  if (function_ != nullptr && !closing_) {
-    napi_release_threadsafe_function(std::exchange(function_, nullptr), napi_tsfn_abort);
-  }
+  reports_.close();
 }
 
 }  // namespace sluice::binding

@@ -1,8 +1,8 @@
 // The environment's I/O completion port and its one thread.
 //
 // The loop's thread starts operations and closes pipes; the port's thread takes completions off the
-// port, asks for identities, frees what is done with, and hands all of it to the loop in batches
-// by one thread-safe function. The thread lives while there are pipes.
+// port, asks for identities, frees what is done with, and reports all of it to the loop. The thread
+// lives while there are pipes.
 #pragma once
 
 #include <napi.h>
@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/mailbox.hpp"
 #include "pipe/pipe_win.hpp"
 
 namespace sluice::binding {
@@ -29,7 +30,7 @@ class CompletionPort {
   // `listener([id, event, error, id, event, error, ...])` is called on the loop.
   void set_listener(Napi::Function listener);
   // Whether open pipes keep the process alive.
-  void set_ref(bool ref);
+  void set_ref(bool ref) { reports_.set_ref(ref); }
 
   // All of these on the loop's thread.
   std::shared_ptr<Pipe> add(Handle handle, bool message_type);
@@ -68,14 +69,10 @@ class CompletionPort {
   Report identify_now(Pipe::Id id);
   std::shared_ptr<Pipe> find(Pipe::Id id);  // with the mutex
 
-  void report(std::vector<Report> reports);
-  void deliver(Napi::Env env);
-  void create_function();
+  void deliver(Napi::Env env, const std::vector<Report>& reports);
 
-  Napi::Env env_;
   Napi::FunctionReference listener_;
-  napi_threadsafe_function function_ = nullptr;
-  bool ref_ = false;
+  Mailbox<Report> reports_;
   bool shut_down_ = false;  // written by the loop's thread, with the mutex
   std::chrono::steady_clock::time_point drain_deadline_;
   Handle port_;
@@ -85,9 +82,7 @@ class CompletionPort {
   std::mutex identity_mutex_;
   std::mutex mutex_;  // guards what follows, and the pipes' own bookkeeping
   std::unordered_map<Pipe::Id, std::shared_ptr<Pipe>> pipes_;
-  std::vector<Report> reports_;
-  bool ending_ = false;   // the thread has to end when nothing is pending
-  bool closing_ = false;  // the environment is going down; the function must not be called
+  bool ending_ = false;  // the thread has to end when nothing is pending
 };
 
 }  // namespace sluice::binding

@@ -58,7 +58,7 @@ void WaitingThread::run() {
       if (ending_) return;
       woken = collect_woken();
     }
-    if (!woken.empty()) owner_.report(woken);
+    if (!woken.empty()) owner_.woken_.post(woken);
     sleep(control_ticket);
   }
 }

@@ -1,17 +1,16 @@
 // The threads that sleep on behalf of an environment's endpoints, so that its event loop need not.
 //
 // One thread sleeps for as many endpoints as the kernel can wait for at once (127 with
-// futex_waitv(2), one without). A thread exists only while endpoints are open. What it finds is
-// handed to the loop in batches by one thread-safe function.
+// futex_waitv(2), one without). A thread exists only while endpoints are open.
 #pragma once
 
 #include <napi.h>
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "core/mailbox.hpp"
 #include "sluice/ring_endpoint.hpp"
 
 namespace sluice::binding {
@@ -41,7 +40,7 @@ class WaitingThreads {
   void disarm(Id id);
 
   // Whether a sleeping endpoint keeps the process alive.
-  void set_ref(bool ref);
+  void set_ref(bool ref) { woken_.set_ref(ref); }
 
   // Ends all threads for good.
   void shut_down();
@@ -49,22 +48,14 @@ class WaitingThreads {
  private:
   friend class WaitingThread;
 
-  void report(const std::vector<Id>& ids);  // from a waiting thread
-  void deliver(Napi::Env env);
+  void deliver(Napi::Env env, const std::vector<Id>& ids);
   void stop_threads();
-  void create_function();
 
-  Napi::Env env_;
   Napi::FunctionReference listener_;
-  napi_threadsafe_function function_ = nullptr;
-  bool ref_ = false;
+  Mailbox<Id> woken_;
   bool shut_down_ = false;
   size_t endpoints_ = 0;
   std::vector<std::unique_ptr<WaitingThread>> threads_;
-
-  std::mutex mutex_;  // guards what follows, which the waiting threads share
-  std::vector<Id> woken_;
-  bool closing_ = false;  // the environment is going down; the function must not be called
 };
 
 }  // namespace sluice::binding
