@@ -46,7 +46,12 @@ export class SystemHandle {
     forgotten.register(this, this.#owned)
   }
 
-  /** Takes a handle over: from now on it is this object's to close. */
+  /**
+   * Takes a handle over: from now on it is this object's to close.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` unless it is open; `ERR_SLUICE_INVALID_STATE` when another
+   * SystemHandle has it.
+   */
   static adopt(handle: number): SystemHandle {
     requirePipes()
     checkHandle('handle', handle)
