@@ -293,12 +293,12 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   protected override receiveNow(): ReceivedPipeMessage | undefined | typeof notYet {
     const message = this.#kept.take()
     if (message === undefined) return this.#ended ? undefined : notYet
-    if (this.#ended && this.#kept.empty) {
+    if (this.#ended ? this.#kept.empty : this.#readsAhead) {
+      // Not before it is handed out: the end can come at once, and would be taken for the message.
       process.nextTick(() => {
-        this.#atEnd()
+        if (this.#ended && this.#kept.empty) this.#atEnd()
+        else this.#readAhead()
       })
-    } else {
-      this.#readAhead()
     }
     return message
   }

@@ -260,6 +260,18 @@ describe.skipIf(!onWindows)('handles', () => {
     expect(texts).toEqual(['a', 'b', 'c'])
   })
 
+  test('the last message is received, and not the end in its place', async () => {
+    const [server, client] = await pair()
+    // The client reads ahead, for an answer.
+    await client.send(bytes, { handles: [memoryWith('x')] })
+    const receiving = client.receive()
+    const sending = server.send(Buffer.from('last')).catch(() => undefined)
+    server.destroy()
+    expect(String((await receiving)?.data)).toBe('last')
+    expect(await client.receive()).toBeUndefined()
+    await sending
+  })
+
   test('of a message that was not received are closed with the connection', async () => {
     const [server, client] = await pair()
     const before = handleCount()
@@ -314,6 +326,8 @@ describe.skipIf(!onWindows)('handles', () => {
     expect(() => handle.number).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
     const adopted = SystemHandle.adopt(number)
     expect(adopted.kind).toBe('memory')
+    // Otherwise it would be closed twice, the second time perhaps as somebody else's.
+    expect(() => SystemHandle.adopt(number)).toThrow(sluiceError('ERR_SLUICE_INVALID_STATE'))
     adopted.close()
     adopted.close()
     copy[Symbol.dispose]()
