@@ -48,6 +48,10 @@ describe.skipIf(!onWindows)('a peer that never reads', () => {
     await child.finish()
   })
 
+  test('and a ref that comes after the end cannot do so either', async () => {
+    await new Child('pipe_ref.mjs', [pipeName()]).finish()
+  })
+
   test('costs the server bounded memory', async () => {
     const [server, client] = await pipePair()
     const chunk = Buffer.alloc(65536)
