@@ -98,7 +98,11 @@ export class SystemHandle {
     return number
   }
 
-  /** Makes a descriptor for Node's `fs` of it, which has the handle from now on. */
+  /**
+   * Makes a descriptor for Node's `fs` of it, which has the handle from now on. The system is asked
+   * what it is, and waits with its answer while somebody reads from a pipe that is not overlapped:
+   * not for what comes from a process that is not trusted.
+   */
   toFd(): number {
     const fd = native.descriptorOfHandle(this.number)
     this.#owned.number = 0
