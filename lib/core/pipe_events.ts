@@ -1,3 +1,5 @@
+import { callUserCode } from './user_code.js'
+
 /** `PipeEvent` of pipe_win.hpp. */
 export const PipeEvent = {
   connected: 0,
@@ -40,7 +42,7 @@ export class PipeEvents {
   deliver(events: readonly number[]): void {
     for (let i = 0; i < events.length; i += 3) {
       const [id = 0, event = 0, error = 0] = events.slice(i, i + 3)
-      this.#listeners.get(id)?.(event, error)
+      callUserCode(() => this.#listeners.get(id)?.(event, error))
     }
   }
 }

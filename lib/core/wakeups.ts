@@ -1,3 +1,5 @@
+import { callUserCode } from './user_code.js'
+
 /**
  * Who sleeps in the native waiting threads, and what to call when it wakes. An endpoint is held
  * strongly only while it sleeps.
@@ -42,7 +44,7 @@ export class Wakeups {
   wake(ids: readonly number[]): void {
     for (const id of ids) {
       const sleeper = this.#sleepers.get(id)
-      if (this.awake(id)) sleeper?.wake()
+      if (this.awake(id) && sleeper !== undefined) callUserCode(sleeper.wake)
     }
   }
 }

@@ -93,7 +93,7 @@ export class Incoming {
   #took(data: Buffer, complete: boolean): void {
     this.bytesRead += data.length
     if (data.length === this.#length) this.#length = Math.min(this.#length * 2, largestRead)
-    if (this.#keepsBoundaries && (!complete || this.#parts.length > 0)) {
+    if (this.#keepsBoundaries) {
       this.#parts.push(data)
       this.#partsLength += data.length
       if (this.#partsLength > this.#maxMessageLength) {
@@ -109,7 +109,7 @@ export class Incoming {
         this.read()
         return
       }
-      data = Buffer.concat(this.#parts)
+      if (this.#parts.length > 1) data = Buffer.concat(this.#parts)
       this.#parts = []
       this.#partsLength = 0
     }

@@ -7,6 +7,7 @@ import {
   type LocalConnectionOptions,
 } from '../core/local_connection.js'
 import type { Attachment, Send } from '../core/sends.js'
+import { callUserCode } from '../core/user_code.js'
 import {
   checkWaitOptions,
   notYet,
@@ -293,12 +294,12 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   protected override receiveNow(): ReceivedPipeMessage | undefined | typeof notYet {
     const message = this.#kept.take()
     if (message === undefined) return this.#ended ? undefined : notYet
-    if (this.#ended && this.#kept.empty) {
+    if (this.#ended ? this.#kept.empty : this.#readsAhead) {
+      // Not before it is handed out: the end can come at once, and would be taken for the message.
       process.nextTick(() => {
-        this.#atEnd()
+        if (this.#ended && this.#kept.empty) this.#atEnd()
+        else this.#readAhead()
       })
-    } else {
-      this.#readAhead()
     }
     return message
   }
@@ -334,7 +335,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
     void identify().then((known) => {
       if (this.destroyed) return
       this.#peer = known
-      this.emit('peer', known)
+      callUserCode(() => this.emit('peer', known))
       const held = this.#held ?? []
       this.#held = undefined
       for (const call of held) this.#whenIdentified(call)
@@ -383,8 +384,11 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   #push({ data, handles }: ReceivedPipeMessage): void {
-    if (handles.length > 0 && !this.emit('handles', handles)) closeAll(handles)
-    this.push(data)
+    callUserCode(() => {
+      if (handles.length > 0 && !this.emit('handles', handles)) closeAll(handles)
+    })
+    // A listener that throws keeps the stream from asking for more by itself.
+    if (!callUserCode(() => this.push(data))) this.read(0)
   }
 
   // With handles.

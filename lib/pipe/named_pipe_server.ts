@@ -29,7 +29,10 @@ export interface ListenNamedPipeOptions extends NamedPipeConnectionOptions {
    * sluice must know that. With `mode: 'message'` it is always so.
    */
   halfClose?: boolean
-  /** Connections there can be at once, those that wait included; default no limit, at most 254. */
+  /**
+   * Connections there can be at once, those that wait included; default no limit, at most 254. To
+   * Windows one is there until its client has closed it, too.
+   */
   maxInstances?: number
   /** How many clients can connect before they are accepted; default 4. */
   pendingInstances?: number

@@ -24,7 +24,8 @@ export interface NamedPipePeer {
   readonly elevated: boolean | undefined
 }
 
-// What the system said of an account does not change while a process runs.
+// What the system said of an account does not change while a process runs; what it could not say
+// may be asked again.
 const names = new Map<string, Promise<string>>()
 const mostNames = 1024
 
@@ -34,12 +35,13 @@ function accountName(sid: string): Promise<string> {
     if (names.size >= mostNames) names.clear()
     name = native.accountName(sid)
     names.set(sid, name)
+    void name.then((known) => known === '' && names.delete(sid))
   }
   return name
 }
 
 export function clientPeer(
-  handle: PipeHandle,
+  handle: Pick<PipeHandle, 'process'>,
   identity: NativeIdentity | undefined,
 ): Promise<NamedPipePeer> {
   return peer(handle.process(false), identity?.userSid, identity)

@@ -26,7 +26,7 @@ export class PipeIo {
 
   /** Whether it keeps the process alive while it is open. */
   set ref(ref: boolean) {
-    if (ref === this.#ref) return
+    if (ref === this.#ref || this.#closed) return
     this.#ref = ref
     if (ref) pipeEvents.keepAlive()
     else pipeEvents.letGo()
@@ -74,9 +74,9 @@ export class PipeIo {
     this.#open = false
     this.#waiting.clear()
     const closed = () => {
+      this.ref = false
       this.#closed = true
       pipeEvents.forget(this.#id)
-      this.ref = false
       for (const call of this.#onClosed.splice(0)) call()
     }
     if (this.handle.close()) process.nextTick(closed)

@@ -46,7 +46,12 @@ export class SystemHandle {
     forgotten.register(this, this.#owned)
   }
 
-  /** Takes a handle over: from now on it is this object's to close. */
+  /**
+   * Takes a handle over: from now on it is this object's to close.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` unless it is open; `ERR_SLUICE_INVALID_STATE` when another
+   * SystemHandle has it.
+   */
   static adopt(handle: number): SystemHandle {
     requirePipes()
     checkHandle('handle', handle)
@@ -93,7 +98,11 @@ export class SystemHandle {
     return number
   }
 
-  /** Makes a descriptor for Node's `fs` of it, which has the handle from now on. */
+  /**
+   * Makes a descriptor for Node's `fs` of it, which has the handle from now on. The system is asked
+   * what it is, and waits with its answer while somebody reads from a pipe that is not overlapped:
+   * not for what comes from a process that is not trusted.
+   */
   toFd(): number {
     const fd = native.descriptorOfHandle(this.number)
     this.#owned.number = 0

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 
 import { Wakeups } from '../../lib/core/wakeups.js'
+import { uncaughtExceptions } from '../support/uncaught.js'
 
 test('who sleeps is woken once; who does not is not', () => {
   const wakeups = new Wakeups(() => undefined)
@@ -29,4 +30,24 @@ test('the process is kept alive while one sleeps that wants it', () => {
   expect(calls).toEqual([true, false])
   wakeups.wake([ids[0]])
   expect(calls).toEqual([true, false])
+})
+
+test('who throws costs nobody else the wake-up', async () => {
+  const uncaught = uncaughtExceptions()
+  const wakeups = new Wakeups(() => undefined)
+  const woken: string[] = []
+  const [a, b] = [wakeups.newId(), wakeups.newId()]
+  const thrown = new Error('of a listener')
+  wakeups.sleeping(
+    a,
+    () => {
+      throw thrown
+    },
+    true,
+  )
+  wakeups.sleeping(b, () => woken.push('b'), true)
+  wakeups.wake([a, b])
+  expect(woken).toEqual(['b'])
+  await new Promise(setImmediate)
+  expect(uncaught).toEqual([thrown])
 })

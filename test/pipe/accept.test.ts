@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer, type NamedPipeConnection } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
+import { replacePipeMethods } from '../support/peer_process.js'
 import { onWindows } from '../support/platform.js'
 import { connectTo, gone, listen, pipeName, quiet } from '../support/pipes.js'
 import { eventually } from '../support/resources.js'
@@ -162,6 +163,34 @@ describe.skipIf(!onWindows)('accept', () => {
       await serving
     },
   )
+
+  test('a client that came and went before anybody looked leaves its instance to the next', async () => {
+    const path = `\\\\.\\pipe\\${pipeName()}`
+    const Original = native.PipeHandle
+    let vanished = 0
+    replacePipeMethods((self) => {
+      const connect = self.connect.bind(self)
+      return {
+        connect() {
+          // Once for each of the first instances.
+          if (vanished < 3) {
+            vanished++
+            new Original(path, 0x10000).close()
+          }
+          return connect()
+        },
+      }
+    })
+    const server = closedAfterTest(await NamedPipeServer.listen(path, { pendingInstances: 3 }))
+    expect(vanished).toBe(3)
+    // As many as there are instances: none of them was lost.
+    const clients = await Promise.all([1, 2, 3].map(() => connectTo(server)))
+    for (const client of clients) await client.send(Buffer.from('x'))
+    for (let i = 0; i < 3; i++) {
+      const connection = quiet(closedAfterTest(await server.accept()))
+      expect(String((await connection.receive())?.data)).toBe('x')
+    }
+  })
 
   test('200 clients at once are all served', async () => {
     const server = await listen({ pendingInstances: 4 })

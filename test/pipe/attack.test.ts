@@ -2,13 +2,15 @@
 import { once } from 'node:events'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
-import { connectNamedPipe, SluiceError } from '../../lib/index.js'
+import { connectNamedPipe, SharedMemory, SluiceError, type SystemHandle } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
 import { Child } from '../support/child.js'
+import { peerIsProcess } from '../support/peer_process.js'
 import { onWindows } from '../support/platform.js'
 import { connectTo, gone, listen, pipeName, pipePair, quiet } from '../support/pipes.js'
 import { collectGarbage, eventually } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
+import { uncaughtExceptions } from '../support/uncaught.js'
 
 describe.skipIf(!onWindows)('a peer that never reads', () => {
   test.each([
@@ -46,6 +48,10 @@ describe.skipIf(!onWindows)('a peer that never reads', () => {
     quiet(closedAfterTest(await connectNamedPipe(name)))
     expect(await child.next()).toBe('ERR_SLUICE_TIMEOUT')
     await child.finish()
+  })
+
+  test('and a ref that comes after the end cannot do so either', async () => {
+    await new Child('pipe_ref.mjs', [pipeName()]).finish()
   })
 
   test('costs the server bounded memory', async () => {
@@ -147,6 +153,47 @@ describe.skipIf(!onWindows)('a system that has nothing more to give', () => {
     const another = quiet(closedAfterTest(await connectNamedPipe(server.address)))
     expect(another.destroyed).toBe(false)
     accepted.destroy()
+  })
+})
+
+describe.skipIf(!onWindows)('a listener that throws', () => {
+  const mine = new Error('of a listener')
+  const thrower = () => {
+    throw mine
+  }
+
+  test('costs no other connection what came at the same time, and its own no more than that', async () => {
+    const uncaught = uncaughtExceptions()
+    const [one, others] = [await pipePair(), [await pipePair(), await pipePair()]]
+    const seen: string[] = []
+    one[0].once('data', thrower).on('end', () => seen.push('end'))
+    for (const [server] of others) server.on('data', (data: Buffer) => seen.push(String(data)))
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+    // In one turn, so that the completions come in few batches.
+    const sent = [one, ...others].map(([, client]) => client.send(Buffer.from('x')))
+    await Promise.all(sent)
+    await eventually(() => seen.length === 2)
+    one[0].on('data', (data: Buffer) => seen.push(String(data)))
+    one[1].end('y')
+    await eventually(() => seen.length === 4)
+    expect(seen).toEqual(['x', 'x', 'y', 'end'])
+    expect(uncaught).toEqual([mine])
+  })
+
+  test("of 'handles' does not keep their message back", async () => {
+    const uncaught = uncaughtExceptions()
+    peerIsProcess(() => process.pid)
+    const options = { mode: 'message', handles: true } as const
+    const [server, client] = await pipePair(options, options)
+    server.on('handles', (handles: SystemHandle[]) => {
+      for (const handle of handles) handle.close()
+      throw mine
+    })
+    const read = once(server, 'data')
+    const memory = closedAfterTest(SharedMemory.anonymous({ size: 4096 }))
+    await client.send(Buffer.from('x'), { handles: [memory] })
+    expect(String(((await read) as [Buffer])[0])).toBe('x')
+    expect(uncaught).toEqual([mine])
   })
 })
 

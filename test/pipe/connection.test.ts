@@ -68,6 +68,14 @@ describe.skipIf(!onWindows)('a connection', () => {
       await sent
     })
 
+    test('a message beyond maxMessageLength that is shorter than a buffer does so, too', async () => {
+      const [server, client] = await pipePair({ mode: 'message', maxMessageLength: 10 })
+      await client.send(Buffer.alloc(10))
+      await client.send(Buffer.alloc(11))
+      expect((await server.receive())?.data.length).toBe(10)
+      await expect(server.receive()).rejects.toEqual(sluiceError('ERR_SLUICE_MESSAGE_TOO_LONG'))
+    })
+
     test('empty writes say nothing, least of all the end', async () => {
       const [server, client] = await pipePair({ mode: 'message' })
       client.write('')

@@ -260,6 +260,18 @@ describe.skipIf(!onWindows)('handles', () => {
     expect(texts).toEqual(['a', 'b', 'c'])
   })
 
+  test('the last message is received, and not the end in its place', async () => {
+    const [server, client] = await pair()
+    // The client reads ahead, for an answer.
+    await client.send(bytes, { handles: [memoryWith('x')] })
+    const receiving = client.receive()
+    const sending = server.send(Buffer.from('last')).catch(() => undefined)
+    server.destroy()
+    expect(String((await receiving)?.data)).toBe('last')
+    expect(await client.receive()).toBeUndefined()
+    await sending
+  })
+
   test('of a message that was not received are closed with the connection', async () => {
     const [server, client] = await pair()
     const before = handleCount()
@@ -273,6 +285,33 @@ describe.skipIf(!onWindows)('handles', () => {
     client.destroy()
     await Promise.all([gone(server), gone(client)])
     await eventually(() => handleCount() <= before)
+  })
+
+  test('that were read ahead and never received are closed with the connection', async () => {
+    const [server, client] = await byHand()
+    const memory = memoryWith('x')
+    const before = handleCount()
+    // The server reads ahead, for an answer that does not come.
+    await server.send(bytes, { handles: [memory] })
+    for (let id = 1; id <= 3; id++) {
+      await client.send(messageFrame(id, Array<number>(16).fill(memory.handle), bytes))
+    }
+    await eventually(() => server.bytesRead === client.bytesWritten)
+    expect(handleCount()).toBeGreaterThanOrEqual(before + 48)
+    server.destroy()
+    client.destroy()
+    await Promise.all([gone(server), gone(client)])
+    expect(handleCount()).toBeLessThanOrEqual(before)
+  })
+
+  test('a sender that waits for an answer reads only so far ahead', async () => {
+    const [server, client] = await pair()
+    await client.send(bytes, { handles: [memoryWith('x')] })
+    for (let i = 0; i < 100; i++) await server.send(Buffer.from([i]))
+    for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
+    expect(client.bytesRead).toBeGreaterThan(0)
+    expect(client.bytesRead).toBeLessThanOrEqual(4 * messageFrame(0, [], bytes).length)
+    for (let i = 0; i < 100; i++) expect((await client.receive())?.data).toEqual(Buffer.from([i]))
   })
 
   test('a cancelled send leaves no duplicates behind', async () => {
@@ -314,6 +353,8 @@ describe.skipIf(!onWindows)('handles', () => {
     expect(() => handle.number).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
     const adopted = SystemHandle.adopt(number)
     expect(adopted.kind).toBe('memory')
+    // Otherwise it would be closed twice, the second time perhaps as somebody else's.
+    expect(() => SystemHandle.adopt(number)).toThrow(sluiceError('ERR_SLUICE_INVALID_STATE'))
     adopted.close()
     adopted.close()
     copy[Symbol.dispose]()

@@ -1,9 +1,10 @@
 /** Who is at the other end, and who may be. What Wine does not enforce runs on Windows only. */
 import { userInfo } from 'node:os'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
+import { clientPeer } from '../../lib/pipe/peer.js'
 import { securityDescriptor } from '../../lib/pipe/security.js'
 import { notUnderWine, onWindows } from '../support/platform.js'
 import { connectTo, listen, pipeName, pipePair } from '../support/pipes.js'
@@ -29,6 +30,24 @@ describe.skipIf(!onWindows)('identity', () => {
       userSid: native.currentUserSid(),
       sameUser: true,
     })
+  })
+
+  test('a name that the system could not tell is asked for again', async () => {
+    const accountName = native.accountName.bind(native)
+    onTestFinished(() => {
+      native.accountName = accountName
+    })
+    const answers = ['', 'DOMAIN\\name', 'never asked']
+    native.accountName = () => Promise.resolve(answers.shift() ?? '')
+    const nobody = {
+      userSid: 'S-1-5-21-1-2-3-4',
+      integrityLevel: 'medium',
+      elevated: false,
+    } as const
+    const handle = { process: () => ({}) }
+    const names: unknown[] = []
+    for (let i = 0; i < 3; i++) names.push((await clientPeer(handle, nobody)).userName)
+    expect(names).toEqual([undefined, 'DOMAIN\\name', 'DOMAIN\\name'])
   })
 
   notUnderWine('Wine does not tell the processes at the ends of a pipe')(

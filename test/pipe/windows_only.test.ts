@@ -106,6 +106,15 @@ describe.skipIf(!onWindows)('a client that comes over the network', () => {
     const server = await listen()
     await expect(remote(server)).rejects.toThrow()
   })
+
+  test('is refused by the mode of the pipe alone', async (context) => {
+    const security = { sddl: `O:${user}D:P(A;;GA;;;${user})` }
+    const open = await listen({ security, rejectRemote: false })
+    const control = await remote(open).catch(() => undefined)
+    if (control === undefined) context.skip('this machine serves no pipes to the network')
+    await control?.close()
+    await expect(remote(await listen({ security }))).rejects.toThrow()
+  })
 })
 
 describe.skipIf(!onWindows)('the level of impersonation', () => {

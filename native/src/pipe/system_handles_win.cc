@@ -65,6 +65,10 @@ void adopt(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     HANDLE handle = to_system_handle(info[0]);
     type_name(handle);  // throws unless it is open
+    // Closed twice, it would the second time be somebody else's.
+    if (owned(info.Env()).has(info[0].As<Napi::Number>().Int64Value())) {
+      throw Error(error_code::kInvalidState, "the handle belongs to another SystemHandle");
+    }
     owned(info.Env()).add(Handle(handle));
   });
 }
@@ -172,6 +176,10 @@ int64_t OwnedHandles::add(Handle handle) {
   owned_.insert(number);
   handle.release();
   return number;
+}
+
+bool OwnedHandles::has(int64_t number) const {
+  return owned_.contains(number);
 }
 
 void OwnedHandles::close(int64_t number) {

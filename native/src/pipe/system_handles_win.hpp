@@ -20,6 +20,7 @@ class OwnedHandles {
   ~OwnedHandles();
 
   int64_t add(Handle handle);
+  bool has(int64_t number) const;
   void close(int64_t number);
   bool release(int64_t number);  // false: it is none of these
 
