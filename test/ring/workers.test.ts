@@ -54,12 +54,14 @@ describe('a worker', () => {
   test('reads by readSync what the main thread writes', async () => {
     const ring = namedRing()
     const made = worker('echo', ring.name)
+    // Before it can be: what a worker has said last may come in the same turn as its exit.
+    const exited = once(made, 'exit')
     const producer = ring.producer()
     for (let i = 0; i < 1000; i++) await producer.write(bytes(String(i)))
     producer.close()
     const [texts] = (await once(made, 'message')) as [string[]]
     expect(texts).toEqual(Array.from({ length: 1000 }, (_, i) => String(i)))
-    await once(made, 'exit')
+    await exited
   })
 
   test('is one of many, each with its own ends', async () => {
