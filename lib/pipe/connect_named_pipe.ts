@@ -87,51 +87,77 @@ export function connectNamedPipe(
   }
   const expected = expectedOwner(options.server ?? 'current-user')
   if (signal?.aborted === true) return aborted(signal)
-  return open(path, impersonationFlags[impersonation], options).then(async (handle) => {
-    try {
-      const owner = handle.owner()
-      checkServer(path, owner, expected)
-      const messageType = handle.messageType()
-      if (mode === 'message' && !messageType) {
-        throw new SluiceError(
-          'ERR_SLUICE_INVALID_ARGUMENT',
-          `'${path}' is a pipe of bytes: options.mode must be 'byte'`,
-        )
-      }
-      const peer = await serverPeer(handle, owner)
-      return new NamedPipeConnection(new PipeIo(handle), { mode, messageType }, peer, options)
-    } catch (error) {
-      handle.close()
-      throw error
+  const prepare = async (handle: PipeHandle): Promise<() => NamedPipeConnection> => {
+    const owner = handle.owner()
+    checkServer(path, owner, expected)
+    const messageType = handle.messageType()
+    if (mode === 'message' && !messageType) {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_ARGUMENT',
+        `'${path}' is a pipe of bytes: options.mode must be 'byte'`,
+      )
     }
-  })
+    // The name of an account may have to be asked of another machine.
+    const peer = await serverPeer(handle, owner)
+    return () => new NamedPipeConnection(new PipeIo(handle), { mode, messageType }, peer, options)
+  }
+  return connect(path, impersonationFlags[impersonation], prepare, options)
 }
 
 /** Tries until it is not busy. Nothing of it blocks: a free instance is there at once or not. */
-function open(path: string, flags: number, options: WaitOptions): Promise<PipeHandle> {
+function connect(
+  path: string,
+  flags: number,
+  prepare: (handle: PipeHandle) => Promise<() => NamedPipeConnection>,
+  options: WaitOptions,
+): Promise<NamedPipeConnection> {
   let timer: NodeJS.Timeout | undefined
   let pause = shortestPauseMs
+  let handle: PipeHandle | undefined
+  let finish: () => NamedPipeConnection | typeof notYet = () => notYet
   const queue = new WaitQueue(() => {
     clearTimeout(timer)
+    handle?.close()
   })
-  const attempt = (): PipeHandle | typeof notYet => {
-    try {
-      return new native.PipeHandle(path, flags)
-    } catch (error) {
-      if (error instanceof SluiceError && error.errno === -Outcome.pipeBusy) return notYet
-      throw error
-    }
+  const attempt = (): NamedPipeConnection | typeof notYet => {
+    if (handle !== undefined) return finish()
+    const opened = openUnlessBusy(path, flags)
+    if (opened === undefined) return notYet
+    handle = opened
+    prepare(opened).then(
+      (made) => {
+        finish = made
+        queue.service()
+      },
+      (error: unknown) => {
+        opened.close()
+        finish = () => {
+          throw error
+        }
+        queue.service()
+      },
+    )
+    return notYet
   }
   const promise = queue.add(`connecting to '${path}'`, attempt, options)
   const tryNow = () => {
     queue.service()
-    if (queue.length === 0) return
+    if (queue.length === 0 || handle !== undefined) return
     // Jitter, so that those who wait do not come all at once.
     timer = setTimeout(tryNow, pause * (0.5 + Math.random()))
     pause = Math.min(pause * 2, longestPauseMs)
   }
   tryNow()
   return promise
+}
+
+function openUnlessBusy(path: string, flags: number): PipeHandle | undefined {
+  try {
+    return new native.PipeHandle(path, flags)
+  } catch (error) {
+    if (error instanceof SluiceError && error.errno === -Outcome.pipeBusy) return undefined
+    throw error
+  }
 }
 
 /** Undefined: anybody. */

@@ -34,9 +34,10 @@ export interface NamedPipeConnectionOptions extends LocalConnectionOptions {
    */
   handles?: boolean
   /**
-   * Milliseconds after `end()` in which the peer must have made room for what was written, or the
-   * connection is destroyed with `ERR_SLUICE_TIMEOUT`; default 30,000; 0: no limit. Until then an
-   * ending connection keeps the process alive, unless it is unref-ed.
+   * Milliseconds that the peer may take, after `end()`, to make room for the next of what was
+   * written (a message, or 1 MiB of a stream), or the connection is destroyed with
+   * `ERR_SLUICE_TIMEOUT`; default 30,000; 0: no limit. Until then an ending connection keeps the
+   * process alive, unless it is unref-ed.
    */
   endTimeout?: number
   /** The longest message that is taken; default 16 MiB. For `mode: 'message'`. */
@@ -146,7 +147,10 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
         this.destroy(error)
       },
     })
-    this.#outgoing = new Outgoing(io, keepsBoundaries)
+    this.#outgoing = new Outgoing(io, keepsBoundaries, () => {
+      this.touch()
+      this.#endTimer?.refresh()
+    })
     this.#identify = identify
     releaseWhenForgotten(this, 'NamedPipeConnection', () => {
       passing?.close()
@@ -229,6 +233,11 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
     return super.end(...(args as []))
   }
 
+  #stopEndTimer(): void {
+    clearTimeout(this.#endTimer)
+    this.#endTimer = undefined
+  }
+
   // The transport's part of LocalConnection.
 
   /** @internal */
@@ -242,14 +251,14 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   override _final(callback: Callback): void {
     if (this.#messageType) {
       this.#outgoing.writeEnd(() => {
-        clearTimeout(this.#endTimer)
+        this.#stopEndTimer()
         callback()
       })
       // Nobody may read it, and still it has to be closed when the peer has ended, too.
       if (!this.readsStream && this.#kept.empty) this.#incoming.read()
       return
     }
-    clearTimeout(this.#endTimer)
+    this.#stopEndTimer()
     // Everything was written, and stays readable for the peer when this end is closed.
     this.#incoming.finish()
     this.#ended = true
@@ -305,10 +314,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
   }
 
   protected override startWriting(chunks: readonly Buffer[], callback: Callback): void {
-    this.#outgoing.write(this.#framed(chunks), this.sends, (error) => {
-      this.touch()
-      callback(error)
-    })
+    this.#outgoing.write(this.#framed(chunks), this.sends, callback)
   }
 
   protected override cancelSend(send: Send<Attachment>, reason: unknown): void {
@@ -317,7 +323,7 @@ export class NamedPipeConnection extends LocalConnection<ReceivedPipeMessage> {
 
   protected override release(callback: () => void): void {
     closed(this)
-    clearTimeout(this.#endTimer)
+    this.#stopEndTimer()
     this.#kept.close()
     this.#held = undefined
     this.#passing?.close()

@@ -1,6 +1,5 @@
 import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { closed, releaseWhenForgotten } from '../core/forgotten.js'
 import { LocalServer } from '../core/local_server.js'
 import { native } from '../core/native.js'
 import type { InstanceOptions } from '../core/native_pipes.js'
@@ -71,7 +70,7 @@ const retryPauseMs = 20
  * The name belongs to the server from the first instant to `close()`: at no time is it without an
  * instance, on which somebody else could squat. Some instances always wait for clients, so an
  * `accept` that is cancelled leaves nothing behind, and a client that connected is kept for the
- * next.
+ * next. They also keep the server itself, which has to be closed, until then.
  *
  * Sources: Named Pipes, CreateNamedPipe, Named Pipe Security and Access Rights (learn.microsoft.com).
  *
@@ -117,10 +116,6 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
       this.close()
       throw error
     }
-    const waiting = this.#waiting
-    releaseWhenForgotten(this, `NamedPipeServer ${path}`, () => {
-      for (const io of waiting) io.abandon()
-    })
   }
 
   /**
@@ -203,7 +198,6 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
   }
 
   protected override release(): void {
-    closed(this)
     clearTimeout(this.#retry)
     for (const io of this.#waiting) io.abandon()
     this.#waiting.clear()

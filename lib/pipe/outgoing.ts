@@ -14,6 +14,7 @@ const largestPiece = 1048576
 export class Outgoing {
   readonly #io: PipeIo
   readonly #keepsBoundaries: boolean
+  readonly #progressed: () => void
   #sends: Sends<Attachment> | undefined
   #queue: Uint8Array[] = []
   /** What is being written: a chunk of the queue, or the send whose turn it is. */
@@ -26,8 +27,10 @@ export class Outgoing {
   #cancelled: { reason: unknown } | undefined
   bytesWritten = 0
 
-  constructor(io: PipeIo, keepsBoundaries: boolean) {
+  /** `progressed` is called whenever the system has taken something. */
+  constructor(io: PipeIo, keepsBoundaries: boolean, progressed: () => void) {
     this.#io = io
+    this.#progressed = progressed
     this.#keepsBoundaries = keepsBoundaries
   }
 
@@ -139,6 +142,7 @@ export class Outgoing {
     const isLast = this.#isLastPiece()
     this.#offset += this.#pieceLength
     this.bytesWritten += this.#pieceLength
+    this.#progressed()
     if (!isLast) return
     const send = this.#send
     this.#forgetCurrent()

@@ -1,6 +1,6 @@
 /** Accepting, and giving it up: no client is lost, none is delivered twice, nothing is left. */
 import { once } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer, type NamedPipeConnection } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
@@ -208,6 +208,44 @@ describe.skipIf(!onWindows)('accept', () => {
     )
     server.close()
     await serving
+  })
+
+  test('connecting ends in time while the system looks up who the server is', async () => {
+    const server = await listen()
+    const accountName = native.accountName.bind(native)
+    onTestFinished(() => {
+      native.accountName = accountName
+    })
+    let lookups = 0
+    const open = new Set<unknown>()
+    native.accountName = (sid) => {
+      if (!sid.startsWith('S-1-5-21-1-2-3-')) return accountName(sid)
+      lookups++
+      return new Promise(() => undefined)
+    }
+    replacePipeMethods((handle) => {
+      const close = handle.close.bind(handle)
+      return {
+        owner: () => {
+          open.add(handle)
+          return `S-1-5-21-1-2-3-${String(lookups)}`
+        },
+        close: () => {
+          open.delete(handle)
+          return close()
+        },
+      }
+    })
+    const options = { server: 'any' } as const
+    await expect(connectNamedPipe(server.address, { ...options, timeout: 10 })).rejects.toEqual(
+      sluiceError('ERR_SLUICE_TIMEOUT'),
+    )
+    const controller = new AbortController()
+    const connecting = connectNamedPipe(server.address, { ...options, signal: controller.signal })
+    expect([lookups, open.size]).toEqual([2, 1])
+    controller.abort('enough')
+    await expect(connecting).rejects.toBe('enough')
+    expect(open.size).toBe(0)
   })
 
   test('a client that finds all instances busy waits for one, up to its deadline', async () => {

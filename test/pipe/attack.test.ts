@@ -1,6 +1,6 @@
 /** Peers that do not play along, and a system that has nothing more to give. */
 import { once } from 'node:events'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import { connectNamedPipe, SharedMemory, SluiceError, type SystemHandle } from '../../lib/index.js'
 import { native } from '../../lib/core/native.js'
@@ -29,6 +29,27 @@ describe.skipIf(!onWindows)('a peer that never reads', () => {
       await gone(ending)
     },
   )
+
+  test('endTimeout begins again with all that a slow reader takes', async () => {
+    const [server, client] = await pipePair({ endTimeout: 30_000 })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    let length = 0
+    client.on('data', (data: Buffer) => (length += data.length))
+    const ended = once(client, 'end')
+    server.end(Buffer.alloc(8 * 2 ** 20))
+    while (!server.writableFinished) {
+      const written = server.bytesWritten
+      client.resume()
+      await eventually(() => server.bytesWritten > written || server.writableFinished)
+      client.pause()
+      vi.advanceTimersByTime(20_000)
+    }
+    expect(server.errored).toBeNull()
+    client.resume()
+    await ended
+    expect(length).toBe(8 * 2 ** 20)
+  })
 
   test('with endTimeout 0 the end waits for it', async () => {
     const [server, client] = await pipePair({ endTimeout: 0 })

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "core/errors.hpp"
@@ -125,6 +126,7 @@ int64_t CompletionPort::read(Pipe& pipe, size_t length) {
 }
 
 int64_t CompletionPort::write(Pipe& pipe, std::span<const std::byte> bytes) {
+  if (bytes.size() > std::numeric_limits<DWORD>::max()) return ERROR_INVALID_PARAMETER;
   return start(pipe, PipeEvent::kWritten, [&](Operation& operation) {
     operation.buffer.assign(bytes.begin(), bytes.end());
     return ::WriteFile(pipe.handle().get(), operation.buffer.data(),
