@@ -89,8 +89,8 @@ inline std::wstring object_name(HANDLE handle) {
 }
 
 // Every page of a view that may come from somebody else has to be there: a section can be reserved
-// without memory behind it, and an access to that ends the process. So does a store into a program's
-// image, which can be mapped as well.
+// without memory behind it, and an access to that ends the process. So does a store into the image
+// of a program, which is a section, too.
 inline bool is_committed(const std::byte* address, uint64_t size) {
   MEMORY_BASIC_INFORMATION region = {};
   return ::VirtualQuery(address, &region, sizeof(region)) != 0 && region.State == MEM_COMMIT &&
