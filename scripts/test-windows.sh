@@ -92,6 +92,11 @@ unset DISPLAY NODE_EXTRA_CA_CERTS NODE_OPTIONS
 export WINEPREFIX=$cache/prefix WINEARCH=win64 WINEDEBUG=-all
 export WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe='
 wine=/usr/lib/wine/wine64
+# One server for all that is started, to the end: it would leave soon after each program, and one
+# that leaves can take a program down that is just being started.
+trap '/usr/lib/wine/wineserver -k' EXIT # of this prefix only
+mkdir -p "$WINEPREFIX"
+/usr/lib/wine/wineserver -p > /dev/null 2>&1 < /dev/null || [ $? -eq 2 ] # it runs already
 if [ ! -e "$cache/prefix-ready" ]; then
   "$wine" wineboot -i > "$cache/wineboot.log" 2>&1
   "$wine" reg add 'HKCU\Software\Wine' /v Version /d win10 /f > /dev/null 2>&1
@@ -99,7 +104,6 @@ if [ ! -e "$cache/prefix-ready" ]; then
     -o "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll"
   touch "$cache/prefix-ready"
 fi
-trap '/usr/lib/wine/wineserver -k' EXIT # of this prefix only
 
 # node.exe cannot write to a Unix pipe, so its output goes through a file.
 export SLUICE_UNDER_WINE=1
