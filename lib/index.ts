@@ -5,8 +5,8 @@
  */
 export { SluiceError } from './core/errors.js'
 export type { SluiceErrorCode, SluiceErrorDetails } from './core/errors.js'
-export { capabilities } from './core/capabilities.js'
-export type { Capabilities } from './core/capabilities.js'
+export { capabilities } from './capabilities.js'
+export type { Capabilities } from './capabilities.js'
 export type { WaitOptions } from './core/waiting.js'
 export * from './memory/index.js'
 export * from './ring/index.js'

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { SluiceError } from '../core/errors.js'
-import { native } from '../core/native.js'
+import { native } from './native.js'
 
 /** A named shared-memory object of this machine, whoever made it; on Windows of this session. */
 export interface SharedMemoryInfo {

@@ -10,8 +10,8 @@ import {
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
-import { requireDescriptors, requireHandles } from '../core/platform.js'
-import { native, type SharedMemoryHandle } from '../core/native.js'
+import { requireDescriptors, requireHandles } from './platform.js'
+import { native, type SharedMemoryHandle } from './native.js'
 import { listSharedMemory, type SharedMemoryInfo } from './list.js'
 
 export interface CreateMemoryOptions {

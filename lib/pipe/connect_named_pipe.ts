@@ -1,7 +1,7 @@
 import { checkOptions, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { native } from '../core/native.js'
-import type { PipeHandle } from '../core/native_pipes.js'
+import { native } from './native.js'
+import type { PipeHandle } from './native.js'
 import {
   aborted,
   checkWaitOptions,
@@ -19,7 +19,7 @@ import {
 import { checkConnectionOptions, checkPipeMode } from './options.js'
 import { serverPeer } from './peer.js'
 import { PipeIo } from './pipe_io.js'
-import { requirePipes } from './platform.js'
+import { requirePipes } from './native.js'
 import { checkSid } from './security.js'
 import { Outcome } from './win32_errors.js'
 

@@ -1,5 +1,5 @@
 import { SluiceError } from '../core/errors.js'
-import { native } from '../core/native.js'
+import { native } from './native.js'
 import { parseFrame, takenFrame } from './handle_frame.js'
 import { closeAll, type ReceivedPipeMessage } from './kept_messages.js'
 import type { NamedPipePeer } from './peer.js'

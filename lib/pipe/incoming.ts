@@ -1,5 +1,5 @@
 import { SluiceError } from '../core/errors.js'
-import { PipeEvent } from '../core/pipe_events.js'
+import { PipeEvent } from './native.js'
 import type { PipeIo } from './pipe_io.js'
 import { isPeerGone, Outcome, systemError } from './win32_errors.js'
 

@@ -1,8 +1,8 @@
 import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { LocalServer } from '../core/local_server.js'
-import { native } from '../core/native.js'
-import type { InstanceOptions } from '../core/native_pipes.js'
+import { native } from './native.js'
+import type { InstanceOptions } from './native.js'
 import { aborted, checkWaitOptions } from '../core/waiting.js'
 import { pipePath } from './name.js'
 import {
@@ -13,7 +13,7 @@ import {
 import { checkConnectionOptions, checkPipeMode } from './options.js'
 import { clientPeer, type NamedPipePeer } from './peer.js'
 import { PipeIo } from './pipe_io.js'
-import { requirePipes } from './platform.js'
+import { requirePipes } from './native.js'
 import { securityDescriptor, type PipeSecurity } from './security.js'
 import { Outcome } from './win32_errors.js'
 

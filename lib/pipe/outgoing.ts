@@ -1,4 +1,4 @@
-import { PipeEvent } from '../core/pipe_events.js'
+import { PipeEvent } from './native.js'
 import { cutShort, type Attachment, type Send, type Sends } from '../core/sends.js'
 import type { PipeIo } from './pipe_io.js'
 import { Outcome, systemError } from './win32_errors.js'

@@ -1,5 +1,5 @@
-import { native } from '../core/native.js'
-import type { IntegrityLevel, NativeIdentity, PipeHandle } from '../core/native_pipes.js'
+import { native } from './native.js'
+import type { IntegrityLevel, NativeIdentity, PipeHandle } from './native.js'
 
 /**
  * Who is at the other end of a pipe, by the system's word.

@@ -1,6 +1,5 @@
-import { pipeEvents } from '../core/native.js'
-import type { NativeIdentity, PipeHandle } from '../core/native_pipes.js'
-import { PipeEvent } from '../core/pipe_events.js'
+import { PipeEvent, pipeListeners } from './native.js'
+import type { NativeIdentity, PipeHandle } from './native.js'
 import { Outcome } from './win32_errors.js'
 
 type Completion = (code: number) => void
@@ -28,8 +27,8 @@ export class PipeIo {
   set ref(ref: boolean) {
     if (ref === this.#ref || this.#closed) return
     this.#ref = ref
-    if (ref) pipeEvents.keepAlive()
-    else pipeEvents.letGo()
+    if (ref) pipeListeners.keepAlive()
+    else pipeListeners.letGo()
   }
 
   get ref(): boolean {
@@ -76,7 +75,7 @@ export class PipeIo {
     const closed = () => {
       this.ref = false
       this.#closed = true
-      pipeEvents.forget(this.#id)
+      pipeListeners.forget(this.#id)
       for (const call of this.#onClosed.splice(0)) call()
     }
     if (this.handle.close()) process.nextTick(closed)
@@ -90,16 +89,17 @@ export class PipeIo {
 
   #started(event: number, outcome: number, completion: Completion): number {
     if (outcome !== Outcome.pending) return outcome
-    if (this.#waiting.size === 0) pipeEvents.listen(this.#id, this.#onEvent)
+    if (this.#waiting.size === 0) pipeListeners.listen(this.#id, this)
     this.#waiting.set(event, completion)
     return outcome
   }
 
-  readonly #onEvent = (event: number, code: number): void => {
+  /** @internal */
+  notify(event: number, code: number): void {
     const completion = this.#waiting.get(event)
     if (completion === undefined) return // of something that was closed meanwhile
     this.#waiting.delete(event)
-    if (this.#waiting.size === 0) pipeEvents.forget(this.#id)
+    if (this.#waiting.size === 0) pipeListeners.forget(this.#id)
     completion(code)
   }
 }

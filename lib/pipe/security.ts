@@ -1,5 +1,5 @@
 import { checkOptions, checkString, invalidArgument } from '../core/arguments.js'
-import { native } from '../core/native.js'
+import { native } from './native.js'
 
 /**
  * Who may connect: the current user and the system only (the default); members of the

@@ -1,9 +1,9 @@
 import { checkInteger, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { LeftOpen } from '../core/forgotten.js'
-import { native } from '../core/native.js'
-import type { HandleKind } from '../core/native_pipes.js'
-import { requirePipes } from './platform.js'
+import { native } from './native.js'
+import type { HandleKind } from './native.js'
+import { requirePipes } from './native.js'
 
 // Above are the pseudo-handles, which mean the process or thread that uses them.
 export const largestHandle = 2 ** 31 - 1

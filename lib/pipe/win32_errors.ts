@@ -1,4 +1,4 @@
-import { native } from '../core/native.js'
+import { native } from './native.js'
 
 /** Outcomes of operations on pipes. */
 export const Outcome = {

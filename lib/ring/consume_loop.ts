@@ -1,4 +1,4 @@
-import { WaitStatus } from '../core/native.js'
+import { WaitStatus } from './native.js'
 import type { Sleeper } from './sleeper.js'
 
 /** Handler time after which the event loop has its turn, in milliseconds. */

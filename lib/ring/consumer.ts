@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 
 import { checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { native, WaitStatus, type ConsumerHandle } from '../core/native.js'
+import { native, WaitStatus, type ConsumerHandle } from './native.js'
 import {
   aborted,
   checkTimeout,

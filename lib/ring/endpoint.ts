@@ -1,6 +1,6 @@
 import { SluiceError, type SluiceErrorCode } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
-import { WaitStatus, type EndpointHandle, type RingHandle } from '../core/native.js'
+import { WaitStatus, type EndpointHandle, type RingHandle } from './native.js'
 import { WaitQueue, type notYet, type WaitOptions } from '../core/waiting.js'
 import { headerSize, recordHeaderSize, State, stateSize, Status } from './layout.js'
 import { Sleeper } from './sleeper.js'

@@ -7,7 +7,7 @@ export type {
   OpenRingOptions,
   RingFromFdOptions,
 } from './ring.js'
-export type { RingSideStats, RingStats } from '../core/native.js'
+export type { RingSideStats, RingStats } from './native.js'
 export type { Producer, WriteOptions, WriteSyncOptions } from './producer.js'
 export type { ConsumeOptions, Consumer, MessageHandler } from './consumer.js'
 export type { RingReadStreamOptions } from './read_stream.js'

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 
 import { checkBytes, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { native, WaitStatus, type ProducerHandle } from '../core/native.js'
+import { native, WaitStatus, type ProducerHandle } from './native.js'
 import {
   checkTimeout,
   checkWaitOptions,

@@ -10,14 +10,9 @@ import {
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
-import { requireDescriptors, requireHandles } from '../core/platform.js'
-import {
-  native,
-  type EndpointHandle,
-  type RingHandle,
-  type RingStats,
-  type SharedMemoryHandle,
-} from '../core/native.js'
+import { native as memory, type SharedMemoryHandle } from '../memory/native.js'
+import { requireDescriptors, requireHandles } from '../memory/platform.js'
+import { native, type EndpointHandle, type RingHandle, type RingStats } from './native.js'
 import { Consumer } from './consumer.js'
 import type { Endpoint, RingAccess } from './endpoint.js'
 import { maximumCapacity, minimumCapacity, recordHeaderSize } from './layout.js'
@@ -239,7 +234,7 @@ export class Ring {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this ring has no name')
     }
     // On Windows the name goes by itself, perhaps has gone already.
-    if (process.platform !== 'win32') native.unlinkMemory(this.name)
+    if (process.platform !== 'win32') memory.unlinkMemory(this.name)
   }
 
   /** Closes the ends that were made here and lets go of the memory; views are dead. Idempotent. */
@@ -248,7 +243,7 @@ export class Ring {
     this.#open = false
     closed(this)
     for (const endpoint of this.#endpoints) endpoint.close()
-    if (this.#buffer !== undefined) native.detachBuffer(this.#buffer)
+    if (this.#buffer !== undefined) memory.detachBuffer(this.#buffer)
     this.#memory.close()
     this.#handle.close()
   }

@@ -1,15 +1,20 @@
-import { WaitStatus, wakeups, type EndpointHandle } from '../core/native.js'
+import type { Listener } from '../core/listeners.js'
+import { wakeups } from '../core/native.js'
+import { WaitStatus, type EndpointHandle } from './native.js'
 import { Polling, sliceMs } from './polling.js'
 
 /** An endpoint's way to wait for its peer without blocking: it looks for a while, then sleeps. */
-export class Sleeper {
+export class Sleeper implements Listener {
   readonly id = wakeups.newId()
   readonly #isReady: () => boolean
   #polling: Polling
   #handle: EndpointHandle | undefined
   #immediate: NodeJS.Immediate | undefined
   #asleep = false
+  #wake: (() => void) | undefined
   #ref = true
+  /** This sleep keeps the process alive. */
+  #keepsAlive = false
   #lookedInVain = false
 
   /** `isReady` looks at shared memory, cheaply; it may also say true for what turns out nothing. */
@@ -33,7 +38,7 @@ export class Sleeper {
 
   set ref(ref: boolean) {
     this.#ref = ref
-    if (this.#asleep) wakeups.setRef(this.id, ref)
+    if (this.#asleep) this.#keepAlive(ref)
   }
 
   /**
@@ -63,8 +68,7 @@ export class Sleeper {
       this.#immediate = undefined
     }
     if (this.#asleep) {
-      this.#asleep = false
-      wakeups.awake(this.id)
+      this.#awake()
       this.#handle?.unpark()
     }
   }
@@ -91,16 +95,32 @@ export class Sleeper {
     const status = this.#handle.park(wanted)
     if (status !== WaitStatus.nothingYet) return status
     this.#asleep = true
+    this.#wake = wake
     this.#polling.goesToSleep()
-    wakeups.sleeping(
-      this.id,
-      () => {
-        this.#asleep = false
-        this.#polling.wokeUp()
-        wake()
-      },
-      this.#ref,
-    )
+    wakeups.listen(this.id, this)
+    this.#keepAlive(this.#ref)
     return status
+  }
+
+  /** @internal */
+  notify(): void {
+    const wake = this.#wake
+    this.#awake()
+    this.#polling.wokeUp()
+    wake?.()
+  }
+
+  #awake(): void {
+    this.#asleep = false
+    this.#wake = undefined
+    wakeups.forget(this.id)
+    this.#keepAlive(false)
+  }
+
+  #keepAlive(keepsAlive: boolean): void {
+    if (keepsAlive === this.#keepsAlive) return
+    this.#keepsAlive = keepsAlive
+    if (keepsAlive) wakeups.keepAlive()
+    else wakeups.letGo()
   }
 }

@@ -1,8 +1,8 @@
 import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { native } from '../core/native.js'
+import { native } from './native.js'
 import type { PeerCredentials } from './peer_credentials.js'
-import { requireSockets } from './platform.js'
+import { requireSockets } from './native.js'
 
 /** Whom to let in: whoever fits one of these. */
 export interface AllowOptions {

@@ -1,7 +1,7 @@
 import { checkOptions, checkString, invalidArgument } from '../core/arguments.js'
 import { systemError } from '../core/errors.js'
-import { native } from '../core/native.js'
-import type { SocketHandle } from '../core/native_sockets.js'
+import { native } from './native.js'
+import type { SocketHandle } from './native.js'
 import {
   aborted,
   checkWaitOptions,
@@ -17,7 +17,7 @@ import {
   type ConnectionOptions,
 } from './connection_options.js'
 import { again, refused } from './errno.js'
-import { requireSockets } from './platform.js'
+import { requireSockets } from './native.js'
 import { UnixConnection } from './unix_connection.js'
 
 export interface ConnectUnixOptions extends ConnectionOptions, WaitOptions {

@@ -1,7 +1,7 @@
 import { checkBoolean, checkInteger } from '../core/arguments.js'
 import { systemError } from '../core/errors.js'
 import type { LocalConnectionOptions } from '../core/local_connection.js'
-import type { SocketHandle } from '../core/native_sockets.js'
+import type { SocketHandle } from './native.js'
 
 export interface ConnectionOptions extends LocalConnectionOptions {
   /** `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. */

@@ -1,9 +1,9 @@
 import { invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { native } from '../core/native.js'
+import { native } from './native.js'
 import { checkDescriptor } from './file_descriptor.js'
 import { PeerCredentials } from './peer_credentials.js'
-import { requireSockets } from './platform.js'
+import { requireSockets } from './native.js'
 
 interface HasParts {
   fd?: unknown

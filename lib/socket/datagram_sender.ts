@@ -1,5 +1,5 @@
 import { SluiceError, systemError } from '../core/errors.js'
-import type { OutgoingDescriptors, SocketHandle } from '../core/native_sockets.js'
+import type { OutgoingDescriptors, SocketHandle } from './native.js'
 import { notYet, WaitQueue, type WaitOptions } from '../core/waiting.js'
 import { again, messageTooLong, refused } from './errno.js'
 import { duplicateAll } from './outgoing_descriptors.js'

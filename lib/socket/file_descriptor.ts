@@ -5,8 +5,8 @@ import type { Readable, Writable } from 'node:stream'
 import { checkInteger, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { LeftOpen } from '../core/forgotten.js'
-import { native } from '../core/native.js'
-import { requireSockets } from './platform.js'
+import { native } from './native.js'
+import { requireSockets } from './native.js'
 
 /** What a descriptor is open to. */
 export type DescriptorKind = 'file' | 'socket' | 'pipe' | 'memory' | 'directory' | 'other'

@@ -1,6 +1,6 @@
 import { SluiceError, systemError } from '../core/errors.js'
-import { native } from '../core/native.js'
-import type { SocketHandle } from '../core/native_sockets.js'
+import { native } from './native.js'
+import type { SocketHandle } from './native.js'
 import { defaultMaxDescriptors, defaultMaxMessageLength } from './connection_options.js'
 import { again } from './errno.js'
 import { FileDescriptor } from './file_descriptor.js'

@@ -1,8 +1,8 @@
 /** From what `UnixServer.listen` is given to a socket that listens. */
 import { checkString, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { native } from '../core/native.js'
-import type { SocketHandle } from '../core/native_sockets.js'
+import { native } from './native.js'
+import type { SocketHandle } from './native.js'
 import { descriptorNumber, type DescriptorSource } from './file_descriptor.js'
 import {
   bindOptionNames,

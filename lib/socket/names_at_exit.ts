@@ -1,5 +1,5 @@
 /** Names on disk go with the process, too: `process.exit` runs no finalizers. */
-import type { SocketHandle } from '../core/native_sockets.js'
+import type { SocketHandle } from './native.js'
 
 const named = new Set<SocketHandle>()
 

@@ -1,5 +1,5 @@
 import { SluiceError, systemError } from '../core/errors.js'
-import type { OutgoingDescriptors, SocketHandle } from '../core/native_sockets.js'
+import type { OutgoingDescriptors, SocketHandle } from './native.js'
 import type { Sends } from '../core/sends.js'
 import { again, endsConnection, messageTooLong } from './errno.js'
 

@@ -1,7 +1,7 @@
 import { invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { native } from '../core/native.js'
-import type { OutgoingDescriptors } from '../core/native_sockets.js'
+import { native } from './native.js'
+import type { OutgoingDescriptors } from './native.js'
 import { mostDescriptors } from './connection_options.js'
 import { descriptorNumber } from './file_descriptor.js'
 

@@ -2,8 +2,8 @@ import { constants } from 'node:os'
 
 import { checkInteger, invalidArgument } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
-import { native } from '../core/native.js'
-import type { NativePeer } from '../core/native_sockets.js'
+import { native } from './native.js'
+import type { NativePeer } from './native.js'
 import { FileDescriptor } from './file_descriptor.js'
 import { noSuchProcess } from './errno.js'
 

@@ -1,6 +1,6 @@
 /** What a read found out beside its result: `SocketResults` of socket_handle.hpp. */
-import { native } from '../core/native.js'
-import { hasUnixSockets } from './platform.js'
+import { native } from './native.js'
+import { hasUnixSockets } from './native.js'
 
 export const results: Int32Array = hasUnixSockets ? native.socketResults : new Int32Array(6)
 

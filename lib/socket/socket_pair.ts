@@ -1,12 +1,12 @@
 import { checkOptions, invalidArgument } from '../core/arguments.js'
-import { native } from '../core/native.js'
+import { native } from './native.js'
 import {
   checkConnectionOptions,
   connectionOptionNames,
   setBufferSizes,
   type ConnectionOptions,
 } from './connection_options.js'
-import { requireSockets } from './platform.js'
+import { requireSockets } from './native.js'
 import { UnixConnection } from './unix_connection.js'
 import { UnixDatagram } from './unix_datagram.js'
 

@@ -1,6 +1,6 @@
+import type { Listener } from '../core/listeners.js'
 import { watches } from '../core/native.js'
-import type { SocketHandle } from '../core/native_sockets.js'
-import type { Watched } from '../core/watches.js'
+import type { SocketHandle } from './native.js'
 
 /**
  * The watching of one socket. To stop watching costs system calls and is often followed by a new
@@ -9,14 +9,14 @@ import type { Watched } from '../core/watches.js'
 export class SocketWatch {
   readonly #id = watches.newId()
   readonly #handle: SocketHandle
-  readonly #watched: Watched
+  readonly #listener: Listener
   #wanted = 0
   #started = false
   #ref = true
 
-  constructor(handle: SocketHandle, watched: Watched) {
+  constructor(handle: SocketHandle, listener: Listener) {
     this.#handle = handle
-    this.#watched = watched
+    this.#listener = listener
   }
 
   /** Watches for this, too. */
@@ -32,13 +32,13 @@ export class SocketWatch {
     if (wanted === this.#wanted) return
     this.#handle.watch(this.#id, wanted)
     // After that, which may fail; nothing is reported before the next turn.
-    if (this.#wanted === 0) watches.add(this.#id, this.#watched)
+    if (this.#wanted === 0) watches.listen(this.#id, this.#listener)
     this.#wanted = wanted
     if (!this.#started) {
       this.#started = true
       if (!this.#ref) this.#handle.setRef(false)
     }
-    if (wanted === 0) watches.remove(this.#id)
+    if (wanted === 0) watches.forget(this.#id)
   }
 
   set ref(ref: boolean) {
@@ -53,7 +53,7 @@ export class SocketWatch {
 
   /** The handle is closed next, which ends the watching natively. */
   close(): void {
-    watches.remove(this.#id)
+    watches.forget(this.#id)
     this.#wanted = 0
   }
 }

@@ -4,12 +4,12 @@ import { checkBytes, checkOptions } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
 import { LeftOpen } from '../core/forgotten.js'
 import { LocalConnection, type Callback } from '../core/local_connection.js'
-import { native } from '../core/native.js'
-import type { OutgoingDescriptors, SocketHandle } from '../core/native_sockets.js'
+import { native } from './native.js'
+import type { OutgoingDescriptors, SocketHandle } from './native.js'
 import { cutShort, type Send } from '../core/sends.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 import { checkWaitOptions, notYet, waitOptionNames, type WaitOptions } from '../core/waiting.js'
-import { Readiness, ready } from '../core/watches.js'
+import { Readiness } from '../core/native.js'
 import {
   checkConnectionOptions,
   connectionOptionNames,
@@ -27,7 +27,7 @@ import { end, Incoming, nothing, type ReceivedMessage } from './incoming.js'
 import { Outgoing } from './outgoing.js'
 import { descriptorNumbers, duplicateAll } from './outgoing_descriptors.js'
 import { PeerCredentials } from './peer_credentials.js'
-import { requireSockets } from './platform.js'
+import { requireSockets } from './native.js'
 import { SocketWatch } from './socket_watch.js'
 
 export interface SendOptions extends WaitOptions {
@@ -308,7 +308,7 @@ export class UnixConnection extends LocalConnection<ReceivedMessage, OutgoingDes
   }
 
   /** @internal */
-  [ready](readiness: number): void {
+  notify(readiness: number): void {
     if ((readiness & Readiness.writable) !== 0) this.#onWritable()
     if ((readiness & Readiness.readable) !== 0 && !this.destroyed) this.#onReadable()
   }

@@ -1,8 +1,8 @@
 import { checkBoolean, checkBytes, checkOptions, checkString } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
-import { native } from '../core/native.js'
-import type { SocketHandle } from '../core/native_sockets.js'
+import { native } from './native.js'
+import type { SocketHandle } from './native.js'
 import { untilClosed } from '../core/until_closed.js'
 import {
   aborted,
@@ -12,7 +12,7 @@ import {
   waitOptionNames,
   type WaitOptions,
 } from '../core/waiting.js'
-import { Readiness, ready } from '../core/watches.js'
+import { Readiness } from '../core/native.js'
 import { checkSocketOptions, setBufferSizes } from './connection_options.js'
 import {
   credentialsOfLast,
@@ -28,7 +28,7 @@ import { end, Incoming, nothing } from './incoming.js'
 import { bindOptionNames, checkBindOptions, makeDirectoryOf } from './listen_options.js'
 import { forgetName, namedCloserOf, removeNameAtExit } from './names_at_exit.js'
 import { descriptorNumbers } from './outgoing_descriptors.js'
-import { requireSockets } from './platform.js'
+import { requireSockets } from './native.js'
 import { SocketWatch } from './socket_watch.js'
 import type { SendOptions } from './unix_connection.js'
 
@@ -242,7 +242,7 @@ export class UnixDatagram {
   }
 
   /** @internal */
-  [ready](readiness: number): void {
+  notify(readiness: number): void {
     if ((readiness & Readiness.writable) !== 0) this.#onWritable()
     if ((readiness & Readiness.readable) !== 0 && this.#open) this.#onReadable()
   }

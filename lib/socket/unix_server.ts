@@ -2,9 +2,9 @@ import { checkInteger, checkOptions } from '../core/arguments.js'
 import { systemError } from '../core/errors.js'
 import { closed, releaseWhenForgotten } from '../core/forgotten.js'
 import { LocalServer } from '../core/local_server.js'
-import type { SocketHandle } from '../core/native_sockets.js'
+import type { SocketHandle } from './native.js'
 import { aborted, checkWaitOptions } from '../core/waiting.js'
-import { Readiness, ready } from '../core/watches.js'
+import { Readiness } from '../core/native.js'
 import {
   Admission,
   admissionOptionNames,
@@ -23,7 +23,7 @@ import type { DescriptorSource } from './file_descriptor.js'
 import { bindOptionNames, type BindOptions } from './listen_options.js'
 import { defaultBacklog, prepareToListen, type Listening } from './listening.js'
 import { forgetName, namedCloserOf, removeNameAtExit } from './names_at_exit.js'
-import { requireSockets } from './platform.js'
+import { requireSockets } from './native.js'
 import { SocketWatch } from './socket_watch.js'
 import { UnixConnection } from './unix_connection.js'
 
@@ -177,7 +177,7 @@ export class UnixServer extends LocalServer<UnixConnection> {
   }
 
   /** @internal */
-  [ready](): void {
+  notify(): void {
     if (this.waiting > 0) {
       this.#takePending()
       this.serve()

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { sluice } from '../support/command.js'
 import { onlyIf, onWindows, skipAllIf, underWine } from '../support/platform.js'
 import { listen, pipeName, quiet } from '../support/pipes.js'

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 
 import { Ring, SharedMemory } from '../../lib/index.js'
 import { sluice } from '../support/command.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { goesWithItsHolder, onlyIf, onWindows, unixOnly } from '../support/platform.js'
 import { closedAfterTest, exists, namedRing, uniqueName } from '../support/rings.js'
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 
 import { SharedMemory } from '../../lib/index.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { onWindows, unixOnly } from '../support/platform.js'
 import { closedAfterTest, namedRing, uniqueName } from '../support/rings.js'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer, type NamedPipeConnection } from '../../lib/index.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { replacePipeMethods } from '../support/peer_process.js'
 import { onWindows } from '../support/platform.js'
 import { connectTo, gone, listen, pipeName, quiet } from '../support/pipes.js'

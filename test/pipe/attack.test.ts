@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import { connectNamedPipe, SharedMemory, SluiceError, type SystemHandle } from '../../lib/index.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { Child } from '../support/child.js'
 import { peerIsProcess } from '../support/peer_process.js'
 import { onWindows } from '../support/platform.js'

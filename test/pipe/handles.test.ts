@@ -13,7 +13,7 @@ import {
   SystemHandle,
   type NamedPipeConnection,
 } from '../../lib/index.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { longestHeader, messageFrame, parseFrame, takenFrame } from '../../lib/pipe/handle_frame.js'
 import { Child } from '../support/child.js'
 import { peerIsProcess } from '../support/peer_process.js'

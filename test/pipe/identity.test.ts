@@ -3,7 +3,7 @@ import { userInfo } from 'node:os'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { clientPeer } from '../../lib/pipe/peer.js'
 import { securityDescriptor } from '../../lib/pipe/security.js'
 import { notUnderWine, onWindows } from '../support/platform.js'

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 
 import { connectNamedPipe } from '../../lib/index.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { Child } from '../support/child.js'
 import { peerIsProcess } from '../support/peer_process.js'
 import { onWindows } from '../support/platform.js'

@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 
 import { SharedMemory, type NamedPipePeer } from '../../lib/index.js'
-import { native, pipeEvents } from '../../lib/core/native.js'
-import { PipeEvent } from '../../lib/core/pipe_events.js'
+import { native, PipeEvent, pipeListeners } from '../../lib/pipe/native.js'
 import { Outcome } from '../../lib/pipe/win32_errors.js'
 import { replacePipeMethods } from '../support/peer_process.js'
 import { onWindows, underWine } from '../support/platform.js'
@@ -24,7 +23,7 @@ function impersonationIsRefused(refusals = 1): void {
         }
         const id = self.id()
         setImmediate(() => {
-          pipeEvents.deliver([id, PipeEvent.identified, Outcome.cannotImpersonate])
+          pipeListeners.tell(id, PipeEvent.identified, Outcome.cannotImpersonate)
         })
       },
       ...(underWine && { process: () => ({ pid: process.pid, sessionId: 1 }) }),

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { Child } from '../support/child.js'
 import { onWindows, skipAllIf, underWine } from '../support/platform.js'
 import { connectTo, gone, listen, pipeName, quiet } from '../support/pipes.js'

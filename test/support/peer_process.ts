@@ -1,8 +1,7 @@
 /** Stands in for what the system says, or does not say, of the other end of a pipe. */
 import { onTestFinished } from 'vitest'
 
-import { native } from '../../lib/core/native.js'
-import type { PipeHandle } from '../../lib/core/native_pipes.js'
+import { native, type PipeHandle } from '../../lib/pipe/native.js'
 import { underWine } from './platform.js'
 
 /** Ends of pipes that are made by this test from now on have these methods in place of their own. */

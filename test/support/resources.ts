@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/pipe/native.js'
 import { onWindows } from './platform.js'
 
 export interface Resources {

@@ -10,7 +10,7 @@ import {
   type Producer,
   type SluiceErrorCode,
 } from '../../lib/index.js'
-import { native } from '../../lib/core/native.js'
+import { native } from '../../lib/memory/native.js'
 import { onWindows, systemCode } from './platform.js'
 import { namePrefix } from './resources.js'
 import { writeWordsElsewhere } from './word_writer.js'

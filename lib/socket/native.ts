@@ -1,4 +1,6 @@
-/** What the addon has for Unix sockets; nothing of it on Windows. */
+/** The addon's part for Unix sockets, which Windows lacks. Every function trusts its arguments; the callers check them. */
+import { addon } from '../core/native.js'
+import { SluiceError } from '../core/errors.js'
 
 export type NativeSocketType = 'stream' | 'seqpacket' | 'datagram'
 
@@ -46,7 +48,7 @@ export interface OutgoingDescriptors {
   close(): void
 }
 
-export interface NativeSockets {
+export interface SocketNative {
   /** Descriptors in it are to be passed to `closeDescriptor` or `releaseDescriptor`. */
   readonly socketResults: Int32Array
   checkAddress(address: string): void
@@ -84,4 +86,17 @@ export interface NativeSockets {
   signalProcess(pidfd: number, signal: number): number
   hasExited(pidfd: number): boolean
   findGroup(name: string): number | undefined
+}
+
+export const native = addon as unknown as SocketNative
+
+/** Whether this platform has Unix sockets that can do what this folder promises. */
+export const hasUnixSockets = 'openSocket' in addon
+
+export function requireSockets(): void {
+  if (hasUnixSockets) return
+  throw new SluiceError(
+    'ERR_SLUICE_UNSUPPORTED',
+    `${process.platform} has no Unix sockets that carry credentials and descriptors`,
+  )
 }

@@ -1,4 +1,7 @@
-/** What the addon has for Windows named pipes; nothing of it elsewhere. */
+/** The addon's part for Windows named pipes, which other systems lack. Every function trusts its arguments; the callers check them. */
+import { SluiceError } from '../core/errors.js'
+import { Listeners } from '../core/listeners.js'
+import { addon, shared } from '../core/native.js'
 
 /** Outcomes are Windows error codes; 0: done; -1: an event will tell. */
 export interface PipeHandle {
@@ -39,7 +42,7 @@ export interface InstanceOptions {
   outBufferSize: number
 }
 
-export interface NativePipes {
+export interface PipeNative {
   PipeHandle: {
     /** An instance of a server's pipe. */
     new (path: string, sddl: string, options: InstanceOptions): PipeHandle
@@ -64,3 +67,42 @@ export interface NativePipes {
   processResources(): { handles: number; threads: number }
   openHandles(): Record<string, number>
 }
+
+export const native = addon as unknown as PipeNative
+
+/** Whether this is Windows. */
+export const hasNamedPipes = 'PipeHandle' in addon
+
+export function requirePipes(): void {
+  if (hasNamedPipes) return
+  throw new SluiceError(
+    'ERR_SLUICE_UNSUPPORTED',
+    `named pipes are for Windows; on ${process.platform} there are Unix sockets`,
+  )
+}
+
+/** `PipeEvent` of pipe_win.hpp. */
+export const PipeEvent = {
+  connected: 0,
+  read: 1,
+  written: 2,
+  identified: 3,
+  closed: 4,
+} as const
+
+/** Listens to the operations on pipes; those that are kept alive keep the process alive. */
+export const pipeListeners = shared('pipeListeners', () => {
+  const listeners = new Listeners((ref) => {
+    native.setPipeRef(ref)
+  })
+  if (hasNamedPipes) {
+    // Triples of a pipe's id, the event and its error code.
+    native.initialisePipes((events) => {
+      for (let i = 0; i < events.length; i += 3) {
+        const [id = 0, event = 0, error = 0] = events.slice(i, i + 3)
+        listeners.tell(id, event, error)
+      }
+    })
+  }
+  return listeners
+})

@@ -1,4 +1,7 @@
-import { hasNamedPipes, native } from './native.js'
+import { native as memory } from './memory/native.js'
+import { hasNamedPipes } from './pipe/native.js'
+import { native as ring } from './ring/native.js'
+import { hasUnixSockets } from './socket/native.js'
 
 /** What this machine and runtime support; see {@link capabilities}. */
 export interface Capabilities {
@@ -49,16 +52,16 @@ export function capabilities(): Capabilities {
     runtime: runtimeName(),
     sharedMemory: true,
     sealing: platform === 'linux' || platform === 'win32',
-    listing: platform === 'linux' || native.listMemory !== undefined,
-    zeroCopy: native.hasExternalBuffers(),
-    sharedArrayBuffer: native.hasSharedBuffers,
+    listing: platform === 'linux' || memory.listMemory !== undefined,
+    zeroCopy: memory.hasExternalBuffers(),
+    sharedArrayBuffer: memory.hasSharedBuffers,
     ring: true,
     namedPipes: hasNamedPipes,
-    waitMany: native.waitsForMany,
-    unixSockets: 'openSocket' in native,
+    waitMany: ring.waitsForMany,
+    unixSockets: hasUnixSockets,
     seqpacket: platform === 'linux' || platform === 'freebsd',
     abstractNames: platform === 'linux',
-    descriptorPassing: 'openSocket' in native,
+    descriptorPassing: hasUnixSockets,
   }
 }
 

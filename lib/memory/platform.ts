@@ -1,4 +1,4 @@
-import { SluiceError } from './errors.js'
+import { SluiceError } from '../core/errors.js'
 
 /** For what is passed on as a file descriptor. */
 export function requireDescriptors(): void {
