@@ -9,7 +9,7 @@ import {
   type UserId,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { leaks } from '../core/leak_guard.js'
 import { requireDescriptors, requireHandles } from './platform.js'
 import { native, type SharedMemoryHandle } from './native.js'
 import { listSharedMemory, type SharedMemoryInfo } from './list.js'
@@ -96,9 +96,10 @@ export class SharedMemory {
     this.#handle = handle
     this.#size = handle.size()
     this.#name = handle.name() || undefined
-    releaseWhenForgotten(this, `SharedMemory ${this.#name ?? ''}`.trim(), () => {
+    const release = () => {
       handle.close()
-    })
+    }
+    leaks.register(this, { what: `SharedMemory ${this.#name ?? ''}`.trim(), release }, this)
   }
 
   /**
@@ -301,7 +302,7 @@ export class SharedMemory {
   close(): void {
     if (!this.#open) return
     this.#open = false
-    closed(this)
+    leaks.unregister(this)
     if (this.#buffer !== undefined) native.detachBuffer(this.#buffer)
     this.#buffer = undefined
     this.#sharedBuffer = undefined

@@ -1,15 +1,15 @@
 import { checkOptions, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
+import { retry, shortBackoff } from '../core/retry.js'
 import { native } from './native.js'
 import type { PipeHandle } from './native.js'
 import {
   aborted,
   checkWaitOptions,
-  notYet,
   waitOptionNames,
-  WaitQueue,
   type WaitOptions,
-} from '../core/waiting.js'
+} from '../core/wait_options.js'
+import { notYet } from '../core/wait_queue.js'
 import { pipePath } from './name.js'
 import {
   connectionOptionNames,
@@ -44,8 +44,8 @@ export interface ConnectNamedPipeOptions extends NamedPipeConnectionOptions, Wai
 // SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION, SECURITY_IMPERSONATION
 const impersonationFlags = { anonymous: 0, identification: 0x10000, impersonation: 0x20000 }
 
-const shortestPauseMs = 1
-const longestPauseMs = 32
+// All instances may be taken, for which nothing tells when one is free.
+const backoff = { ...shortBackoff, jitter: true }
 
 /**
  * Connects to a named pipe of this machine. It waits while all instances of the pipe are taken.
@@ -87,68 +87,40 @@ export function connectNamedPipe(
   }
   const expected = expectedOwner(options.server ?? 'current-user')
   if (signal?.aborted === true) return aborted(signal)
-  const prepare = async (handle: PipeHandle): Promise<() => NamedPipeConnection> => {
-    const owner = handle.owner()
-    checkServer(path, owner, expected)
-    const messageType = handle.messageType()
-    if (mode === 'message' && !messageType) {
-      throw new SluiceError(
-        'ERR_SLUICE_INVALID_ARGUMENT',
-        `'${path}' is a pipe of bytes: options.mode must be 'byte'`,
-      )
-    }
-    // The name of an account may have to be asked of another machine.
-    const peer = await serverPeer(handle, owner)
-    return () => new NamedPipeConnection(new PipeIo(handle), { mode, messageType }, peer, options)
-  }
-  return connect(path, impersonationFlags[impersonation], prepare, options)
-}
-
-/** Tries until it is not busy. Nothing of it blocks: a free instance is there at once or not. */
-function connect(
-  path: string,
-  flags: number,
-  prepare: (handle: PipeHandle) => Promise<() => NamedPipeConnection>,
-  options: WaitOptions,
-): Promise<NamedPipeConnection> {
-  let timer: NodeJS.Timeout | undefined
-  let pause = shortestPauseMs
   let handle: PipeHandle | undefined
-  let finish: () => NamedPipeConnection | typeof notYet = () => notYet
-  const queue = new WaitQueue(() => {
-    clearTimeout(timer)
-    handle?.close()
+  const attempt = (): Promise<NamedPipeConnection> | typeof notYet => {
+    handle = openUnlessBusy(path, impersonationFlags[impersonation])
+    return handle === undefined ? notYet : finish(handle)
+  }
+  const finish = async (opened: PipeHandle): Promise<NamedPipeConnection> => {
+    try {
+      const owner = opened.owner()
+      checkServer(path, owner, expected)
+      const messageType = opened.messageType()
+      if (mode === 'message' && !messageType) {
+        throw new SluiceError(
+          'ERR_SLUICE_INVALID_ARGUMENT',
+          `'${path}' is a pipe of bytes: options.mode must be 'byte'`,
+        )
+      }
+      // The name of an account may have to be asked of another machine.
+      const peer = await serverPeer(opened, owner)
+      if (abandoned) throw new SluiceError('ERR_SLUICE_CLOSED', 'nobody waits any more')
+      made = new NamedPipeConnection(new PipeIo(opened), { mode, messageType }, peer, options)
+      return made
+    } catch (error) {
+      opened.close()
+      throw error
+    }
+  }
+  let abandoned = false
+  let made: NamedPipeConnection | undefined
+  // Nothing of an attempt blocks: a free instance is there at once or not.
+  return retry(`connecting to '${path}'`, attempt, backoff, options, () => {
+    abandoned = true
+    if (made === undefined) handle?.close()
+    else made.destroy()
   })
-  const attempt = (): NamedPipeConnection | typeof notYet => {
-    if (handle !== undefined) return finish()
-    const opened = openUnlessBusy(path, flags)
-    if (opened === undefined) return notYet
-    handle = opened
-    prepare(opened).then(
-      (made) => {
-        finish = made
-        queue.service()
-      },
-      (error: unknown) => {
-        opened.close()
-        finish = () => {
-          throw error
-        }
-        queue.service()
-      },
-    )
-    return notYet
-  }
-  const promise = queue.add(`connecting to '${path}'`, attempt, options)
-  const tryNow = () => {
-    queue.service()
-    if (queue.length === 0 || handle !== undefined) return
-    // Jitter, so that those who wait do not come all at once.
-    timer = setTimeout(tryNow, pause * (0.5 + Math.random()))
-    pause = Math.min(pause * 2, longestPauseMs)
-  }
-  tryNow()
-  return promise
 }
 
 function openUnlessBusy(path: string, flags: number): PipeHandle | undefined {

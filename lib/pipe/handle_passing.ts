@@ -1,9 +1,18 @@
+import { invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
+import { closeAll } from '../transport/inbox.js'
+import type { Cargo, CargoKind } from '../transport/transport.js'
 import { native } from './native.js'
-import { parseFrame, takenFrame } from './handle_frame.js'
-import { closeAll, type ReceivedPipeMessage } from './kept_messages.js'
+import { mostHandles, parseFrame, takenFrame } from './handle_frame.js'
 import type { NamedPipePeer } from './peer.js'
-import { SystemHandle } from './system_handle.js'
+import { handleNumber, SystemHandle } from './system_handle.js'
+
+/** A message of a pipe, as `receive` gives it. */
+export interface ReceivedPipeMessage {
+  data: Buffer
+  /** The receiver's own, to close. */
+  handles: SystemHandle[]
+}
 
 /** Of a connection: sent and not yet known to be taken, or come and not yet received. */
 const mostOnTheWay = 64
@@ -131,6 +140,64 @@ export class HandlePassing {
     for (const id of [...this.#kept.keys()]) this.drop(id)
     if (typeof this.#process === 'number') native.closeHandle(this.#process)
   }
+}
+
+/** Handles of a message that waits, or that the peer has yet to take. */
+export class HandleCargo implements Cargo {
+  readonly id: number
+  readonly handles: readonly number[]
+  readonly #passing: HandlePassing
+
+  constructor(passing: HandlePassing, numbers: readonly number[], peer: NamedPipePeer) {
+    const kept = passing.keep(numbers, peer)
+    this.id = kept.id
+    this.handles = kept.handles
+    this.#passing = passing
+  }
+
+  /** Those that were sent stay open until the peer has taken them. */
+  settled(sent: boolean): void {
+    if (!sent) this.#passing.drop(this.id)
+  }
+}
+
+/** `kept` is called when there are handles that the peer has to take. */
+export function handleCargoKind(
+  passing: HandlePassing | undefined,
+  peer: () => NamedPipePeer,
+  kept: () => void,
+): CargoKind<SystemHandle> {
+  return {
+    name: 'handles',
+    check(handles): readonly number[] | undefined {
+      const numbers = handleNumbers(handles)
+      return numbers.length === 0 ? undefined : numbers
+    },
+    keep(numbers) {
+      if (passing === undefined) {
+        throw new SluiceError(
+          'ERR_SLUICE_INVALID_STATE',
+          'the connection was made without handles: true, which both ends need to send handles',
+        )
+      }
+      const cargo = new HandleCargo(passing, numbers as readonly number[], peer())
+      kept()
+      return cargo
+    },
+    message: (data, received): ReceivedPipeMessage => ({
+      data,
+      handles: [...received],
+    }),
+  }
+}
+
+/** The numbers of the handles that are to be sent. */
+function handleNumbers(handles: unknown): number[] {
+  if (handles === undefined) return []
+  if (!Array.isArray(handles) || handles.length > mostHandles) {
+    throw invalidArgument('options.handles', `an array of at most ${String(mostHandles)}`, handles)
+  }
+  return handles.map((source, index) => handleNumber(`options.handles[${String(index)}]`, source))
 }
 
 function openProcess(pid: number | undefined): number | SluiceError {

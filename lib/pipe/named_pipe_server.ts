@@ -1,23 +1,24 @@
 import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
-import { SluiceError } from '../core/errors.js'
-import { LocalServer } from '../core/local_server.js'
-import { native } from './native.js'
-import type { InstanceOptions } from './native.js'
-import { aborted, checkWaitOptions } from '../core/waiting.js'
+import { aborted } from '../core/wait_options.js'
+import {
+  checkServerOptions,
+  Server,
+  serverOptionNames,
+  type ServerOptions,
+} from '../transport/server.js'
 import { pipePath } from './name.js'
 import {
   connectionOptionNames,
-  NamedPipeConnection,
+  type NamedPipeConnection,
   type NamedPipeConnectionOptions,
 } from './named_pipe_connection.js'
+import { requirePipes, type InstanceOptions } from './native.js'
 import { checkConnectionOptions, checkPipeMode } from './options.js'
-import { clientPeer, type NamedPipePeer } from './peer.js'
-import { PipeIo } from './pipe_io.js'
-import { requirePipes } from './native.js'
+import { PipeAcceptor } from './pipe_acceptor.js'
 import { securityDescriptor, type PipeSecurity } from './security.js'
-import { Outcome } from './win32_errors.js'
 
-export interface ListenNamedPipeOptions extends NamedPipeConnectionOptions {
+export interface ListenNamedPipeOptions
+  extends NamedPipeConnectionOptions, ServerOptions<NamedPipeConnection> {
   /** Default `'current-user'`. */
   security?: PipeSecurity
   /** Default `'byte'`. With `'message'` the boundaries of writes are kept. */
@@ -43,8 +44,6 @@ export interface ListenNamedPipeOptions extends NamedPipeConnectionOptions {
   inBufferSize?: number
   /** Bytes that the system keeps of what is written to clients; default 64 KiB. */
   outBufferSize?: number
-  /** Closes the server when it aborts. */
-  signal?: AbortSignal
 }
 
 const ownOptionNames = [
@@ -57,12 +56,11 @@ const ownOptionNames = [
   'rejectRemote',
   'inBufferSize',
   'outBufferSize',
-  'signal',
 ] as const
 
 const unlimitedInstances = 255
 const mostPending = 254
-const retryPauseMs = 20
+const defaultPending = 4
 
 /**
  * A server on a named pipe.
@@ -83,18 +81,10 @@ const retryPauseMs = 20
  * }
  * ```
  */
-export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
+export class NamedPipeServer extends Server<NamedPipeConnection> {
   /** The whole path: `'\\\\.\\pipe\\app'`. */
   readonly address: string
   readonly mode: 'byte' | 'message'
-  readonly #sddl: string
-  readonly #instance: InstanceOptions
-  readonly #options: ListenNamedPipeOptions
-  readonly #pendingInstances: number
-  /** Instances that wait for a client, or ask who it is. */
-  readonly #waiting = new Set<PipeIo>()
-  #ref = true
-  #retry: NodeJS.Timeout | undefined
 
   private constructor(
     path: string,
@@ -102,20 +92,11 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
     instance: InstanceOptions,
     options: ListenNamedPipeOptions,
   ) {
-    super(options.signal)
+    const { mode = 'byte', pendingInstances = defaultPending } = options
+    const pipe = { path, sddl, instance, mode, poolSize: pendingInstances }
+    super(new PipeAcceptor(pipe, { ...options }), options)
     this.address = path
-    this.mode = options.mode ?? 'byte'
-    this.#sddl = sddl
-    this.#instance = instance
-    this.#options = options
-    this.#pendingInstances = options.pendingInstances ?? 4
-    this.#addInstance(instance.first)
-    try {
-      this.#fill()
-    } catch (error) {
-      this.close()
-      throw error
-    }
+    this.mode = mode
   }
 
   /**
@@ -128,8 +109,8 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
   static listen(name: string, options: ListenNamedPipeOptions = {}): Promise<NamedPipeServer> {
     requirePipes()
     const path = pipePath(name)
-    checkOptions(options, [...ownOptionNames, ...connectionOptionNames])
-    const { pendingInstances = 4, maxInstances, firstInstance = true } = options
+    checkOptions(options, [...ownOptionNames, ...connectionOptionNames, ...serverOptionNames])
+    const { pendingInstances = defaultPending, maxInstances, firstInstance = true } = options
     const {
       halfClose = options.mode === 'message',
       rejectRemote = true,
@@ -156,7 +137,7 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
     checkConnectionOptions(options)
     checkHalfClose(halfClose, options)
     const { security = 'current-user', signal } = options
-    checkWaitOptions({ signal })
+    checkServerOptions(options)
     const sddl = securityDescriptor(security, rejectRemote)
     if (signal?.aborted === true) return aborted(signal)
     const instance: InstanceOptions = {
@@ -168,136 +149,11 @@ export class NamedPipeServer extends LocalServer<NamedPipeConnection> {
       outBufferSize,
     }
     try {
-      return Promise.resolve(new NamedPipeServer(path, sddl, instance, { ...options }))
+      return Promise.resolve(new NamedPipeServer(path, sddl, instance, options))
     } catch (error) {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
       return Promise.reject(error)
     }
-  }
-
-  // The transport's part of LocalServer.
-
-  protected override set referenced(ref: boolean) {
-    this.#ref = ref
-    if (ref) this.#retry?.ref()
-    else this.#retry?.unref()
-    for (const io of this.#waiting) io.ref = ref
-  }
-
-  protected override look(): void {
-    // Clients that connect are told of by themselves.
-  }
-
-  protected override acceptsChanged(): void {
-    // The instances wait for clients whether anybody accepts them or not.
-  }
-
-  /** Another instance waits in its place before a connection is handed out. */
-  protected override beforeTaking(): void {
-    this.#tryToFill(1)
-  }
-
-  protected override release(): void {
-    clearTimeout(this.#retry)
-    for (const io of this.#waiting) io.abandon()
-    this.#waiting.clear()
-  }
-
-  /** It is tried again when a connection has closed, or after a while if none is left to wait for. */
-  #tryToFill(leaving = 0): void {
-    try {
-      this.#fill(leaving)
-    } catch {
-      // The system has no more to give for now.
-    }
-    if (this.closed || this.#waiting.size + this.pooled > leaving) return
-    clearTimeout(this.#retry)
-    this.#retry = setTimeout(() => {
-      this.#tryToFill()
-    }, retryPauseMs)
-    if (!this.#ref) this.#retry.unref()
-  }
-
-  /** Sees to it that as many instances as are wanted wait, or have a client that waits. */
-  #fill(leaving = 0): void {
-    try {
-      while (!this.closed && this.#waiting.size + this.pooled - leaving < this.#pendingInstances) {
-        this.#addInstance(false)
-      }
-    } catch (error) {
-      // As many as there can be: it is tried again when a connection has closed.
-      if (!isBusy(error)) throw error
-    }
-  }
-
-  #addInstance(first: boolean): void {
-    const handle = new native.PipeHandle(this.address, this.#sddl, { ...this.#instance, first })
-    const io = new PipeIo(handle)
-    io.ref = this.#ref
-    this.#waiting.add(io)
-    this.#waitForClient(io)
-  }
-
-  #waitForClient(io: PipeIo): void {
-    const connected = (code: number) => {
-      if (code === Outcome.done) this.#ask(io)
-      else this.#recycle(io)
-    }
-    const outcome = io.connect(connected)
-    if (outcome === Outcome.pending) return
-    // Not at once: instances are made in the middle of other things.
-    setImmediate(() => {
-      if (this.#waiting.has(io)) connected(outcome)
-    })
-  }
-
-  /** A client came and went. */
-  #recycle(io: PipeIo): void {
-    if (io.handle.disconnect() === Outcome.done) {
-      this.#waitForClient(io)
-      return
-    }
-    // A new one first, so that the name is never without an instance.
-    try {
-      this.#addInstance(false)
-    } catch {
-      // See below.
-    }
-    this.#waiting.delete(io)
-    io.abandon()
-    this.#tryToFill()
-  }
-
-  #ask(io: PipeIo): void {
-    io.identify((code) => {
-      void clientPeer(io.handle, io.identity).then((peer) => {
-        if (this.#waiting.has(io)) this.#admit(io, peer, code === Outcome.cannotImpersonate)
-      })
-    })
-  }
-
-  #admit(io: PipeIo, peer: NamedPipePeer, askAgain: boolean): void {
-    const again = async (): Promise<NamedPipePeer> => {
-      await new Promise((resolve) => {
-        io.identify(resolve)
-      })
-      return clientPeer(io.handle, io.identity)
-    }
-    const kind = { mode: this.mode, messageType: this.#instance.message }
-    const connection = new NamedPipeConnection(
-      io,
-      kind,
-      peer,
-      this.#options,
-      askAgain ? again : undefined,
-    )
-    io.ref = true
-    connection.once('close', () => {
-      this.#tryToFill()
-    })
-    this.#waiting.delete(io)
-    this.offer(connection)
-    this.serve()
   }
 }
 
@@ -313,8 +169,4 @@ function checkHalfClose(halfClose: boolean, { mode, allowHalfOpen }: ListenNamed
       allowHalfOpen,
     )
   }
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof SluiceError && error.errno === -Outcome.pipeBusy
 }

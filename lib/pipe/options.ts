@@ -1,7 +1,5 @@
 import { checkBoolean, checkInteger, invalidArgument } from '../core/arguments.js'
-import { mostHandles } from './handle_frame.js'
 import type { NamedPipeConnectionOptions } from './named_pipe_connection.js'
-import { handleNumber } from './system_handle.js'
 
 export function checkPipeMode(mode: unknown): void {
   if (mode !== undefined && mode !== 'byte' && mode !== 'message') {
@@ -31,13 +29,4 @@ export function checkConnectionOptions(
   if (handles && mode !== 'message') {
     throw invalidArgument('options.handles', "false unless options.mode is 'message'", handles)
   }
-}
-
-/** The numbers of what is to be sent. */
-export function handleNumbers(handles: unknown): number[] {
-  if (handles === undefined) return []
-  if (!Array.isArray(handles) || handles.length > mostHandles) {
-    throw invalidArgument('options.handles', `an array of at most ${String(mostHandles)}`, handles)
-  }
-  return handles.map((source, index) => handleNumber(`options.handles[${String(index)}]`, source))
 }

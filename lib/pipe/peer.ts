@@ -1,3 +1,4 @@
+import type { Peer } from '../transport/peer.js'
 import { native } from './native.js'
 import type { IntegrityLevel, NativeIdentity, PipeHandle } from './native.js'
 
@@ -9,11 +10,13 @@ import type { IntegrityLevel, NativeIdentity, PipeHandle } from './native.js'
  * connected anonymously. Decide by `userSid` or `sameUser`; a process id is information only, for
  * it may belong to somebody else by now.
  */
-export interface NamedPipePeer {
+export interface NamedPipePeer extends Peer {
   readonly pid: number | undefined
   readonly sessionId: number | undefined
   /** `'S-1-5-21-...'` */
   readonly userSid: string | undefined
+  /** The same as `userSid`: what peers of every transport have. */
+  readonly user: string | undefined
   /** `'DOMAIN\\name'` */
   readonly userName: string | undefined
   /** Whether it is the user of this process. */
@@ -61,6 +64,7 @@ async function peer(
     pid,
     sessionId,
     userSid,
+    user: userSid,
     userName: name === '' ? undefined : name,
     sameUser: userSid === native.currentUserSid(),
     integrityLevel: identity?.integrityLevel === '' ? undefined : identity?.integrityLevel,

@@ -1,6 +1,6 @@
 import { checkInteger, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { LeftOpen } from '../core/forgotten.js'
+import { LeakGuard } from '../core/leak_guard.js'
 import { native } from './native.js'
 import type { HandleKind } from './native.js'
 import { requirePipes } from './native.js'
@@ -13,7 +13,7 @@ interface Owned {
   number: number
 }
 
-const forgotten = new LeftOpen<Owned>(({ number }) => {
+const leftOpen = new LeakGuard<Owned>(({ number }) => {
   return number === 0 ? undefined : `SystemHandle ${String(number)}`
 }, close)
 
@@ -43,7 +43,7 @@ export class SystemHandle {
   /** @internal */
   constructor(number: number) {
     this.#owned = { number }
-    forgotten.register(this, this.#owned)
+    leftOpen.register(this, this.#owned)
   }
 
   /**

@@ -7,12 +7,12 @@ import {
   aborted,
   checkTimeout,
   checkWaitOptions,
-  notYet,
   promised,
   timedOut,
   waitOptionNames,
   type WaitOptions,
-} from '../core/waiting.js'
+} from '../core/wait_options.js'
+import { notYet } from '../core/wait_queue.js'
 import { ConsumeLoop } from './consume_loop.js'
 import { Endpoint, type RingAccess } from './endpoint.js'
 import {

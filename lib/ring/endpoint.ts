@@ -1,7 +1,8 @@
 import { SluiceError, type SluiceErrorCode } from '../core/errors.js'
-import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { leaks } from '../core/leak_guard.js'
 import { WaitStatus, type EndpointHandle, type RingHandle } from './native.js'
-import { WaitQueue, type notYet, type WaitOptions } from '../core/waiting.js'
+import { type WaitOptions } from '../core/wait_options.js'
+import { WaitQueue, type notYet } from '../core/wait_queue.js'
 import { headerSize, recordHeaderSize, State, stateSize, Status } from './layout.js'
 import { Sleeper } from './sleeper.js'
 
@@ -65,7 +66,7 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     const handle = claim(state, this.sleeper.id)
     this.handle = handle
     this.sleeper.attach(handle)
-    releaseWhenForgotten(this, `a ring's ${role}`, abandoning(handle))
+    leaks.register(this, { what: `a ring's ${role}`, release: abandoning(handle) }, this)
   }
 
   /** Whether this end has been closed or given up. */
@@ -128,7 +129,7 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
 
   protected leave(how: () => void): void {
     if (this.closed) return
-    closed(this)
+    leaks.unregister(this)
     this.sleeper.cancel()
     clearImmediate(this.#retry)
     how()

@@ -6,12 +6,12 @@ import { native, WaitStatus, type ProducerHandle } from './native.js'
 import {
   checkTimeout,
   checkWaitOptions,
-  notYet,
   promised,
   timedOut,
   waitOptionNames,
   type WaitOptions,
-} from '../core/waiting.js'
+} from '../core/wait_options.js'
+import { notYet } from '../core/wait_queue.js'
 import { Endpoint, type RingAccess } from './endpoint.js'
 import {
   consumerParkedWord,

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 
 import { checkInteger, checkOptions } from '../core/arguments.js'
-import { checkWaitOptions } from '../core/waiting.js'
+import { checkWaitOptions } from '../core/wait_options.js'
 import type { Consumer } from './consumer.js'
 
 export interface RingReadStreamOptions {

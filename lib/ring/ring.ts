@@ -9,7 +9,7 @@ import {
   type UserId,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { leaks } from '../core/leak_guard.js'
 import { native as memory, type SharedMemoryHandle } from '../memory/native.js'
 import { requireDescriptors, requireHandles } from '../memory/platform.js'
 import { native, type EndpointHandle, type RingHandle, type RingStats } from './native.js'
@@ -98,10 +98,11 @@ export class Ring {
     this.maxMessageLength = this.capacity / 2 - recordHeaderSize
     this.name = this.#memory.name() || undefined
     const memory = this.#memory
-    releaseWhenForgotten(this, `Ring ${this.name ?? ''}`.trim(), () => {
+    const release = () => {
       memory.close()
       handle.close()
-    })
+    }
+    leaks.register(this, { what: `Ring ${this.name ?? ''}`.trim(), release }, this)
   }
 
   /**
@@ -241,7 +242,7 @@ export class Ring {
   close(): void {
     if (!this.#open) return
     this.#open = false
-    closed(this)
+    leaks.unregister(this)
     for (const endpoint of this.#endpoints) endpoint.close()
     if (this.#buffer !== undefined) memory.detachBuffer(this.#buffer)
     this.#memory.close()

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 
 import { checkInteger, checkOptions } from '../core/arguments.js'
-import { checkWaitOptions } from '../core/waiting.js'
+import { checkWaitOptions } from '../core/wait_options.js'
 import type { Producer } from './producer.js'
 
 export interface RingWriteStreamOptions {

@@ -1,33 +1,24 @@
 import { checkOptions, checkString, invalidArgument } from '../core/arguments.js'
 import { systemError } from '../core/errors.js'
+import { retry, shortBackoff } from '../core/retry.js'
 import { native } from './native.js'
 import type { SocketHandle } from './native.js'
-import {
-  aborted,
-  checkWaitOptions,
-  notYet,
-  WaitQueue,
-  waitOptionNames,
-  type WaitOptions,
-} from '../core/waiting.js'
+import { checkWaitOptions, waitOptionNames, type WaitOptions } from '../core/wait_options.js'
+import { notYet } from '../core/wait_queue.js'
 import {
   checkConnectionOptions,
   connectionOptionNames,
   setBufferSizes,
-  type ConnectionOptions,
+  type UnixConnectionOptions,
 } from './connection_options.js'
 import { again, refused } from './errno.js'
 import { requireSockets } from './native.js'
 import { UnixConnection } from './unix_connection.js'
 
-export interface ConnectUnixOptions extends ConnectionOptions, WaitOptions {
+export interface ConnectUnixOptions extends UnixConnectionOptions, WaitOptions {
   /** Default `'stream'`. */
   type?: 'stream' | 'seqpacket'
 }
-
-// A full backlog is told by EAGAIN, and no readiness tells when it has room again.
-const shortestPauseMs = 1
-const longestPauseMs = 32
 
 /**
  * Connects to a Unix socket: a path, or `@name` for an abstract name (Linux). It waits while the
@@ -57,16 +48,14 @@ export function connectUnix(
   checkConnectionOptions(options)
   checkWaitOptions(options)
   native.checkAddress(address)
-  const { type = 'stream', signal } = options
-  if (signal?.aborted === true) return aborted(signal)
+  const { type = 'stream' } = options
 
   let handle: SocketHandle | undefined
-  let timer: NodeJS.Timeout | undefined
-  let pause = shortestPauseMs
   const attempt = (): UnixConnection | typeof notYet => {
     handle ??= openSocket(type, options)
     let failure = handle.connect(address, false)
     if (failure === refused && address.startsWith('@')) failure = handle.connect(address, true)
+    // A full backlog is told by EAGAIN, and no readiness tells when it has room again.
     if (failure === again) return notYet
     if (failure < 0) {
       handle.close()
@@ -74,19 +63,9 @@ export function connectUnix(
     }
     return new UnixConnection(handle, type, options)
   }
-  const queue = new WaitQueue(() => {
-    clearTimeout(timer)
+  return retry(`connecting to '${address}'`, attempt, shortBackoff, options, () => {
     handle?.close()
   })
-  const promise = queue.add(`connecting to '${address}'`, attempt, options)
-  const tryNow = () => {
-    queue.service()
-    if (queue.length === 0) return
-    timer = setTimeout(tryNow, pause)
-    pause = Math.min(pause * 2, longestPauseMs)
-  }
-  tryNow()
-  return promise
 }
 
 export function checkConnectionType(type: unknown): void {
@@ -95,7 +74,7 @@ export function checkConnectionType(type: unknown): void {
   }
 }
 
-function openSocket(type: 'stream' | 'seqpacket', options: ConnectionOptions): SocketHandle {
+function openSocket(type: 'stream' | 'seqpacket', options: UnixConnectionOptions): SocketHandle {
   const handle = native.openSocket(type)
   try {
     setBufferSizes(handle, options)

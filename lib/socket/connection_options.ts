@@ -1,9 +1,9 @@
 import { checkBoolean, checkInteger } from '../core/arguments.js'
 import { systemError } from '../core/errors.js'
-import type { LocalConnectionOptions } from '../core/local_connection.js'
+import type { ConnectionOptions } from '../transport/connection.js'
 import type { SocketHandle } from './native.js'
 
-export interface ConnectionOptions extends LocalConnectionOptions {
+export interface UnixConnectionOptions extends ConnectionOptions {
   /** `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. */
   sendBufferSize?: number
   receiveBufferSize?: number
@@ -29,7 +29,7 @@ export const defaultMaxDescriptors = 64
 export const defaultMaxMessageLength = 262144
 export const largestMessageLength = 2 ** 30
 
-export function checkConnectionOptions(options: ConnectionOptions): void {
+export function checkConnectionOptions(options: UnixConnectionOptions): void {
   const { allowHalfOpen = false, highWaterMark = 0 } = options
   checkBoolean('options.allowHalfOpen', allowHalfOpen)
   checkInteger('options.highWaterMark', highWaterMark, 0)
@@ -37,7 +37,7 @@ export function checkConnectionOptions(options: ConnectionOptions): void {
 }
 
 /** Those that every socket has. */
-export function checkSocketOptions(options: ConnectionOptions): void {
+export function checkSocketOptions(options: UnixConnectionOptions): void {
   const { sendBufferSize = 1, receiveBufferSize = 1 } = options
   const { maxDescriptors = 0, maxMessageLength = 1 } = options
   checkInteger('options.sendBufferSize', sendBufferSize, 1, 2 ** 30)
@@ -46,7 +46,7 @@ export function checkSocketOptions(options: ConnectionOptions): void {
   checkInteger('options.maxMessageLength', maxMessageLength, 1, largestMessageLength)
 }
 
-export function setBufferSizes(handle: SocketHandle, options: ConnectionOptions): void {
+export function setBufferSizes(handle: SocketHandle, options: UnixConnectionOptions): void {
   const { sendBufferSize, receiveBufferSize } = options
   if (sendBufferSize === undefined && receiveBufferSize === undefined) return
   const failure = handle.setBufferSizes(sendBufferSize, receiveBufferSize)

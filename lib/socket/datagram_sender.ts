@@ -1,8 +1,10 @@
 import { SluiceError, systemError } from '../core/errors.js'
+import { RetryTimer, shortBackoff } from '../core/retry.js'
 import type { OutgoingDescriptors, SocketHandle } from './native.js'
-import { notYet, WaitQueue, type WaitOptions } from '../core/waiting.js'
+import { type WaitOptions } from '../core/wait_options.js'
+import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { again, messageTooLong, refused } from './errno.js'
-import { duplicateAll } from './outgoing_descriptors.js'
+import { duplicateAll } from './descriptor_cargo.js'
 
 export interface SenderEvents {
   /** Has `service` called when the socket can take more; undefined when nothing tells that. */
@@ -12,35 +14,34 @@ export interface SenderEvents {
   ref: boolean
 }
 
-const shortestPauseMs = 1
-const longestPauseMs = 32
-
 /** The messages to one address, in order. */
 export class DatagramSender {
   readonly #handle: SocketHandle
   readonly #to: string | undefined
   readonly #events: SenderEvents
   readonly #queue: WaitQueue
-  #pause = shortestPauseMs
-  #timer: NodeJS.Timeout | undefined
-  #ref: boolean
+  readonly #retry: RetryTimer
 
   constructor(handle: SocketHandle, to: string | undefined, events: SenderEvents) {
     this.#handle = handle
     this.#to = to
     this.#events = events
-    this.#ref = events.ref
     this.#queue = new WaitQueue(() => {
       this.service()
     })
     this.#queue.ref = events.ref
+    this.#retry = new RetryTimer(
+      () => {
+        this.service()
+      },
+      shortBackoff,
+      events.ref,
+    )
   }
 
   set ref(ref: boolean) {
-    this.#ref = ref
     this.#queue.ref = ref
-    if (ref) this.#timer?.ref()
-    else this.#timer?.unref()
+    this.#retry.ref = ref
   }
 
   async send(bytes: Uint8Array, numbers: readonly number[], options: WaitOptions): Promise<void> {
@@ -56,8 +57,7 @@ export class DatagramSender {
   }
 
   service(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#retry.stop()
     const before = this.#queue.length
     this.#queue.service()
     const left = this.#queue.length
@@ -69,15 +69,12 @@ export class DatagramSender {
       this.#events.watch()
       return
     }
-    this.#pause = left < before ? shortestPauseMs : Math.min(this.#pause * 2, longestPauseMs)
-    this.#timer = setTimeout(() => {
-      this.service()
-    }, this.#pause)
-    if (!this.#ref) this.#timer.unref()
+    if (left < before) this.#retry.reset()
+    this.#retry.start()
   }
 
   fail(reason: unknown): void {
-    clearTimeout(this.#timer)
+    this.#retry.stop()
     this.#queue.fail(reason)
   }
 

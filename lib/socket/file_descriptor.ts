@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 
 import { checkInteger, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { LeftOpen } from '../core/forgotten.js'
+import { LeakGuard } from '../core/leak_guard.js'
 import { native } from './native.js'
 import { requireSockets } from './native.js'
 
@@ -18,7 +18,7 @@ interface Owned {
   number: number
 }
 
-const forgotten = new LeftOpen<Owned>(({ number }) => {
+const leftOpen = new LeakGuard<Owned>(({ number }) => {
   return number < 0 ? undefined : `FileDescriptor ${String(number)}`
 }, close)
 
@@ -48,7 +48,7 @@ export class FileDescriptor {
   /** @internal */
   constructor(number: number) {
     this.#owned = { number }
-    forgotten.register(this, this.#owned)
+    leftOpen.register(this, this.#owned)
   }
 
   /** Takes a descriptor over: from now on it is this object's to close. */

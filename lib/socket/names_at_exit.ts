@@ -17,7 +17,7 @@ export function forgetName(handle: SocketHandle): void {
   if (named.delete(handle) && named.size === 0) process.off('exit', removeAll)
 }
 
-/** A `release` for `releaseWhenForgotten`. */
+/** A `release` for a leak guard. */
 export function namedCloserOf(handle: SocketHandle): () => void {
   return () => {
     forgetName(handle)

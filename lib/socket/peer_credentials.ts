@@ -4,6 +4,7 @@ import { checkInteger, invalidArgument } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
 import { native } from './native.js'
 import type { NativePeer } from './native.js'
+import type { Peer } from '../transport/peer.js'
 import { FileDescriptor } from './file_descriptor.js'
 import { noSuchProcess } from './errno.js'
 
@@ -14,7 +15,7 @@ import { noSuchProcess } from './errno.js'
  * `listen`). Decide by `uid`, `gid` and `groups`. The pid is information: it is used again after the
  * process has ended; to watch or signal the process take `pidfd()` or `kill()`.
  */
-export class PeerCredentials {
+export class PeerCredentials implements Peer {
   /** Undefined for a process outside of this pid namespace. */
   readonly pid: number | undefined
   readonly uid: number
@@ -30,6 +31,11 @@ export class PeerCredentials {
     this.gid = gid
     this.groups = groups
     this.#descriptor = descriptor
+  }
+
+  /** The same as `uid`: what peers of every transport have. */
+  get user(): number {
+    return this.uid
   }
 
   /** Whether the peer is of this process's effective user. */

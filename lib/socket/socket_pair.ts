@@ -4,7 +4,7 @@ import {
   checkConnectionOptions,
   connectionOptionNames,
   setBufferSizes,
-  type ConnectionOptions,
+  type UnixConnectionOptions,
 } from './connection_options.js'
 import { requireSockets } from './native.js'
 import { UnixConnection } from './unix_connection.js'
@@ -18,19 +18,19 @@ import { UnixDatagram } from './unix_datagram.js'
  */
 export function socketPair(
   type?: 'stream' | 'seqpacket',
-  options?: ConnectionOptions,
+  options?: UnixConnectionOptions,
 ): [UnixConnection, UnixConnection]
 export function socketPair(
   type: 'datagram',
-  options?: ConnectionOptions,
+  options?: UnixConnectionOptions,
 ): [UnixDatagram, UnixDatagram]
 export function socketPair(
   type?: 'stream' | 'seqpacket' | 'datagram',
-  options?: ConnectionOptions,
+  options?: UnixConnectionOptions,
 ): [UnixConnection, UnixConnection] | [UnixDatagram, UnixDatagram]
 export function socketPair(
   type: 'stream' | 'seqpacket' | 'datagram' = 'stream',
-  options: ConnectionOptions = {},
+  options: UnixConnectionOptions = {},
 ): [UnixConnection, UnixConnection] | [UnixDatagram, UnixDatagram] {
   requireSockets()
   if (!['stream', 'seqpacket', 'datagram'].includes(type)) {

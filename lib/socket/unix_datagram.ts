@@ -1,17 +1,16 @@
 import { checkBoolean, checkBytes, checkOptions, checkString } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
-import { closed, releaseWhenForgotten } from '../core/forgotten.js'
+import { leaks } from '../core/leak_guard.js'
 import { native } from './native.js'
 import type { SocketHandle } from './native.js'
-import { untilClosed } from '../core/until_closed.js'
+import { iterateUntilClosed } from '../core/iterate_until_closed.js'
 import {
   aborted,
   checkWaitOptions,
-  notYet,
-  WaitQueue,
   waitOptionNames,
   type WaitOptions,
-} from '../core/waiting.js'
+} from '../core/wait_options.js'
+import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { Readiness } from '../core/native.js'
 import { checkSocketOptions, setBufferSizes } from './connection_options.js'
 import {
@@ -24,13 +23,13 @@ import {
 import { DatagramSender } from './datagram_sender.js'
 import { refused } from './errno.js'
 import { descriptorNumber, type DescriptorSource } from './file_descriptor.js'
-import { end, Incoming, nothing } from './incoming.js'
+import { end, nothing, SocketReader } from './socket_reader.js'
 import { bindOptionNames, checkBindOptions, makeDirectoryOf } from './listen_options.js'
 import { forgetName, namedCloserOf, removeNameAtExit } from './names_at_exit.js'
-import { descriptorNumbers } from './outgoing_descriptors.js'
+import { descriptorNumbers } from './descriptor_cargo.js'
 import { requireSockets } from './native.js'
 import { SocketWatch } from './socket_watch.js'
-import type { SendOptions } from './unix_connection.js'
+import type { UnixSendOptions } from './unix_connection.js'
 
 /**
  * A Unix datagram socket: messages that are delivered whole, in order and reliably, to whoever has
@@ -49,7 +48,7 @@ export class UnixDatagram {
   readonly address: string | undefined
   readonly #handle: SocketHandle
   readonly #watch: SocketWatch
-  readonly #incoming: Incoming
+  readonly #reader: SocketReader
   readonly #receives: WaitQueue
   /** By destination; '' is the one that the socket is connected to. Only while something waits. */
   readonly #senders = new Map<string, DatagramSender>()
@@ -63,11 +62,15 @@ export class UnixDatagram {
     this.#handle = handle
     this.#connected = connected
     this.#watch = new SocketWatch(handle, this)
-    this.#incoming = new Incoming(handle, options, true)
+    this.#reader = new SocketReader(handle, options, true)
     this.#receives = new WaitQueue(() => {
       if (this.#receives.length === 0) this.#watch.remove(Readiness.readable)
     })
-    releaseWhenForgotten(this, `UnixDatagram ${address ?? ''}`.trim(), namedCloserOf(handle))
+    leaks.register(
+      this,
+      { what: `UnixDatagram ${address ?? ''}`.trim(), release: namedCloserOf(handle) },
+      this,
+    )
     if (address !== undefined) removeNameAtExit(handle)
   }
 
@@ -161,7 +164,7 @@ export class UnixDatagram {
    * `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`,
    * `ERR_SLUICE_QUEUE_FULL`, the signal's reason.
    */
-  send(bytes: Uint8Array, to?: string, options: SendOptions = {}): Promise<void> {
+  send(bytes: Uint8Array, to?: string, options: UnixSendOptions = {}): Promise<void> {
     checkBytes('bytes', bytes)
     if (to !== undefined) {
       checkString('to', to)
@@ -200,7 +203,7 @@ export class UnixDatagram {
    * fail, are passed over and counted in `refused`: any sender could end the loop otherwise.
    */
   [Symbol.asyncIterator](): AsyncGenerator<ReceivedDatagram, void, void> {
-    return untilClosed(
+    return iterateUntilClosed(
       () => this.closed,
       async () => {
         for (;;) {
@@ -228,7 +231,7 @@ export class UnixDatagram {
   close(): void {
     if (!this.#open) return
     this.#open = false
-    closed(this)
+    leaks.unregister(this)
     this.#watch.close()
     forgetName(this.#handle)
     this.#handle.close()
@@ -248,17 +251,17 @@ export class UnixDatagram {
   }
 
   #receiveNow(): ReceivedDatagram | typeof notYet {
-    const read = this.#incoming.read()
+    const read = this.#reader.read()
     if (read === nothing) return notYet
     if (read instanceof Error) {
-      this.#incoming.close()
+      this.#reader.close()
       if (isBeyondLimit(read)) this.#refused++
       throw read
     }
     const message: ReceivedDatagram = {
       data: read === end ? Buffer.alloc(0) : read, // there is no end: an empty message
       from: this.#handle.sender(),
-      fds: this.#incoming.takeDescriptors(),
+      fds: this.#reader.takeDescriptors(),
     }
     const credentials = credentialsOfLast()
     if (credentials !== undefined) message.credentials = credentials

@@ -82,7 +82,7 @@ test('there are examples, of all that is exported to be called', () => {
     'ring/producer.ts',
     'ring/consumer.ts',
     'memory/shared_memory.ts',
-    'core/capabilities.ts',
+    'capabilities.ts',
     'core/errors.ts',
   ]) {
     expect(files).toContain(file)

@@ -29,7 +29,7 @@ import {
   SharedMemory,
   socketPair,
   type DescriptorSource,
-  type ReceivedMessage,
+  type ReceivedUnixMessage,
   type UnixConnection,
 } from '../../lib/index.js'
 import { Child } from '../support/child.js'
@@ -48,7 +48,7 @@ function pair(
   return ends
 }
 
-async function receiveFrom(connection: UnixConnection): Promise<ReceivedMessage> {
+async function receiveFrom(connection: UnixConnection): Promise<ReceivedUnixMessage> {
   const message = await connection.receive()
   if (message === undefined) throw new Error('the connection ended')
   onTestFinished(() => {

@@ -9,7 +9,7 @@ import {
   connectUnix,
   FileDescriptor,
   UnixServer,
-  type ConnectionOptions,
+  type UnixConnectionOptions,
   type ListenUnixOptions,
   type UnixConnection,
 } from '../../lib/index.js'
@@ -46,7 +46,7 @@ export async function listening(
 
 /** Both ends of a connection through a server. */
 export async function connected(
-  options: ConnectionOptions & { type?: 'stream' | 'seqpacket' } = {},
+  options: UnixConnectionOptions & { type?: 'stream' | 'seqpacket' } = {},
 ): Promise<{ client: UnixConnection; accepted: UnixConnection }> {
   const server = await listening(options)
   const [client, accepted] = await Promise.all([

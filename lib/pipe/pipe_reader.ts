@@ -3,7 +3,7 @@ import { PipeEvent } from './native.js'
 import type { PipeIo } from './pipe_io.js'
 import { isPeerGone, Outcome, systemError } from './win32_errors.js'
 
-export interface IncomingEvents {
+export interface PipeReaderEvents {
   /** A chunk of the stream, or a whole message. */
   chunk(data: Buffer): void
   /** The peer will send no more. */
@@ -15,9 +15,9 @@ const smallestRead = 4096
 const largestRead = 65536
 
 /** Reads from a pipe, one operation at a time, when it is asked to. */
-export class Incoming {
+export class PipeReader {
   readonly #io: PipeIo
-  readonly #events: IncomingEvents
+  readonly #events: PipeReaderEvents
   readonly #messageType: boolean
   readonly #keepsBoundaries: boolean
   readonly #maxMessageLength: number
@@ -35,17 +35,13 @@ export class Incoming {
   constructor(
     io: PipeIo,
     kind: { messageType: boolean; keepsBoundaries: boolean; maxMessageLength: number },
-    events: IncomingEvents,
+    events: PipeReaderEvents,
   ) {
     this.#io = io
     this.#events = events
     this.#messageType = kind.messageType
     this.#keepsBoundaries = kind.keepsBoundaries
     this.#maxMessageLength = kind.maxMessageLength
-  }
-
-  get ended(): boolean {
-    return this.#ended
   }
 
   /** Reads one chunk or message, which is told to `events`; perhaps before this returns. */

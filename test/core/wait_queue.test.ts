@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { notYet, WaitQueue } from '../../lib/core/waiting.js'
+import { notYet, WaitQueue } from '../../lib/core/wait_queue.js'
 
 function queue() {
   let changes = 0

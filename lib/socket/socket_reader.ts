@@ -8,13 +8,13 @@ import { ReadFlags, Result, results } from './results.js'
 import { slab } from './slab.js'
 
 /** A message, or what there was of a stream up to where the kernel keeps descriptors apart. */
-export interface ReceivedMessage {
+export interface ReceivedUnixMessage {
   data: Buffer
   /** The descriptors that came with it; they are the receiver's to close. */
   fds: FileDescriptor[]
 }
 
-export interface IncomingLimits {
+export interface ReadLimits {
   /** Descriptors with one message. */
   maxDescriptors?: number
   /** Bytes of one message of a seqpacket or datagram socket. */
@@ -32,7 +32,7 @@ export const nothing = Symbol('nothing')
 const none: FileDescriptor[] = []
 
 /** The reading side of a socket. */
-export class Incoming {
+export class SocketReader {
   readonly #handle: SocketHandle
   readonly #keepsBoundaries: boolean
   readonly #maxDescriptors: number
@@ -45,7 +45,7 @@ export class Incoming {
   /** Whether there may be more: the kernel had at least as much as was asked for. */
   mayHaveMore = false
 
-  constructor(handle: SocketHandle, limits: IncomingLimits, keepsBoundaries: boolean) {
+  constructor(handle: SocketHandle, limits: ReadLimits, keepsBoundaries: boolean) {
     this.#handle = handle
     this.#keepsBoundaries = keepsBoundaries
     this.#maxDescriptors = limits.maxDescriptors ?? defaultMaxDescriptors

@@ -1,17 +1,20 @@
 import type { Readable } from 'node:stream'
 
-import type { ReceivedMessage } from './incoming.js'
+import { closeAll, type Arrival } from './inbox.js'
 
 /**
- * Gives descriptors that come while a stream is read to its listeners of `'fds'`, just before the
- * chunk that they came with: as long as something is left in the stream's buffer, the chunk is held.
+ * Gives what comes beside the bytes of a stream to the listeners of an event, `'fds'` or `'handles'`,
+ * just before the chunk that it came with. While something is left in the stream's buffer, the chunk
+ * is held.
  */
-export class DescriptorAnnouncer {
+export class CargoAnnouncer {
   readonly #stream: Readable
-  #held: ReceivedMessage | undefined
+  readonly #event: string
+  #held: Arrival | undefined
 
-  constructor(stream: Readable) {
+  constructor(stream: Readable, event: string) {
     this.#stream = stream
+    this.#event = event
   }
 
   /** Nothing may be read then: it would overtake what is held. */
@@ -20,13 +23,13 @@ export class DescriptorAnnouncer {
   }
 
   /** Whether the stream wants more. `hungry`: its reader has asked for more than is left. */
-  take(message: ReceivedMessage, hungry: boolean): boolean {
-    if (this.#stream.listenerCount('fds') === 0) {
-      closeAll(message)
-      return this.#stream.push(message.data)
+  take(arrival: Arrival, hungry: boolean): boolean {
+    if (this.#stream.listenerCount(this.#event) === 0) {
+      closeAll(arrival.received)
+      return this.#stream.push(arrival.data)
     }
-    if (hungry || this.#stream.readableLength === 0) return this.#announce(message)
-    this.#held = message
+    if (hungry || this.#stream.readableLength === 0) return this.#announce(arrival)
+    this.#held = arrival
     return false
   }
 
@@ -39,7 +42,7 @@ export class DescriptorAnnouncer {
     return this.#announce(held)
   }
 
-  /** After it has read: who waits to be told that there is more does not know of what is held. */
+  /** After the stream's reader has read: a reader that waits for more does not know of the held chunk. */
   remind(): void {
     if (this.#held === undefined || this.#stream.readableLength > 0) return
     process.nextTick(() => {
@@ -48,22 +51,18 @@ export class DescriptorAnnouncer {
   }
 
   close(): void {
-    if (this.#held !== undefined) closeAll(this.#held)
+    if (this.#held !== undefined) closeAll(this.#held.received)
     this.#held = undefined
   }
 
-  #announce({ data, fds }: ReceivedMessage): boolean {
+  #announce({ data, received }: Arrival): boolean {
     let wantsMore = false
     try {
-      if (!this.#stream.emit('fds', fds)) closeAll({ fds })
+      if (!this.#stream.emit(this.#event, received)) closeAll(received)
     } finally {
       // A listener that throws loses no bytes.
       if (!this.#stream.destroyed) wantsMore = this.#stream.push(data)
     }
     return wantsMore
   }
-}
-
-function closeAll({ fds }: Pick<ReceivedMessage, 'fds'>): void {
-  for (const descriptor of fds) descriptor.close()
 }

@@ -1,5 +1,5 @@
 /** The values of `next`, one after the other, until it fails because its source is closed. */
-export async function* untilClosed<T>(
+export async function* iterateUntilClosed<T>(
   isClosed: () => boolean,
   next: () => Promise<T>,
 ): AsyncGenerator<T, void, void> {

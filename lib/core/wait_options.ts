@@ -1,0 +1,50 @@
+/** The options of every call that can wait. */
+import { invalidArgument } from './arguments.js'
+import { SluiceError } from './errors.js'
+
+/** What every operation that can wait takes. */
+export interface WaitOptions {
+  /** Rejects with the signal's reason when it aborts. */
+  signal?: AbortSignal | undefined
+  /** Milliseconds until it rejects with `ERR_SLUICE_TIMEOUT`; by default there is no limit. */
+  timeout?: number | undefined
+}
+
+export const waitOptionNames = ['signal', 'timeout'] as const
+
+/** Node's timers fire at once when they are given a longer delay. */
+export const longestDelay = 2 ** 31 - 1
+
+export function checkWaitOptions({ signal, timeout }: WaitOptions): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalidArgument('options.signal', 'an AbortSignal', signal)
+  }
+  checkTimeout('options.timeout', timeout)
+}
+
+export function checkTimeout(name: string, timeout: unknown): void {
+  if (timeout === undefined) return
+  if (typeof timeout !== 'number' || !(timeout >= 0)) {
+    throw invalidArgument(name, 'a number of milliseconds, 0 or more', timeout)
+  }
+}
+
+export function timedOut(what: string, timeout: number): SluiceError {
+  return new SluiceError('ERR_SLUICE_TIMEOUT', `${what} timed out after ${String(timeout)} ms`)
+}
+
+/** A promise that is rejected with the reason of a signal that has aborted. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a reason can be anything
+  return Promise.reject(signal.reason)
+}
+
+/** Runs what may throw, for a call whose failures are rejections. */
+export function promised<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return action()
+  } catch (error) {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what it throws is ours
+    return Promise.reject(error)
+  }
+}

@@ -1,0 +1,130 @@
+import { systemError } from '../core/errors.js'
+import type { Listener } from '../core/listeners.js'
+import { Readiness } from '../core/native.js'
+import { RetryTimer } from '../core/retry.js'
+import type { Acceptor, AcceptorEvents } from '../transport/acceptor.js'
+import { setBufferSizes, type UnixConnectionOptions } from './connection_options.js'
+import { again, isExhaustion } from './errno.js'
+import type { SocketHandle } from './native.js'
+import { forgetName } from './names_at_exit.js'
+import { SocketWatch } from './socket_watch.js'
+import { UnixConnection } from './unix_connection.js'
+
+const pauseMs = 100
+
+/** Brings the connections of a listening Unix socket. */
+export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
+  readonly poolSize = 16
+  readonly takesAhead = false // the kernel keeps them
+  readonly #handle: SocketHandle
+  readonly #type: 'stream' | 'seqpacket'
+  readonly #options: UnixConnectionOptions
+  readonly #watch: SocketWatch
+  #events: AcceptorEvents<UnixConnection> | undefined
+  #wanted = 0
+  #mayHavePending = true
+  #open = true
+  /** The clients keep waiting in the kernel; to be told of them again and again would be a spin. */
+  readonly #pause = new RetryTimer(
+    () => {
+      this.#accept()
+      this.welcome(this.#wanted)
+    },
+    { firstMs: pauseMs, longestMs: pauseMs },
+  )
+
+  constructor(
+    handle: SocketHandle,
+    type: 'stream' | 'seqpacket',
+    options: Readonly<UnixConnectionOptions>,
+  ) {
+    this.#handle = handle
+    this.#type = type
+    this.#options = options
+    this.#watch = new SocketWatch(handle, this)
+  }
+
+  attach(events: AcceptorEvents<UnixConnection>): void {
+    this.#events = events
+    // As other servers do: an open one keeps the process alive.
+    this.#watch.set(Readiness.idle)
+  }
+
+  get ref(): boolean {
+    return this.#watch.ref
+  }
+
+  set ref(ref: boolean) {
+    this.#watch.ref = ref
+    this.#pause.ref = ref
+  }
+
+  welcome(count: number): void {
+    this.#wanted = count
+    // When nobody waits any more, the watch is left on until it reports something.
+    if (!this.#open || (count === 0 && !this.#pause.running)) return
+    const watches = count > 0 && !this.#pause.running
+    this.#watch.set(watches ? Readiness.readable : Readiness.idle)
+  }
+
+  acceptNow(count: number, certainly: boolean): void {
+    this.#wanted = count
+    // Otherwise the watch says when somebody comes; a look would mostly be in vain.
+    if (certainly || this.#mayHavePending) this.#accept()
+  }
+
+  close(): void {
+    this.#open = false
+    this.#pause.stop()
+    this.#watch.close()
+    forgetName(this.#handle)
+    this.#handle.close()
+  }
+
+  /** The watch's call. */
+  notify(): void {
+    if (this.#wanted > 0) {
+      this.#accept()
+    } else {
+      this.#mayHavePending = true
+      this.#watch.set(Readiness.idle)
+    }
+  }
+
+  /** Takes clients that wait in the kernel, as many as are wanted. */
+  #accept(): void {
+    if (this.#wanted <= 0 || this.#pause.running || !this.#open) return
+    const count = this.#wanted
+    const accepted = this.#handle.accept(count)
+    if (typeof accepted !== 'number') {
+      this.#mayHavePending = accepted.length === count
+      for (const handle of accepted) this.#arrived(handle)
+    } else if (accepted === again) {
+      this.#mayHavePending = false
+    } else if (isExhaustion(accepted)) {
+      this.#pause.start()
+      this.#events?.stalled(systemError('cannot accept a connection for now', 'accept', accepted))
+      this.welcome(this.#wanted)
+    } else {
+      this.#events?.failed(systemError('cannot accept a connection', 'accept', accepted))
+    }
+  }
+
+  #arrived(handle: SocketHandle): void {
+    // `authorize` may have closed the server meanwhile.
+    if (!this.#open) {
+      handle.close()
+      return
+    }
+    let connection: UnixConnection
+    try {
+      setBufferSizes(handle, this.#options)
+      connection = new UnixConnection(handle, this.#type, this.#options)
+    } catch (error) {
+      handle.close()
+      this.#events?.failed(error as Error)
+      return
+    }
+    this.#events?.arrived(connection)
+  }
+}

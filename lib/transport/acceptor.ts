@@ -1,0 +1,42 @@
+/** The contract between a server and what brings it connections. */
+import type { Connection } from './connection.js'
+
+/** What an acceptor tells its server. */
+export interface AcceptorEvents<Accepted extends Connection> {
+  /** Somebody has connected. */
+  arrived(connection: Accepted): void
+  /** No connection can be taken in for now; the acceptor tries again by itself. */
+  stalled(error: Error): void
+  /** A connection could not be taken in, or none ever can: those that wait to accept fail with it. */
+  failed(error: Error): void
+}
+
+/**
+ * Brings connections to one {@link Server}. Somebody who writes a transport implements it and passes
+ * it to `new Server(acceptor)`. No method is called after `close`, and none before `attach`.
+ */
+export interface Acceptor<Accepted extends Connection> {
+  /** How many connections may wait in the server to be accepted. */
+  readonly poolSize: number
+  /**
+   * Whether connections are taken in before anybody accepts them: true where only a connection that
+   * was taken in makes room for the next client, false where the system keeps them.
+   */
+  readonly takesAhead: boolean
+  /** Whether the acceptor keeps the process alive. */
+  ref: boolean
+
+  /** Called once, by the constructor of the server; the first `welcome` follows. */
+  attach(events: AcceptorEvents<Accepted>): void
+
+  /**
+   * So many more connections are wanted; 0: none. Called before a connection is handed out, so that a
+   * name which lives by those that wait at it never goes.
+   */
+  welcome(count: number): void
+  /** A look for connections that are there already; `certainly`: even if it does not seem so. Optional. */
+  acceptNow?(count: number, certainly: boolean): void
+
+  /** Stops listening, and lets go of the name. */
+  close(): void
+}

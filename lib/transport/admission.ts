@@ -1,0 +1,137 @@
+import { checkFunction, checkInteger } from '../core/arguments.js'
+import type { Connection } from './connection.js'
+
+/** Decides, before a byte is read, whether a connection may come in. */
+export type Authorize<Accepted extends Connection = Connection> = (
+  peer: Accepted['peer'],
+  connection: Accepted,
+) => boolean | Promise<boolean>
+
+/** How many decisions are waited for at once. */
+const mostUndecided = 64
+const defaultTimeout = 10_000
+
+export interface AdmissionOptions<Accepted extends Connection = Connection> {
+  /**
+   * A connection is closed if the answer is not `true`, or if the function throws. On Unix sockets
+   * {@link allow} makes such functions.
+   */
+  authorize?: Authorize<Accepted>
+  /**
+   * Milliseconds that `authorize` may take, else the connection is refused; default 10 s. At most 64
+   * decisions are waited for at once, so clients that keep them waiting would stop all others.
+   */
+  authorizeTimeout?: number
+}
+
+export const admissionOptionNames = ['authorize', 'authorizeTimeout'] as const
+
+export function checkAdmissionOptions<Accepted extends Connection>({
+  authorize,
+  authorizeTimeout,
+}: AdmissionOptions<Accepted>): void {
+  if (authorize !== undefined) checkFunction('options.authorize', authorize)
+  if (authorizeTimeout !== undefined) {
+    checkInteger('options.authorizeTimeout', authorizeTimeout, 1, 2 ** 31 - 1)
+  }
+}
+
+/** What an admission tells its server. */
+export interface AdmissionEvents<Accepted extends Connection> {
+  admitted(connection: Accepted): void
+  refused(): void
+  /** A decision that was waited for has come. */
+  decided(): void
+}
+
+/** Asks whether connections may come in, and closes those that may not. */
+export class Admission<Accepted extends Connection> {
+  readonly #authorize: Authorize<Accepted> | undefined
+  readonly #events: AdmissionEvents<Accepted>
+  readonly #undecided = new Set<Accepted>()
+  readonly #timeout: number
+  #closed = false
+
+  constructor(
+    { authorize, authorizeTimeout = defaultTimeout }: AdmissionOptions<Accepted>,
+    events: AdmissionEvents<Accepted>,
+  ) {
+    this.#authorize = authorize
+    this.#timeout = authorizeTimeout
+    this.#events = events
+  }
+
+  /** How many more can be asked about now. */
+  get room(): number {
+    return mostUndecided - this.#undecided.size
+  }
+
+  ask(connection: Accepted): void {
+    if (this.#authorize === undefined) {
+      this.#events.admitted(connection)
+      return
+    }
+    let verdict: boolean | Promise<boolean>
+    try {
+      verdict = this.#authorize(connection.peer, connection)
+    } catch (error) {
+      this.#refuse(connection, error)
+      return
+    }
+    if (typeof verdict === 'boolean') this.#conclude(connection, verdict)
+    else this.#await(connection, verdict)
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const connection of this.#undecided) connection.destroy()
+    this.#undecided.clear()
+  }
+
+  #await(connection: Accepted, verdict: Promise<boolean>): void {
+    this.#undecided.add(connection)
+    // Late, or when the server was closed, a decision means nothing any more.
+    const decide = (conclude: () => void) => {
+      clearTimeout(timer)
+      if (!this.#undecided.delete(connection)) return
+      conclude()
+      this.#events.decided()
+    }
+    const timer = setTimeout(() => {
+      decide(() => {
+        this.#refuse(connection, `no answer within ${String(this.#timeout)} ms`)
+      })
+    }, this.#timeout).unref()
+    Promise.resolve(verdict).then(
+      (admitted) => {
+        decide(() => {
+          this.#conclude(connection, admitted)
+        })
+      },
+      (error: unknown) => {
+        decide(() => {
+          this.#refuse(connection, error)
+        })
+      },
+    )
+  }
+
+  #conclude(connection: Accepted, admitted: unknown): void {
+    // Only a plain yes: a mistake in the answer must not open the door.
+    if (admitted === true && !this.#closed) {
+      this.#events.admitted(connection)
+    } else {
+      connection.destroy()
+      this.#events.refused()
+    }
+  }
+
+  #refuse(connection: Accepted, error: unknown): void {
+    connection.destroy()
+    this.#events.refused()
+    process.emitWarning(`authorize failed, the connection is refused: ${String(error)}`, {
+      type: 'SluiceWarning',
+      code: 'SLUICE_AUTHORIZE_FAILED',
+    })
+  }
+}

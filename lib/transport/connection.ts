@@ -1,0 +1,692 @@
+import { Duplex } from 'node:stream'
+import type { ReadableStream, WritableStream } from 'node:stream/web'
+
+import { checkBytes, checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { Operation } from '../core/operation.js'
+import { mayGoOn, untilNextTurn } from '../core/turn.js'
+import { throwLater } from '../core/user_code.js'
+import {
+  aborted,
+  checkWaitOptions,
+  timedOut,
+  waitOptionNames,
+  type WaitOptions,
+} from '../core/wait_options.js'
+import { notYet } from '../core/wait_queue.js'
+import { CargoAnnouncer } from './cargo_announcer.js'
+import { closeAll, Inbox } from './inbox.js'
+import { Outbox, type Callback, type OutboxOwner } from './outbox.js'
+import type { Peer } from './peer.js'
+import type {
+  CargoKind,
+  Closable,
+  ReceivedMessage,
+  Transport,
+  TransportEvents,
+} from './transport.js'
+
+export interface ConnectionOptions {
+  /**
+   * Default false: when the peer has ended its side, this side ends too. Take true for TLS over the
+   * connection, whose last records are cut off otherwise.
+   */
+  allowHalfOpen?: boolean
+  /** Bytes that the stream keeps unread and unwritten at most; default 64 KiB each. */
+  highWaterMark?: number
+}
+
+/** What `send` takes. Transports that carry more than bytes add a member. */
+export type SendOptions = WaitOptions
+
+/** The types of one transport's connections. */
+export interface ConnectionTypes {
+  peer: Peer
+  message: ReceivedMessage
+  sendOptions: SendOptions
+}
+
+/** Milliseconds that the peer may take after `end()`, for makers of transports. */
+export interface EndTimeout {
+  endTimeout?: number | undefined
+}
+
+const defaultHighWaterMark = 65536
+const nothingReceived: readonly Closable[] = []
+const optionNames = new Map<string, readonly string[]>()
+
+/**
+ * A connection between two processes of one machine: a Duplex stream, and messages.
+ *
+ * As a stream it behaves as a `net.Socket` does. `send` and `receive` can be used instead: `send`
+ * also together with the stream's `write`, in whose order it is; `receive` only as long as nothing
+ * reads the stream. What fails then is told by their promises, and an `'error'` event comes only if
+ * the stream is used or somebody listens to it.
+ *
+ * Unix sockets and named pipes make theirs by `connectUnix`, `connectNamedPipe` and their servers. With
+ * a {@link Transport} of your own, `new Connection(transport)` has all of it.
+ */
+export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends Duplex {
+  readonly #transport: Transport
+  // Made when there is the first: most connections are idle, and there may be many.
+  #inbox: Inbox<Types['message']> | undefined
+  #outbox: Outbox | undefined
+  #announcer: CargoAnnouncer | undefined
+  #readsStream = false
+  #writesStream = false
+  /** The stream's reader has asked for more than there is, and got nothing. */
+  #hungry = false
+  /** The peer has ended. */
+  #ended = false
+  /** Why it was closed. */
+  #failure: unknown
+  #idle: NodeJS.Timeout | undefined
+  #idleMs: number | undefined
+  readonly #endTimeout: number
+  #endTimer: NodeJS.Timeout | undefined
+  /** What is to be called when the transport has closed. */
+  #closing: (() => void) | undefined
+  /** Told by a server that counts its connections; see `Server`. */
+  #left: { left(): void } | undefined
+
+  /** `endTimeout`: 0, the default, is no limit; else see `NamedPipeConnectionOptions.endTimeout`. */
+  constructor(transport: Transport, options: Readonly<ConnectionOptions & EndTimeout> = {}) {
+    const { allowHalfOpen = false, highWaterMark = defaultHighWaterMark, endTimeout = 0 } = options
+    super({
+      allowHalfOpen,
+      emitClose: false, // it is emitted with its argument, as by net.Socket
+      writableHighWaterMark: highWaterMark,
+      ...(transport.keepsBoundaries
+        ? { readableObjectMode: true }
+        : { readableHighWaterMark: highWaterMark }),
+    })
+    this.#transport = transport
+    this.#endTimeout = endTimeout
+    transport.attach(new Connection.#Events(this))
+  }
+
+  /** Who is at the other end; also after the end. */
+  get peer(): Types['peer'] {
+    return this.#transport.peer
+  }
+
+  get bytesRead(): number {
+    return this.#transport.bytesRead
+  }
+
+  /** Bytes that the system has taken; `net.Socket` counts what it keeps itself as well. */
+  get bytesWritten(): number {
+    return this.#transport.bytesWritten
+  }
+
+  /**
+   * Sends the bytes as a whole, with what goes beside them attached to the first; resolves when the
+   * system has them all. The bytes must not change until then.
+   *
+   * A send that is cancelled before its first byte has gone leaves nothing behind. If some bytes have
+   * gone already, or the system has the message and does not give it back, the send completes all the
+   * same, or the connection is destroyed: the peer could not make sense of what follows.
+   *
+   * @throws (rejects) `ERR_SLUICE_CLOSED`; `ERR_SLUICE_SYSTEM` (`EPIPE`, `ECONNRESET`; on Windows
+   * `ERROR_NO_DATA`); `ERR_SLUICE_MESSAGE_TOO_LONG` (seqpacket); `ERR_SLUICE_TIMEOUT`;
+   * `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting sends; the signal's reason.
+   */
+  send(bytes: Uint8Array, options: Types['sendOptions'] = {}): Promise<void> {
+    checkBytes('bytes', bytes)
+    const kind = this.#transport.cargo
+    checkOptions(options, kind === undefined ? waitOptionNames : sendOptionNames(kind))
+    checkWaitOptions(options)
+    const cargo = kind?.check((options as Record<string, unknown>)[kind.name])
+    this.#transport.checkMessage?.(bytes.byteLength, cargo !== undefined)
+    const { signal } = options
+    if (signal?.aborted === true) return aborted(signal)
+    if (this.destroyed || this.writableEnded) return this.#rejectClosed()
+    if (this.#outbox?.full !== undefined) return Promise.reject(this.#outbox.full)
+    if (bytes.byteLength === 0 && cargo === undefined) return Promise.resolve()
+    try {
+      return this.#sendNow(bytes, cargo, options)
+    } catch (error) {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * What comes next: a message of a connection that keeps boundaries; of a stream, the bytes that
+   * are there (on a Unix socket up to where the kernel keeps those with descriptors apart).
+   * Undefined at the end. A `receive` that is cancelled loses nothing: the next one has what came.
+   *
+   * @throws (rejects) `ERR_SLUICE_CLOSED`; `ERR_SLUICE_SYSTEM` (`ECONNRESET`);
+   * `ERR_SLUICE_INVALID_STATE` when the stream is being read; `ERR_SLUICE_MESSAGE_TOO_LONG` and, on
+   * a Unix socket, `ERR_SLUICE_FDS_LIMIT` and `ERR_SLUICE_FDS_TRUNCATED`, after which the connection
+   * is destroyed; `ERR_SLUICE_TIMEOUT`; `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting receives; the
+   * signal's reason.
+   */
+  receive(options: WaitOptions = {}): Promise<Types['message'] | undefined> {
+    checkOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    if (options.signal?.aborted === true) return aborted(options.signal)
+    if (this.#readsStream) return Promise.reject(readAsStream('is being'))
+    const inbox = (this.#inbox ??= this.#newInbox())
+    if (inbox.atEnd) return Promise.resolve(undefined)
+    if (this.destroyed) return this.#rejectClosed()
+    if (inbox.isReceiving) return inbox.receive(options)
+    if (!mayGoOn()) {
+      // Always finding something at once would keep the event loop from all others.
+      const later = inbox.receive(options)
+      setImmediate(() => {
+        this.#wantMessage(inbox)
+      })
+      return later
+    }
+    if (inbox.empty) {
+      this.#lookForMessage(options.timeout !== undefined)
+      if (this.#isDestroyed()) return this.#rejectClosed()
+    }
+    const message = inbox.take()
+    if (message !== notYet) return Promise.resolve(message)
+    const promise = inbox.receive(options)
+    this.#wantMessage(inbox)
+    return promise
+  }
+
+  /**
+   * Ends the writing side, when everything before is written. The peer sees the end; on transports
+   * that have no half-close the connection closes.
+   *
+   * @throws (rejects) what the connection failed with, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, the
+   * signal's reason. The side is ended all the same.
+   */
+  closeWrite(options: WaitOptions = {}): Promise<void> {
+    checkOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    if (options.signal?.aborted === true) return aborted(options.signal)
+    if (this.writableFinished) return Promise.resolve()
+    if (this.destroyed) return this.#rejectClosed()
+    const settle = (how: () => void) => {
+      this.off('finish', finished)
+      this.off('close', closed)
+      how()
+    }
+    const operation = new Operation('closeWrite', options, (_, reason) => {
+      settle(() => {
+        operation.reject(reason)
+      })
+    })
+    const finished = () => {
+      settle(() => {
+        operation.resolve()
+      })
+    }
+    const closed = () => {
+      settle(() => {
+        operation.reject(this.#closedReason())
+      })
+    }
+    this.on('finish', finished)
+    this.on('close', closed)
+    this.end()
+    return operation.promise
+  }
+
+  /** Closes at once: what was not written is lost. For a graceful close use `end()`. Idempotent. */
+  close(): void {
+    this.destroy()
+  }
+
+  /**
+   * Closes at once, and says why to the operations that wait: they are rejected with the reason. No
+   * `'error'` event follows. Default: `ERR_SLUICE_CLOSED`.
+   */
+  abort(reason?: unknown): void {
+    if (this.destroyed) return
+    this.#failure = reason
+    this.destroy()
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy()
+  }
+
+  /** The connection keeps the process alive again. */
+  ref(): this {
+    return this.#setRef(true)
+  }
+
+  /** The connection no longer keeps the process alive. */
+  unref(): this {
+    return this.#setRef(false)
+  }
+
+  /**
+   * Emits `'timeout'` when nothing was read or written for so many milliseconds; 0: never. What to
+   * do then is the listener's business.
+   */
+  setTimeout(milliseconds: number, listener?: () => void): this {
+    checkInteger('milliseconds', milliseconds, 0, 2 ** 31 - 1)
+    if (listener !== undefined) checkFunction('listener', listener)
+    clearTimeout(this.#idle)
+    this.#idle = undefined
+    this.#idleMs = milliseconds === 0 ? undefined : milliseconds
+    if (milliseconds === 0) {
+      if (listener !== undefined) this.removeListener('timeout', listener)
+      return this
+    }
+    if (listener !== undefined) this.once('timeout', listener)
+    if (!this.destroyed) {
+      this.#idle = setTimeout(() => this.emit('timeout'), milliseconds).unref()
+    }
+    return this
+  }
+
+  /** As streams of the Web. */
+  toWeb(): { readable: ReadableStream; writable: WritableStream } {
+    return Duplex.toWeb(this)
+  }
+
+  // Called by code that was written for net.Socket, such as Node's HTTP.
+
+  /** Milliseconds of `setTimeout`; undefined when there are none. */
+  get timeout(): number | undefined {
+    return this.#idleMs
+  }
+
+  // eslint-disable-next-line @typescript-eslint/class-literal-property-style -- a field takes memory
+  get connecting(): boolean {
+    return false
+  }
+
+  // eslint-disable-next-line @typescript-eslint/class-literal-property-style -- a field takes memory
+  get pending(): boolean {
+    return false
+  }
+
+  get readyState(): 'open' | 'readOnly' | 'writeOnly' | 'closed' {
+    if (this.destroyed) return 'closed'
+    if (this.readable) return this.writable ? 'open' : 'readOnly'
+    return this.writable ? 'writeOnly' : 'closed'
+  }
+
+  /** Does nothing: that is about TCP. */
+  setNoDelay(): this {
+    return this
+  }
+
+  /** Does nothing: that is about TCP. */
+  setKeepAlive(): this {
+    return this
+  }
+
+  /** Ends, and destroys when everything is written. */
+  destroySoon(): void {
+    if (this.writable) this.end()
+    if (this.writableFinished) this.destroy()
+    else this.once('finish', () => this.destroy())
+  }
+
+  // The stream's side.
+
+  /** @internal */
+  override read(size?: number): unknown {
+    if (this.#announcer?.letGo(size) === true) this.#readMore()
+    const chunk: unknown = super.read(size)
+    if (chunk !== null) this.#announcer?.remind()
+    if (size !== 0) this.#hungry = chunk === null // 0: the stream itself, which reads ahead
+    return chunk
+  }
+
+  /** @internal */
+  override _read(): void {
+    if (!this.#readsStream) {
+      this.#readsStream = true
+      this.#inbox?.fail(readAsStream('began to be'))
+    }
+    this.#readMore()
+  }
+
+  override write(
+    chunk: unknown,
+    encoding?: BufferEncoding | ((error: Error | null | undefined) => void),
+    callback?: (error: Error | null | undefined) => void,
+  ): boolean {
+    this.#outbox?.separate()
+    return super.write(chunk, encoding as BufferEncoding, callback)
+  }
+
+  /** @internal */
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Callback): void {
+    this.#writeChunks([chunk], callback)
+  }
+
+  /** @internal */
+  override _writev(items: { chunk: Buffer }[], callback: Callback): void {
+    this.#writeChunks(
+      items.map(({ chunk }) => chunk),
+      callback,
+    )
+  }
+
+  override end(callback?: () => void): this
+  override end(chunk: unknown, callback?: () => void): this
+  override end(chunk: unknown, encoding?: BufferEncoding, callback?: () => void): this
+  override end(...args: unknown[]): this {
+    if (this.#endTimeout > 0 && !this.writableEnded && !this.destroyed) {
+      this.#endTimer = setTimeout(() => {
+        this.destroy(timedOut('end', this.#endTimeout))
+      }, this.#endTimeout).unref()
+    }
+    return super.end(...(args as []))
+  }
+
+  /** @internal */
+  override _final(callback: Callback): void {
+    this.#transport.endWriting(() => {
+      this.#stopEndTimer()
+      // Nobody may read it, and still it has to be closed when the peer has ended, too.
+      callback(this.#awaitEnd())
+    })
+  }
+
+  /** @internal */
+  override _destroy(error: Error | null, callback: Callback): void {
+    clearTimeout(this.#idle)
+    this.#idle = undefined
+    this.#stopEndTimer()
+    this.#failure ??= error ?? undefined
+    // The promises have told it to users of those alone: an event nobody listens to would end the
+    // process.
+    const told = !this.#readsStream && !this.#writesStream && this.listenerCount('error') === 0
+    this.#closing = () => {
+      callback(told ? null : error)
+      process.nextTick(() => this.emit('close', error !== null))
+    }
+    this.#announcer?.close()
+    this.#inbox?.close()
+    this.#transport.close()
+    // Errors are dear, and mostly nobody waits.
+    if (this.#inbox?.isReceiving === true) this.#inbox.fail(this.#closedReason())
+    if (this.#outbox?.idle === false) this.#outbox.failAll(this.#closedReason())
+  }
+
+  // Receiving.
+
+  #newInbox(): Inbox<Types['message']> {
+    const { cargo } = this.#transport
+    const inbox = new Inbox<Types['message']>(
+      ({ data, received }) => cargo?.message(data, received) ?? { data },
+      () => {
+        this.#nobodyWaits()
+      },
+      () => {
+        this.#reachEnd()
+      },
+      this.#transport.ref,
+    )
+    if (this.#ended) inbox.end()
+    return inbox
+  }
+
+  #lookForMessage(certainly: boolean): void {
+    const { mayHaveMore } = this.#transport
+    if (certainly || mayHaveMore === true) this.#transport.readNow?.()
+  }
+
+  #wantMessage(inbox: Inbox<Types['message']>): void {
+    inbox.serve()
+    if (!inbox.isReceiving || this.destroyed) return
+    try {
+      this.#transport.read()
+    } catch (error) {
+      inbox.fail(error)
+    }
+  }
+
+  #nobodyWaits(): void {
+    if (this.#readsStream || this.destroyed) return
+    this.#transport.pause()
+    if (this.writableFinished) this.#awaitEnd()
+  }
+
+  /** Undefined, or why the peer's end cannot be awaited. */
+  #awaitEnd(): Error | null {
+    const nobodyReads = !this.#readsStream && this.#inbox?.isReceiving !== true
+    if (!nobodyReads || this.#ended || this.destroyed || this.#inbox?.empty === false) return null
+    try {
+      this.#transport.awaitEnd()
+      return null
+    } catch (error) {
+      return error as Error
+    }
+  }
+
+  /** The stream wants more. */
+  #readMore(): void {
+    for (;;) {
+      if (this.#announcer?.isHolding === true || this.destroyed) return
+      const arrival = this.#inbox?.takeArrival()
+      if (arrival === undefined) break
+      if (!this.#push(arrival.data, arrival.received)) return
+    }
+    if (this.#ended) {
+      this.#reachEnd()
+      return
+    }
+    try {
+      this.#transport.read()
+    } catch (error) {
+      this.destroy(error as Error)
+    }
+  }
+
+  #onChunk(data: Buffer, received: readonly Closable[]): boolean {
+    if (this.destroyed) {
+      closeAll(received)
+      return false
+    }
+    this.#idle?.refresh()
+    if (this.#readsStream && this.#announcer?.isHolding !== true) return this.#push(data, received)
+    const inbox = (this.#inbox ??= this.#newInbox())
+    inbox.keep({ data, received })
+    if (this.#readsStream) return false
+    inbox.serve()
+    return inbox.isReceiving
+  }
+
+  /** Whether the stream wants more. */
+  #push(data: Buffer, received: readonly Closable[]): boolean {
+    const hungry = this.#hungry
+    this.#hungry = false
+    try {
+      if (received.length === 0) return this.push(data)
+      this.#announcer ??= new CargoAnnouncer(this, this.#transport.cargo?.name ?? 'cargo')
+      return this.#announcer.take({ data, received }, hungry)
+    } catch (error) {
+      // A listener that throws stops neither the others of this turn nor the stream.
+      throwLater(error)
+      return !this.destroyed
+    }
+  }
+
+  #onEnd(): void {
+    if (this.#ended || this.destroyed) return
+    this.#ended = true
+    this.#inbox?.end()
+    if (this.#inbox?.empty !== false && this.#announcer?.isHolding !== true) this.#reachEnd()
+  }
+
+  /** Everything that came before the end was taken. */
+  #reachEnd(): void {
+    if (this.destroyed) return
+    this.push(null)
+    if (this.#readsStream) return
+    this.#inbox?.serve()
+    // Lets the stream see its end: the other side ends too, unless half-open is allowed.
+    this.resume()
+  }
+
+  // Sending.
+
+  /** By a call of its own when nothing is before it, which is the usual case; or in the queue. */
+  #sendNow(bytes: Uint8Array, cargo: unknown, options: WaitOptions): Promise<void> {
+    const direct = this.#transport.tryWrite !== undefined && this.#writesNothing()
+    const count = direct ? (this.#transport.tryWrite?.(bytes, cargo) ?? 'later') : 'later'
+    if (count === 'later') return this.#queueSend(bytes, cargo, options, false)
+    this.#idle?.refresh()
+    if (count < bytes.byteLength) {
+      return this.#queueSend(bytes.subarray(count), undefined, options, true)
+    }
+    return mayGoOn() ? Promise.resolve() : untilNextTurn()
+  }
+
+  /** Nothing is before what would be written now. */
+  #writesNothing(): boolean {
+    return this.writableLength === 0 && this.writableCorked === 0 && (this.#outbox?.idle ?? true)
+  }
+
+  /** In the stream's own queue, so that it is in order with `write`. */
+  #queueSend(
+    bytes: Uint8Array,
+    cargo: unknown,
+    options: WaitOptions,
+    started: boolean,
+  ): Promise<void> {
+    const kept = cargo === undefined ? undefined : this.#transport.cargo?.keep(cargo)
+    const outbox = (this.#outbox ??= this.#newOutbox())
+    return outbox.add(bytes, kept, started, options, (marker) => super.write(marker))
+  }
+
+  #newOutbox(): Outbox {
+    return new Outbox(new Connection.#Events(this), this.#transport.ref)
+  }
+
+  #progressed(): void {
+    this.#idle?.refresh()
+    this.#endTimer?.refresh()
+  }
+
+  #emptied(): void {
+    const callback = this.#outbox?.takeCallback()
+    // Not at once: what else is written in this turn then goes in one call.
+    if (callback !== undefined) process.nextTick(callback)
+  }
+
+  #proceed(): void {
+    if (!this.destroyed && this.#outbox !== undefined) this.#transport.write(this.#outbox)
+  }
+
+  #writeChunks(chunks: readonly Buffer[], callback: Callback): void {
+    const outbox = (this.#outbox ??= this.#newOutbox())
+    this.#writesStream ||= outbox.hasChunks(chunks)
+    this.#idle?.refresh()
+    outbox.load(chunks, callback)
+    this.#transport.write(outbox)
+  }
+
+  // The end.
+
+  #onClosed(): void {
+    const closing = this.#closing
+    this.#closing = undefined
+    closing?.()
+    this.#left?.left()
+    this.#left = undefined
+  }
+
+  #stopEndTimer(): void {
+    clearTimeout(this.#endTimer)
+    this.#endTimer = undefined
+  }
+
+  #closedReason(): Error {
+    return (this.#failure ??
+      new SluiceError('ERR_SLUICE_CLOSED', 'the connection is closed')) as Error
+  }
+
+  #rejectClosed(): Promise<never> {
+    return Promise.reject(this.#closedReason())
+  }
+
+  #setRef(ref: boolean): this {
+    if (!this.destroyed) this.#transport.ref = ref
+    if (this.#inbox !== undefined) this.#inbox.ref = ref
+    if (this.#outbox !== undefined) this.#outbox.ref = ref
+    return this
+  }
+
+  /** A function, because listeners may destroy it between two looks. */
+  #isDestroyed(): boolean {
+    return this.destroyed
+  }
+
+  /**
+   * For a server: `left` is called once, when the connection has closed.
+   *
+   * @internal
+   */
+  static whenClosed(connection: Connection, listener: { left(): void }): void {
+    if (connection.closed) listener.left()
+    else connection.#left = listener
+  }
+
+  /** What the transport and the outbox call, out of the users' sight. */
+  static readonly #Events = class implements TransportEvents, OutboxOwner {
+    readonly #connection: Connection
+
+    constructor(connection: Connection) {
+      this.#connection = connection
+    }
+
+    chunk(data: Buffer, received: readonly Closable[] = nothingReceived): boolean {
+      return this.#connection.#onChunk(data, received)
+    }
+
+    end(): void {
+      this.#connection.#onEnd()
+    }
+
+    lost(error: Error): void {
+      this.#connection.destroy(error)
+    }
+
+    identified(): void {
+      this.#connection.emit('peer', this.#connection.peer)
+    }
+
+    closed(): void {
+      this.#connection.#onClosed()
+    }
+
+    progressed(): void {
+      this.#connection.#progressed()
+    }
+
+    emptied(): void {
+      this.#connection.#emptied()
+    }
+
+    proceed(): void {
+      this.#connection.#proceed()
+    }
+
+    interrupt(): boolean {
+      const connection = this.#connection
+      return !connection.destroyed && connection.#transport.interruptWrite()
+    }
+  }
+}
+
+function sendOptionNames({ name }: CargoKind): readonly string[] {
+  let names = optionNames.get(name)
+  if (names === undefined) {
+    names = [name, ...waitOptionNames]
+    optionNames.set(name, names)
+  }
+  return names
+}
+
+function readAsStream(how: string): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_INVALID_STATE',
+    `the connection ${how} read as a stream; use either that or receive`,
+  )
+}

@@ -1,0 +1,17 @@
+/** Connections and servers in general, and the contract of whatever carries them. */
+export { Connection } from './connection.js'
+export type { ConnectionOptions, ConnectionTypes, SendOptions } from './connection.js'
+export { Server } from './server.js'
+export type { ServerOptions, ServerStats, ShutdownResult } from './server.js'
+export type { AdmissionOptions, Authorize } from './admission.js'
+export type { Acceptor, AcceptorEvents } from './acceptor.js'
+export type { Peer } from './peer.js'
+export type { Outbox } from './outbox.js'
+export type {
+  Cargo,
+  CargoKind,
+  Closable,
+  ReceivedMessage,
+  Transport,
+  TransportEvents,
+} from './transport.js'

@@ -1,0 +1,353 @@
+/**
+ * What a connection has to write: chunks of the stream and messages of `send`, in one order.
+ *
+ * The order is that of the stream's own queue. In it a marker without bytes stands for the sends that
+ * were called one after the other, with no `write` between them. So a send that is cancelled leaves
+ * nothing behind in a queue that cannot be searched. Only this file knows of markers.
+ */
+import { SluiceError } from '../core/errors.js'
+import { Operation } from '../core/operation.js'
+import { mayGoOn, untilNextTurn } from '../core/turn.js'
+import type { WaitOptions } from '../core/wait_options.js'
+import { maxWaiting, queueFull } from '../core/wait_queue.js'
+import type { Cargo } from './transport.js'
+
+/** The stream's callback for what it gave to write. */
+export type Callback = (error?: Error | null) => void
+
+/** What the outbox asks of its connection. */
+export interface OutboxOwner {
+  /** The system has taken something. */
+  progressed(): void
+  /** Everything that was loaded is written. */
+  emptied(): void
+  /** What was first is gone; `write` what is next. */
+  proceed(): void
+  /** Stops the system's write: see `Transport.interruptWrite`. */
+  interrupt(): boolean
+  /** The connection cannot go on: a message ended in the middle. */
+  lost(error: Error): void
+}
+
+/** A message that waits, or is under way. */
+interface Send {
+  readonly operation: Operation
+  readonly chunks: readonly [Uint8Array]
+  readonly cargo: Cargo | undefined
+  /** Those that stand together behind one marker, of which this is one. */
+  readonly place: Send[]
+  /** Some of it has gone, so that it must go on. */
+  started: boolean
+  /** It was cancelled while the system had it: its outcome says what became of it. */
+  cancelled: { readonly reason: unknown } | undefined
+}
+
+const none: readonly Uint8Array[] = []
+
+export class Outbox {
+  readonly #owner: OutboxOwner
+  #ref: boolean
+  /** By marker. Made for the first send that waits. */
+  #places: Map<Uint8Array, Send[]> | undefined
+  /** The place of the marker behind which nothing was written yet. */
+  #open: Send[] | undefined
+  #count = 0
+
+  // What the stream gave to write, and how far that is.
+  #loaded: readonly Uint8Array[] = none
+  #position = 0
+  #callback: Callback | undefined
+
+  /** The send that is first; undefined when chunks of the stream are. */
+  #send: Send | undefined
+  #chunks: readonly Uint8Array[] = none
+  #index = 0
+  #end = 0
+  #offset = 0
+
+  constructor(owner: OutboxOwner, ref: boolean) {
+    this.#owner = owner
+    this.#ref = ref
+  }
+
+  // For the transport.
+
+  /**
+   * Whether there is something to write: `chunks[index]` from `offset`, up to but without
+   * `chunks[end]`. At the end the connection is told.
+   */
+  next(): boolean {
+    if (this.#index < this.#end) return true
+    while (this.#position < this.#loaded.length) {
+      const place = this.#places?.get(this.#loaded[this.#position])
+      if (place === undefined) {
+        this.#begin(this.#loaded, this.#position, this.#endOfChunks())
+        return true
+      }
+      this.#send = place.at(0)
+      if (this.#send !== undefined) {
+        this.#begin(this.#send.chunks, 0, 1)
+        return true
+      }
+      this.#forget(this.#loaded[this.#position], place)
+      this.#position++
+    }
+    this.#loaded = none
+    this.#position = 0
+    if (this.#callback !== undefined) this.#owner.emptied()
+    return false
+  }
+
+  /** Chunks of the stream, or the one of a message. */
+  get chunks(): readonly Uint8Array[] {
+    return this.#chunks
+  }
+
+  get index(): number {
+    return this.#index
+  }
+
+  get end(): number {
+    return this.#end
+  }
+
+  /** Bytes of the chunk at `index` that were taken already. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  /** The first of the chunks. */
+  get first(): Uint8Array {
+    return this.#chunks[this.#index]
+  }
+
+  /** What goes with the message. */
+  get cargo(): Cargo | undefined {
+    return this.#send?.cargo
+  }
+
+  /** The system has taken so many bytes of the chunks. */
+  wrote(count: number): void {
+    this.#owner.progressed()
+    let left = count + this.#offset
+    while (this.#index < this.#end) {
+      const length = this.#chunks[this.#index].byteLength
+      if (left < length) break
+      left -= length
+      this.#index++
+    }
+    this.#offset = left
+    const send = this.#send
+    if (send === undefined) {
+      this.#position = this.#index
+    } else if (this.#index === this.#end) {
+      this.#send = undefined
+      this.#sent(send)
+    } else {
+      send.started = true
+    }
+  }
+
+  /** The whole first chunk was taken, however many bytes the transport has made of it. */
+  wroteFirst(): void {
+    this.wrote(this.first.byteLength - this.#offset)
+  }
+
+  /**
+   * The system refuses what is first, and nothing of it has gone. False: that is no message of a
+   * `send`, which could fail alone.
+   */
+  refuse(error: Error): boolean {
+    const send = this.#send
+    if (send === undefined || send.started) return false
+    this.#leave(send)
+    this.#fail(send, error)
+    return true
+  }
+
+  /**
+   * The write was interrupted, and some of what is first may have gone. False: nobody has cancelled
+   * it, so the transport has an error of its own.
+   */
+  interrupted(): boolean {
+    const send = this.#send
+    if (send?.cancelled === undefined) return false
+    this.#cut(send, send.cancelled.reason)
+    return true
+  }
+
+  // For the connection.
+
+  /** Nothing waits and nothing is under way. */
+  get idle(): boolean {
+    return this.#count === 0 && this.#callback === undefined
+  }
+
+  set ref(ref: boolean) {
+    this.#ref = ref
+    for (const { operation } of this.#all()) operation.ref = ref
+  }
+
+  /** Whether these are more than markers. */
+  hasChunks(chunks: readonly Uint8Array[]): boolean {
+    return !chunks.every((chunk) => this.#places?.has(chunk))
+  }
+
+  /** The next chunks of the stream, when those before are written. */
+  load(chunks: readonly Uint8Array[], callback: Callback): void {
+    this.#loaded = chunks
+    this.#position = 0
+    this.#callback = callback
+  }
+
+  /** The callback for what was loaded, once. */
+  takeCallback(): Callback | undefined {
+    const callback = this.#callback
+    this.#callback = undefined
+    return callback
+  }
+
+  /**
+   * Adds a message at the end of the queue. `write` puts a marker there, if that is needed. `started`:
+   * the bytes before these have gone already.
+   */
+  add(
+    bytes: Uint8Array,
+    cargo: Cargo | undefined,
+    started: boolean,
+    options: WaitOptions,
+    write: (marker: Uint8Array) => void,
+  ): Promise<void> {
+    const marker = this.#open === undefined ? Buffer.alloc(0) : undefined
+    const place = (this.#open ??= [])
+    const send: Send = {
+      operation: new Operation<void>(
+        'send',
+        options,
+        (_, reason) => {
+          this.#cancel(send, reason)
+        },
+        this.#ref,
+      ),
+      chunks: [bytes],
+      cargo,
+      place,
+      started,
+      cancelled: undefined,
+    }
+    place.push(send)
+    this.#count++
+    if (marker !== undefined) {
+      this.#places ??= new Map()
+      this.#places.set(marker, place)
+      write(marker)
+    }
+    return send.operation.promise
+  }
+
+  /** The error of a `send` that is one too many; undefined when there is room. */
+  get full(): SluiceError | undefined {
+    return this.#count >= maxWaiting ? queueFull('sends') : undefined
+  }
+
+  /** A chunk is written to the stream: what is sent next comes after it. */
+  separate(): void {
+    this.#open = undefined
+  }
+
+  /** The connection is lost. */
+  failAll(reason: Error): void {
+    for (const send of this.#all()) {
+      this.#leave(send)
+      this.#fail(send, reason)
+    }
+    this.takeCallback()?.(reason)
+  }
+
+  #all(): Send[] {
+    return [...(this.#places?.values() ?? [])].flat()
+  }
+
+  #begin(chunks: readonly Uint8Array[], index: number, end: number): void {
+    this.#chunks = chunks
+    this.#index = index
+    this.#end = end
+    this.#offset = 0
+  }
+
+  /** The chunks of the stream up to the next marker. */
+  #endOfChunks(): number {
+    const { length } = this.#loaded
+    if (this.#places === undefined || this.#places.size === 0) return length
+    for (let index = this.#position + 1; index < length; index++) {
+      if (this.#places.has(this.#loaded[index])) return index
+    }
+    return length
+  }
+
+  #forget(marker: Uint8Array, place: Send[]): void {
+    this.#places?.delete(marker)
+    if (this.#open === place) this.#open = undefined
+  }
+
+  #sent(send: Send): void {
+    if (!this.#remove(send)) return
+    send.cargo?.settled(true)
+    const resolve = () => {
+      send.operation.resolve()
+    }
+    if (mayGoOn()) resolve()
+    else void untilNextTurn().then(resolve)
+  }
+
+  #fail(send: Send, reason: unknown): void {
+    if (!this.#remove(send)) return
+    send.cargo?.settled(false)
+    send.operation.reject(reason)
+  }
+
+  #remove(send: Send): boolean {
+    const index = send.place.indexOf(send)
+    if (index < 0) return false
+    send.place.splice(index, 1)
+    this.#count--
+    return true
+  }
+
+  /** It is first no more. */
+  #leave(send: Send): void {
+    if (this.#send !== send) return
+    this.#send = undefined
+    this.#begin(none, 0, 0)
+  }
+
+  /** Its signal or its time says that it is not wanted any more. */
+  #cancel(send: Send, reason: unknown): void {
+    const isFirst = this.#send === send
+    if (isFirst && send.cancelled !== undefined) return
+    if (isFirst && this.#owner.interrupt()) {
+      send.cancelled = { reason }
+      return
+    }
+    if (send.started) {
+      this.#cut(send, reason)
+      return
+    }
+    this.#leave(send)
+    this.#fail(send, reason)
+    // It may be what the transport waited to write.
+    if (isFirst) this.#owner.proceed()
+  }
+
+  #cut(send: Send, reason: unknown): void {
+    this.#leave(send)
+    this.#fail(send, reason)
+    this.#owner.lost(
+      new SluiceError(
+        'ERR_SLUICE_CLOSED',
+        'a send was cancelled in the middle of its bytes; the peer could make no sense of the rest',
+        { cause: reason },
+      ),
+    )
+  }
+}

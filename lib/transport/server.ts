@@ -1,0 +1,341 @@
+import { checkInteger, checkOptions } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { iterateUntilClosed } from '../core/iterate_until_closed.js'
+import { Operation } from '../core/operation.js'
+import { mayGoOn } from '../core/turn.js'
+import {
+  aborted,
+  checkWaitOptions,
+  waitOptionNames,
+  type WaitOptions,
+} from '../core/wait_options.js'
+import { notYet, WaitQueue } from '../core/wait_queue.js'
+import type { Acceptor } from './acceptor.js'
+import {
+  Admission,
+  admissionOptionNames,
+  checkAdmissionOptions,
+  type AdmissionOptions,
+} from './admission.js'
+import { Connection } from './connection.js'
+
+export interface ServerOptions<
+  Accepted extends Connection = Connection,
+> extends AdmissionOptions<Accepted> {
+  /**
+   * Connections that may be open at once; by default there is no limit. At the limit no more are
+   * accepted until one closes: clients wait in the system's queue, or see that the server is busy.
+   */
+  maxConnections?: number
+  /** Closes the server when it aborts. */
+  signal?: AbortSignal
+}
+
+export const serverOptionNames = ['maxConnections', 'signal', ...admissionOptionNames] as const
+
+export function checkServerOptions<Accepted extends Connection>(
+  options: ServerOptions<Accepted>,
+): void {
+  checkAdmissionOptions(options)
+  checkWaitOptions({ signal: options.signal })
+  const { maxConnections } = options
+  if (maxConnections !== undefined) checkInteger('options.maxConnections', maxConnections, 1)
+}
+
+/** Counts of one server. */
+export interface ServerStats {
+  /** Connections that are open, those that nobody has accepted yet included. */
+  open: number
+  /** Of these, such as were let in and wait for an `accept`. */
+  waiting: number
+  /** Connections let in since the server began. */
+  admitted: number
+  /** Connections that `authorize` has refused. */
+  refused: number
+}
+
+export interface ShutdownResult {
+  /** Connections that ended by themselves. */
+  finished: number
+  /** Connections that were still open at the end, and were destroyed. */
+  cutOff: number
+}
+
+const shutdownTimeout = 30_000
+
+/**
+ * A server whose connections are accepted one by one.
+ *
+ * An accepted connection is never lost: one whose `accept` was cancelled is kept for the next. Unix
+ * sockets and named pipes have theirs, `UnixServer` and `NamedPipeServer`; with an {@link Acceptor} of
+ * your own, `new Server(acceptor)` has all of it.
+ */
+export class Server<Accepted extends Connection = Connection> {
+  readonly #acceptor: Acceptor<Accepted>
+  readonly #admission: Admission<Accepted>
+  readonly #accepts = new WaitQueue(() => {
+    this.#welcome()
+  })
+  /** Those that nobody has accepted yet. */
+  readonly #pool: Accepted[] = []
+  /** Weakly: a connection that is dropped without `close` is to be found out. */
+  readonly #connections = new Set<Guest>()
+  readonly #maxConnections: number
+  readonly #signal: AbortSignal | undefined
+  readonly #abort = () => {
+    this.close()
+  }
+  #admitted = 0
+  #refused = 0
+  #warned = false
+  #open = true
+  #emptied: (() => void) | undefined
+
+  constructor(acceptor: Acceptor<Accepted>, options: ServerOptions<Accepted> = {}) {
+    this.#acceptor = acceptor
+    this.#signal = options.signal
+    this.#maxConnections = options.maxConnections ?? Infinity
+    this.#admission = new Admission(options, {
+      admitted: (connection) => {
+        this.#admitted++
+        this.#pool.push(connection)
+      },
+      refused: () => {
+        this.#refused++
+      },
+      decided: () => {
+        this.#serve()
+      },
+    })
+    acceptor.attach({
+      arrived: (connection) => {
+        this.#arrived(connection)
+      },
+      stalled: (error) => {
+        this.#stalled(error)
+      },
+      failed: (error) => {
+        this.#accepts.fail(error)
+      },
+    })
+    this.#signal?.addEventListener('abort', this.#abort)
+    acceptor.welcome(this.#wanted())
+  }
+
+  get closed(): boolean {
+    return !this.#open
+  }
+
+  get stats(): ServerStats {
+    this.#forgetCollected()
+    return {
+      open: this.#connections.size,
+      waiting: this.#pool.length,
+      admitted: this.#admitted,
+      refused: this.#refused,
+    }
+  }
+
+  /**
+   * The next connection. One whose `accept` was cancelled is kept for the next `accept`.
+   *
+   * @throws (rejects) `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL` beyond 1024
+   * waiting accepts, the signal's reason.
+   */
+  accept(options: WaitOptions = {}): Promise<Accepted> {
+    checkOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    if (options.signal?.aborted === true) return aborted(options.signal)
+    if (!this.#open) return Promise.reject(closedError())
+    const first = this.#accepts.length === 0
+    const promise = this.#accepts.add('accept', () => this.#take(), options)
+    const certainly = options.timeout !== undefined
+    if (!first) {
+      // Those before are served first.
+    } else if (mayGoOn()) {
+      this.#acceptFirst(certainly)
+    } else {
+      // Clients that come all the time would keep the event loop from all others.
+      setImmediate(() => {
+        this.#acceptFirst(certainly)
+      })
+    }
+    this.#welcome()
+    return promise
+  }
+
+  /** The connections, until the server is closed. */
+  [Symbol.asyncIterator](): AsyncGenerator<Accepted, void, void> {
+    return iterateUntilClosed(
+      () => this.closed,
+      () => this.accept(),
+    )
+  }
+
+  /** The server keeps the process alive again. */
+  ref(): this {
+    return this.#setRef(true)
+  }
+
+  /** The server no longer keeps the process alive. */
+  unref(): this {
+    return this.#setRef(false)
+  }
+
+  /**
+   * Stops listening, lets go of the name, and closes connections that nobody has accepted. Those
+   * that were accepted live on. Idempotent.
+   */
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#signal?.removeEventListener('abort', this.#abort)
+    this.#acceptor.close()
+    this.#admission.close()
+    for (const connection of this.#pool.splice(0)) connection.destroy()
+    this.#accepts.fail(this.#signal?.aborted === true ? this.#signal.reason : closedError())
+  }
+
+  /**
+   * Closes the server, and waits until its connections have closed. Those that are still open after
+   * `timeout` milliseconds (default 30 s), or when the signal aborts, are destroyed.
+   *
+   * @returns how many ended by themselves, and how many were cut off
+   *
+   * @example
+   * ```ts
+   * const server = await UnixServer.listen('/run/app/app.sock')
+   * process.once('SIGTERM', async () => {
+   *   const { cutOff } = await server.shutdown({ timeout: 5000 })
+   *   if (cutOff > 0) console.error(`${String(cutOff)} connections were cut off`)
+   * })
+   * ```
+   */
+  async shutdown(options: WaitOptions = {}): Promise<ShutdownResult> {
+    checkOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    this.close()
+    this.#forgetCollected()
+    const { size } = this.#connections
+    const { signal, timeout = shutdownTimeout } = options
+    if (size > 0 && signal?.aborted !== true) {
+      const operation = new Operation('shutdown', { signal, timeout }, () => {
+        operation.resolve()
+      })
+      this.#emptied = () => {
+        operation.resolve()
+      }
+      await operation.promise
+      this.#emptied = undefined
+    }
+    const left = [...this.#connections]
+    for (const guest of left) guest.connection?.destroy()
+    return { finished: size - left.length, cutOff: left.length }
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** For the first that waits: what is there already. */
+  #acceptFirst(certainly: boolean): void {
+    if (this.#pool.length > 0) this.#accepts.service()
+    else if (this.#open) this.#acceptor.acceptNow?.(this.#wanted(), certainly)
+  }
+
+  #take(): Accepted | typeof notYet {
+    if (this.#pool.length === 0) return notYet
+    // A place will be free. The acceptor hears it before the connection is handed out.
+    if (this.#acceptor.takesAhead) this.#acceptor.welcome(this.#wanted(1))
+    return this.#pool.shift() ?? notYet
+  }
+
+  /** How many more connections are wanted, when `leaving` have left the pool. */
+  #wanted(leaving = 0): number {
+    if (!this.#acceptor.takesAhead && this.#accepts.length === 0) return 0
+    if (this.#connections.size >= this.#maxConnections) this.#forgetCollected()
+    return Math.max(
+      0,
+      Math.min(
+        this.#acceptor.poolSize - this.#pool.length + leaving,
+        this.#admission.room,
+        this.#maxConnections - this.#connections.size,
+      ),
+    )
+  }
+
+  #welcome(): void {
+    if (this.#open) this.#acceptor.welcome(this.#wanted())
+  }
+
+  /** Connections that were dropped without `close`, and then garbage-collected. */
+  #forgetCollected(): void {
+    for (const guest of this.#connections) {
+      if (guest.connection === undefined) this.#connections.delete(guest)
+    }
+  }
+
+  #arrived(connection: Accepted): void {
+    this.#warned = false
+    // `authorize` may have closed the server meanwhile.
+    if (!this.#open) {
+      connection.destroy()
+      return
+    }
+    Connection.whenClosed(connection, new Guest(connection, this.#connections, this.#guestLeft))
+    this.#admission.ask(connection)
+    this.#serve()
+  }
+
+  readonly #guestLeft = (): void => {
+    if (this.#connections.size === 0) this.#emptied?.()
+    if (this.#acceptor.takesAhead || this.#maxConnections !== Infinity) this.#welcome()
+  }
+
+  #serve(): void {
+    this.#accepts.service()
+    this.#welcome()
+  }
+
+  #stalled(error: Error): void {
+    if (this.#warned) return
+    this.#warned = true
+    process.emitWarning(`${error.message}; it is tried again after a while`, {
+      type: 'SluiceWarning',
+      code: 'SLUICE_ACCEPT_PAUSED',
+    })
+  }
+
+  #setRef(ref: boolean): this {
+    this.#accepts.ref = ref
+    if (this.#open) this.#acceptor.ref = ref
+    return this
+  }
+}
+
+/** A server's note of one connection. */
+class Guest {
+  readonly #connection: WeakRef<Connection>
+  readonly #guests: Set<Guest>
+  readonly #whenLeft: () => void
+
+  constructor(connection: Connection, guests: Set<Guest>, whenLeft: () => void) {
+    this.#connection = new WeakRef(connection)
+    this.#guests = guests
+    this.#whenLeft = whenLeft
+    guests.add(this)
+  }
+
+  get connection(): Connection | undefined {
+    return this.#connection.deref()
+  }
+
+  left(): void {
+    this.#guests.delete(this)
+    this.#whenLeft()
+  }
+}
+
+function closedError(): SluiceError {
+  return new SluiceError('ERR_SLUICE_CLOSED', 'the server is closed')
+}

@@ -1,0 +1,126 @@
+/**
+ * The contract between a connection and the transport that carries it.
+ *
+ * A {@link Connection} is a stream and a queue of messages, and knows nothing of sockets or pipes. It
+ * has a transport, which moves bytes and knows nothing of streams. Somebody who writes a transport
+ * implements {@link Transport} and passes it to `new Connection(transport)`.
+ */
+import type { Outbox } from './outbox.js'
+import type { Peer } from './peer.js'
+
+/**
+ * What goes with one message beside its bytes, such as duplicates of open files: kept from the call of
+ * `send` until the message has gone or never will.
+ */
+export interface Cargo {
+  /** Called once. `sent`: the system has the whole message. */
+  settled(sent: boolean): void
+}
+
+/** What comes with a message, the receiver's to close. */
+export interface Closable {
+  close(): void
+}
+
+/** A message as `receive` gives it. Transports that carry more than bytes add a member. */
+export interface ReceivedMessage {
+  data: Buffer
+}
+
+/** How a transport's messages carry something beside their bytes. */
+export interface CargoKind<Received extends Closable = Closable> {
+  /**
+   * The name of the option of `send`, of the member of a received message, and of the event that
+   * tells of what came while the stream is read: `'fds'`, `'handles'`.
+   */
+  readonly name: string
+  /** Checks the option's value; undefined when there is nothing to carry. Throws for wrong ones. */
+  check(value: unknown): unknown
+  /** Makes what `check` has returned last until the message has gone; throws when that fails. */
+  keep(checked: unknown): Cargo
+  /** The message that `receive` resolves with. */
+  message(data: Buffer, received: readonly Received[]): ReceivedMessage
+}
+
+/** What a transport tells its connection. */
+export interface TransportEvents {
+  /**
+   * A chunk of the stream, or a whole message. False: nobody wants more until the next `read()`; a
+   * transport that has more already may tell it all the same, and it is kept.
+   */
+  chunk(data: Buffer, received?: readonly Closable[]): boolean
+  /** The peer will send no more. */
+  end(): void
+  /** The connection cannot go on. The connection calls `close` then. */
+  lost(error: Error): void
+  /** It is known by now who the peer is: `transport.peer` has changed. */
+  identified(): void
+  /** Nothing is left open or under way. The last event, and told once, after `close()`. */
+  closed(): void
+}
+
+/**
+ * Moves bytes for one connection. No method is called after `close`, and none before `attach`.
+ *
+ * Nothing may be read from the system before `read` asks for it, so that the peer is held back when
+ * nobody reads, and so that nothing is lost when a `receive` is cancelled.
+ */
+export interface Transport {
+  /** Whether each write is one message, and comes out as one. */
+  readonly keepsBoundaries: boolean
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly peer: Peer
+  /** Undefined: messages are bytes and nothing else. */
+  readonly cargo: CargoKind | undefined
+  /** Whether the transport keeps the process alive. */
+  ref: boolean
+
+  /** Called once, by the constructor of the connection. */
+  attach(events: TransportEvents): void
+
+  /**
+   * From now on chunks are wanted: each is told to `events.chunk`, until that returns false or
+   * `pause()` is called. At most a bounded number in one turn of the event loop.
+   *
+   * @throws when the system refuses to watch; then nothing has changed.
+   */
+  read(): void
+  /** A look for one chunk that is there already, for a `receive` that nothing waits before; optional. */
+  readNow?(): void
+  /** Whether a look would probably find something; only with `readNow`. */
+  readonly mayHaveMore?: boolean
+  /** Nobody wants a chunk any more. */
+  pause(): void
+  /**
+   * Nobody reads, this side has ended, and the connection closes when the peer ends, too: its end is
+   * to be told if nothing comes before it. A chunk that has to be read for this is kept.
+   */
+  awaitEnd(): void
+
+  /**
+   * Writes what is in the outbox, in order, until `outbox.next()` says that there is no more, or the
+   * system takes no more; then the transport goes on by itself when it does. Called again when the
+   * outbox was empty and has something, and when what waited first was taken out.
+   */
+  write(outbox: Outbox): void
+  /**
+   * Writes a message at once, past the outbox, which is empty: how many bytes the system has taken, or
+   * 'later' when it takes none for now. The cargo is what `CargoKind.check` has returned. Optional.
+   *
+   * @throws what `send` is to fail with; if the connection is lost, after `events.lost`.
+   */
+  tryWrite?(bytes: Uint8Array, cargo: unknown): number | 'later'
+  /** What cannot be sent as a message throws `ERR_SLUICE_INVALID_ARGUMENT`; optional. */
+  checkMessage?(length: number, hasCargo: boolean): void
+  /**
+   * Stops the write that is under way in the system. True: there is one, and the transport tells the
+   * outbox of its outcome; false: there is none.
+   */
+  interruptWrite(): boolean
+  /** Everything is written, and the peer is to be told that no more comes; `done` when it is. */
+  endWriting(done: () => void): void
+
+  /** Lets go of everything; `events.closed()` follows, perhaps before this returns. */
+  close(): void
+}
