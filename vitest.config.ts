@@ -21,7 +21,7 @@ const oneDoorbell = [
 ]
 // What must hold also where a thread watches descriptors instead of the loop.
 const watchingThread = [
-  'test/socket/stream.test.ts',
+  'test/socket/transport_*.test.ts',
   'test/socket/robustness.test.ts',
   'test/socket/descriptors.test.ts',
   'test/socket/server.test.ts',

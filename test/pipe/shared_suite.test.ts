@@ -1,19 +1,31 @@
-import { describe } from 'vitest'
-
-import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
-import { duplexSuite } from '../support/duplex_suite.js'
 import { onWindows } from '../support/platform.js'
-import { pipeName } from '../support/pipes.js'
+import { pipeTransport } from '../support/pipe_transports.js'
+import { describe } from 'vitest'
+import { transportSuite } from '../support/transport_suite/index.js'
 
-describe.skipIf(!onWindows)('as every connection', () => {
-  duplexSuite({
-    name: 'a named pipe',
-    goneCodes: ['ERROR_NO_DATA', 'ERROR_BROKEN_PIPE', 'ERROR_PIPE_NOT_CONNECTED'],
-    async connect(options = {}) {
-      const server = await NamedPipeServer.listen(pipeName(), { ...options, halfClose: true })
-      const ends = await Promise.all([connectNamedPipe(server.address, options), server.accept()])
-      server.close()
-      return ends
-    },
-  })
+describe.skipIf(!onWindows)('as every transport', () => {
+  transportSuite(
+    pipeTransport('a named pipe of bytes that can be half-closed', {
+      mode: 'byte',
+      halfClose: true,
+      rounds: 10_000,
+      streamBytes: 2 ** 30,
+    }),
+  )
+  transportSuite(
+    pipeTransport('a named pipe of messages', {
+      mode: 'message',
+      halfClose: true,
+      rounds: 2000,
+      streamBytes: 500 * 2 ** 20,
+    }),
+  )
+  transportSuite(
+    pipeTransport('a named pipe of bytes', {
+      mode: 'byte',
+      halfClose: false,
+      rounds: 1000,
+      streamBytes: 2 ** 26,
+    }),
+  )
 })

@@ -1,6 +1,7 @@
 /** What this process holds of the system's resources, by the system's own word. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 
 import { native } from '../../lib/pipe/native.js'
 import { onWindows } from './platform.js'
@@ -26,6 +27,17 @@ export function resources(): Resources {
     mappings: sharedMappings(),
     names: readdirSync('/dev/shm').filter((name) => name.startsWith(namePrefix)),
   }
+}
+
+// The system and the runtime keep handles of their own for workers, processes and accounts.
+const runtimesHandles = 8
+
+/** Whether this process holds what it held then; on Windows, where less can be told, no more. */
+export function sameAs(before: Resources): boolean {
+  const now = resources()
+  if (!onWindows) return isDeepStrictEqual(now, before)
+  const [then = 0, handles = 0] = [before, now].map(({ descriptors }) => descriptors['handles'])
+  return now.threads === before.threads && handles <= then + runtimesHandles
 }
 
 export function openDescriptors(): Record<string, number> {

@@ -1,11 +1,10 @@
 /** Every test file leaves as many descriptors, threads, mappings and names as it found. */
 import { stat } from 'node:fs/promises'
-import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, expect } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer, socketPair } from '../../lib/index.js'
 import { onWindows } from './platform.js'
-import { eventually, resources, type Resources } from './resources.js'
+import { eventually, resources, sameAs, type Resources } from './resources.js'
 
 let before: Resources
 
@@ -19,22 +18,13 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await eventually(
-    () => isAsBefore(resources()),
+    () => sameAs(before),
     () => {
       expect(resources(), 'the test file left something behind').toEqual(before)
       return 'the test file left something behind'
     },
   )
 })
-
-// The system and the runtime keep handles of their own for workers, processes and accounts.
-const runtimesHandles = 8
-
-function isAsBefore(now: Resources): boolean {
-  if (!onWindows) return isDeepStrictEqual(now, before)
-  const [then = 0, handles = 0] = [before, now].map(({ descriptors }) => descriptors['handles'])
-  return now.threads === before.threads && handles <= then + runtimesHandles
-}
 
 /** What the system and the runtime keep for a process after its first pipe. */
 async function usePipes(): Promise<void> {

@@ -1,0 +1,53 @@
+/** Named pipes as the transport suite wants them described. */
+import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
+import { underWine } from './platform.js'
+import { pipeName } from './pipes.js'
+import type { ServerUnderTest, TransportUnderTest } from './transport_suite/index.js'
+
+export interface PipeKind {
+  mode: 'byte' | 'message'
+  /** Of a pipe of bytes; one of messages always has it. */
+  halfClose: boolean
+  rounds: number
+  streamBytes: number
+}
+
+export function pipeTransport(
+  name: string,
+  { mode, halfClose, rounds, streamBytes }: PipeKind,
+): TransportUnderTest {
+  const keepsBoundaries = mode === 'message'
+  const listenOptions = { mode, halfClose }
+  const server: ServerUnderTest = {
+    address: pipeName,
+    listen: (address, options) => NamedPipeServer.listen(address, { ...listenOptions, ...options }),
+    listenNarrowly: (address) =>
+      NamedPipeServer.listen(address, { ...listenOptions, pendingInstances: 1 }),
+    connect: (address, options) => connectNamedPipe(address, { mode, ...options }),
+    nobodyCodes: ['ERROR_FILE_NOT_FOUND'],
+    manyClients: 200,
+  }
+  return {
+    name,
+    keepsBoundaries,
+    halfClose,
+    hasPartialSends: true,
+    largestWrite: keepsBoundaries ? 16 * 2 ** 20 : Infinity,
+    goneCodes: ['ERROR_NO_DATA', 'ERROR_BROKEN_PIPE', 'ERROR_PIPE_NOT_CONNECTED'],
+    knowsPeerProcess: !underWine, // which does not tell it
+    rounds,
+    streamBytes,
+    server,
+    remote: { module: 'transport_pipe.mjs', options: listenOptions },
+    async pair(options = {}) {
+      const address = pipeName()
+      const listening = await server.listen(address, options)
+      const [client, accepted] = await Promise.all([
+        server.connect(address, options),
+        listening.accept(),
+      ])
+      listening.close()
+      return [client, accepted]
+    },
+  }
+}
