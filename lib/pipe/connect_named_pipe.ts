@@ -16,7 +16,7 @@ import {
   NamedPipeConnection,
   type NamedPipeConnectionOptions,
 } from './named_pipe_connection.js'
-import { checkConnectionOptions, checkPipeMode } from './options.js'
+import { checkPipeOptions, checkPipeMode } from './options.js'
 import { serverPeer } from './peer.js'
 import { PipeIo } from './pipe_io.js'
 import { requirePipes } from './native.js'
@@ -75,7 +75,7 @@ export function connectNamedPipe(
     ...waitOptionNames,
   ])
   checkPipeMode(options.mode)
-  checkConnectionOptions(options)
+  checkPipeOptions(options)
   checkWaitOptions(options)
   const { impersonation = 'identification', mode = 'byte', signal } = options
   if (!Object.hasOwn(impersonationFlags, impersonation)) {

@@ -13,7 +13,7 @@ import {
   type NamedPipeConnectionOptions,
 } from './named_pipe_connection.js'
 import { requirePipes, type InstanceOptions } from './native.js'
-import { checkConnectionOptions, checkPipeMode } from './options.js'
+import { checkPipeOptions, checkPipeMode } from './options.js'
 import { PipeAcceptor } from './pipe_acceptor.js'
 import { securityDescriptor, type PipeSecurity } from './security.js'
 
@@ -134,7 +134,7 @@ export class NamedPipeServer extends Server<NamedPipeConnection> {
     checkBoolean('options.rejectRemote', rejectRemote)
     checkInteger('options.inBufferSize', inBufferSize, 0, 2 ** 30)
     checkInteger('options.outBufferSize', outBufferSize, 0, 2 ** 30)
-    checkConnectionOptions(options)
+    checkPipeOptions(options)
     checkHalfClose(halfClose, options)
     const { security = 'current-user', signal } = options
     checkServerOptions(options)

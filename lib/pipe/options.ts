@@ -1,4 +1,5 @@
 import { checkBoolean, checkInteger, invalidArgument } from '../core/arguments.js'
+import { checkConnectionOptions } from '../transport/connection.js'
 import type { NamedPipeConnectionOptions } from './named_pipe_connection.js'
 
 export function checkPipeMode(mode: unknown): void {
@@ -7,11 +8,11 @@ export function checkPipeMode(mode: unknown): void {
   }
 }
 
-export function checkConnectionOptions(
+export function checkPipeOptions(
   options: NamedPipeConnectionOptions & { mode?: 'byte' | 'message' },
 ): void {
-  const { allowHalfOpen, highWaterMark, endTimeout, maxMessageLength, handles, mode } = options
-  if (allowHalfOpen !== undefined) checkBoolean('options.allowHalfOpen', allowHalfOpen)
+  const { highWaterMark, endTimeout, maxMessageLength, handles, mode } = options
+  checkConnectionOptions(options)
   if (highWaterMark !== undefined) checkInteger('options.highWaterMark', highWaterMark, 1, 2 ** 30)
   if (endTimeout !== undefined) checkInteger('options.endTimeout', endTimeout, 0, 2 ** 31 - 1)
   if (maxMessageLength !== undefined) {

@@ -6,7 +6,7 @@ import type { SocketHandle } from './native.js'
 import { checkWaitOptions, waitOptionNames, type WaitOptions } from '../core/wait_options.js'
 import { notYet } from '../core/wait_queue.js'
 import {
-  checkConnectionOptions,
+  checkUnixConnectionOptions,
   connectionOptionNames,
   setBufferSizes,
   type UnixConnectionOptions,
@@ -45,7 +45,7 @@ export function connectUnix(
   checkString('address', address)
   checkOptions(options, ['type', ...connectionOptionNames, ...waitOptionNames])
   checkConnectionType(options.type)
-  checkConnectionOptions(options)
+  checkUnixConnectionOptions(options)
   checkWaitOptions(options)
   native.checkAddress(address)
   const { type = 'stream' } = options

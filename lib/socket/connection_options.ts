@@ -1,6 +1,6 @@
-import { checkBoolean, checkInteger } from '../core/arguments.js'
+import { checkInteger } from '../core/arguments.js'
 import { systemError } from '../core/errors.js'
-import type { ConnectionOptions } from '../transport/connection.js'
+import { checkConnectionOptions, type ConnectionOptions } from '../transport/connection.js'
 import type { SocketHandle } from './native.js'
 
 export interface UnixConnectionOptions extends ConnectionOptions {
@@ -29,10 +29,8 @@ export const defaultMaxDescriptors = 64
 export const defaultMaxMessageLength = 262144
 export const largestMessageLength = 2 ** 30
 
-export function checkConnectionOptions(options: UnixConnectionOptions): void {
-  const { allowHalfOpen = false, highWaterMark = 0 } = options
-  checkBoolean('options.allowHalfOpen', allowHalfOpen)
-  checkInteger('options.highWaterMark', highWaterMark, 0)
+export function checkUnixConnectionOptions(options: UnixConnectionOptions): void {
+  checkConnectionOptions(options)
   checkSocketOptions(options)
 }
 

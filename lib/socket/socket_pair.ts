@@ -1,7 +1,7 @@
 import { checkOptions, invalidArgument } from '../core/arguments.js'
 import { native } from './native.js'
 import {
-  checkConnectionOptions,
+  checkUnixConnectionOptions,
   connectionOptionNames,
   setBufferSizes,
   type UnixConnectionOptions,
@@ -37,7 +37,7 @@ export function socketPair(
     throw invalidArgument('type', "'stream', 'seqpacket' or 'datagram'", type)
   }
   checkOptions(options, connectionOptionNames)
-  checkConnectionOptions(options)
+  checkUnixConnectionOptions(options)
   const [one, other] = native.openSocketPair(type)
   try {
     setBufferSizes(one, options)

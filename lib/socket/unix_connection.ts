@@ -6,7 +6,7 @@ import { LeakGuard } from '../core/leak_guard.js'
 import type { WaitOptions } from '../core/wait_options.js'
 import { Connection } from '../transport/connection.js'
 import {
-  checkConnectionOptions,
+  checkUnixConnectionOptions,
   connectionOptionNames,
   setBufferSizes,
   type UnixConnectionOptions,
@@ -97,7 +97,7 @@ export class UnixConnection extends Connection<UnixConnectionTypes> {
     const number = descriptorNumber('fd', fd)
     checkDescriptor('fd', number)
     checkOptions(options, connectionOptionNames)
-    checkConnectionOptions(options)
+    checkUnixConnectionOptions(options)
     const { handle, type } = native.socketFromDescriptor(number, 'connection')
     try {
       setBufferSizes(handle, options)

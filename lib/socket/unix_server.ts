@@ -9,7 +9,7 @@ import {
 } from '../transport/server.js'
 import { checkConnectionType } from './connect_unix.js'
 import {
-  checkConnectionOptions,
+  checkUnixConnectionOptions,
   connectionOptionNames,
   type UnixConnectionOptions,
 } from './connection_options.js'
@@ -83,7 +83,7 @@ export class UnixServer extends Server<UnixConnection> {
     ])
     checkConnectionType(options.type)
     checkInteger('options.backlog', options.backlog ?? defaultBacklog, 1, 2 ** 31 - 1)
-    checkConnectionOptions(options)
+    checkUnixConnectionOptions(options)
     checkServerOptions(options)
     const listen = prepareToListen(address, options)
     if (options.signal?.aborted === true) return aborted(options.signal)

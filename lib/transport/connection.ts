@@ -1,7 +1,13 @@
 import { Duplex } from 'node:stream'
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 
-import { checkBytes, checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
+import {
+  checkBoolean,
+  checkBytes,
+  checkFunction,
+  checkInteger,
+  checkOptions,
+} from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { Operation } from '../core/operation.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
@@ -34,6 +40,11 @@ export interface ConnectionOptions {
   allowHalfOpen?: boolean
   /** Bytes that the stream keeps unread and unwritten at most; default 64 KiB each. */
   highWaterMark?: number
+}
+
+export function checkConnectionOptions({ allowHalfOpen, highWaterMark }: ConnectionOptions): void {
+  if (allowHalfOpen !== undefined) checkBoolean('options.allowHalfOpen', allowHalfOpen)
+  if (highWaterMark !== undefined) checkInteger('options.highWaterMark', highWaterMark, 0)
 }
 
 /** What `send` takes. Transports that carry more than bytes add a member. */
@@ -91,6 +102,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
 
   /** `endTimeout`: 0, the default, is no limit; else see `NamedPipeConnectionOptions.endTimeout`. */
   constructor(transport: Transport, options: Readonly<ConnectionOptions & EndTimeout> = {}) {
+    checkConnectionOptions(options)
     const { allowHalfOpen = false, highWaterMark = defaultHighWaterMark, endTimeout = 0 } = options
     super({
       allowHalfOpen,

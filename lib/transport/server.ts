@@ -92,6 +92,7 @@ export class Server<Accepted extends Connection = Connection> {
   #emptied: (() => void) | undefined
 
   constructor(acceptor: Acceptor<Accepted>, options: ServerOptions<Accepted> = {}) {
+    checkServerOptions(options)
     this.#acceptor = acceptor
     this.#signal = options.signal
     this.#maxConnections = options.maxConnections ?? Infinity
