@@ -75,7 +75,7 @@ mkdir -p build-native
 if [ $tidy = yes ]; then
   cmake -S . -B build-native/tidy -DSLUICE_TESTS=ON -DCMAKE_CXX_COMPILER=clang++-14 \
     -DCMAKE_C_COMPILER=clang-14 >/dev/null
-  check clang-format sh -c 'clang-format-14 --dry-run --Werror native/include/sluice/*.hpp \
+  check clang-format sh -c 'clang-format-14 --dry-run --Werror native/include/sluice/*.hpp native/include/sluice/detail/*.hpp \
     test/native/*.cc test/native/*.hpp test/interop/*.cc test/fuzz/*.cc'
   # The headers are checked with the tests that include them. Two at a time, for it is slow.
   check clang-tidy sh -c 'ls test/native/*.cc test/interop/*.cc |

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "protocol.hpp"
-#include "sluice/cpu_relax.hpp"
+#include "sluice/detail/cpu_relax.hpp"
 
 namespace {
 

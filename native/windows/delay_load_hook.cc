@@ -1,7 +1,7 @@
 // Binds the addon to the program that loads it, whatever that is called. node-gyp adds a hook of
 // its own; this one is for the mingw build (cmake/mingw_node_import.cmake).
 // clang-format off
-#include "sluice/windows_api.hpp"
+#include "sluice/detail/windows_api.hpp"
 #include <delayimp.h>
 // clang-format on
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #if defined(_WIN32)
-#include "sluice/windows_api.hpp"
+#include "sluice/detail/windows_api.hpp"
 
 namespace check {
 

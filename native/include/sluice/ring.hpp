@@ -12,9 +12,9 @@
 #include <string>
 #include <utility>
 
-#include "sluice/deadline.hpp"
+#include "sluice/detail/deadline.hpp"
+#include "sluice/detail/ring_memory.hpp"
 #include "sluice/ring_consumer.hpp"
-#include "sluice/ring_memory.hpp"
 #include "sluice/ring_producer.hpp"
 
 namespace sluice {

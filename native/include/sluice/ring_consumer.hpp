@@ -5,7 +5,7 @@
 #include <optional>
 #include <span>
 
-#include "sluice/ring_endpoint.hpp"
+#include "sluice/detail/ring_endpoint.hpp"
 
 namespace sluice {
 

@@ -11,8 +11,8 @@
 #include <optional>
 #include <string>
 
+#include "sluice/detail/system_handle.hpp"
 #include "sluice/error.hpp"
-#include "sluice/system_handle.hpp"
 
 namespace sluice {
 
@@ -107,7 +107,7 @@ class SharedMemory {
 }  // namespace sluice
 
 #if defined(_WIN32)
-#include "sluice/shared_memory_win.hpp"  // IWYU pragma: export
+#include "sluice/detail/shared_memory_win.hpp"  // IWYU pragma: export
 #else
-#include "sluice/shared_memory_posix.hpp"  // IWYU pragma: export
+#include "sluice/detail/shared_memory_posix.hpp"  // IWYU pragma: export
 #endif

@@ -1,7 +1,7 @@
 #include "core/process_resources.hpp"
 
 // clang-format off
-#include "sluice/handle_win.hpp"
+#include "sluice/detail/handle_win.hpp"
 #include <tlhelp32.h>
 #include <winternl.h>
 // clang-format on

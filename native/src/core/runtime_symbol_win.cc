@@ -1,5 +1,5 @@
 #include "core/runtime_symbol.hpp"
-#include "sluice/windows_api.hpp"
+#include "sluice/detail/windows_api.hpp"
 
 namespace sluice::binding {
 

@@ -1,5 +1,5 @@
 #include "core/system_error_name.hpp"
-#include "sluice/windows_api.hpp"
+#include "sluice/detail/windows_api.hpp"
 
 namespace sluice::binding {
 namespace {

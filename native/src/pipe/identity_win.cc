@@ -2,7 +2,7 @@
 
 #include <exception>
 
-#include "sluice/security_win.hpp"
+#include "sluice/detail/security_win.hpp"
 
 namespace sluice::binding {
 namespace {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "sluice/handle_win.hpp"
+#include "sluice/detail/handle_win.hpp"
 
 namespace sluice::binding {
 

@@ -6,7 +6,7 @@
 #include "core/arguments.hpp"
 #include "core/environment.hpp"
 #include "core/errors.hpp"
-#include "sluice/security_win.hpp"
+#include "sluice/detail/security_win.hpp"
 
 namespace sluice::binding {
 namespace {

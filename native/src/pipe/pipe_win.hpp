@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "pipe/identity_win.hpp"
-#include "sluice/handle_win.hpp"
+#include "sluice/detail/handle_win.hpp"
 
 namespace sluice::binding {
 

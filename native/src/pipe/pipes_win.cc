@@ -7,7 +7,7 @@
 #include "pipe/completion_port_win.hpp"
 #include "pipe/pipe_handle_win.hpp"
 #include "pipe/pipes.hpp"
-#include "sluice/security_win.hpp"
+#include "sluice/detail/security_win.hpp"
 
 namespace sluice::binding {
 namespace {

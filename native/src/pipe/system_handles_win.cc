@@ -9,7 +9,7 @@
 #include "core/environment.hpp"
 #include "core/errors.hpp"
 #include "core/runtime_symbol.hpp"
-#include "sluice/security_win.hpp"
+#include "sluice/detail/security_win.hpp"
 
 namespace sluice::binding {
 namespace {

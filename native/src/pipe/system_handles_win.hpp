@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <unordered_set>
 
-#include "sluice/handle_win.hpp"
+#include "sluice/detail/handle_win.hpp"
 
 namespace sluice::binding {
 

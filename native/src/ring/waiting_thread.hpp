@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "ring/waiting_threads.hpp"
-#include "sluice/doorbell.hpp"
-#include "sluice/ring_endpoint.hpp"
+#include "sluice/detail/doorbell.hpp"
+#include "sluice/detail/ring_endpoint.hpp"
 
 namespace sluice::binding {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/mailbox.hpp"
-#include "sluice/ring_endpoint.hpp"
+#include "sluice/detail/ring_endpoint.hpp"
 
 namespace sluice::binding {
 

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "sluice/file_descriptor.hpp"
+#include "sluice/detail/file_descriptor.hpp"
 
 namespace sluice::binding {
 

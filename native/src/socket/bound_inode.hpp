@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-#include "sluice/file_descriptor.hpp"
+#include "sluice/detail/file_descriptor.hpp"
 
 namespace sluice::binding {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "sluice/file_descriptor.hpp"
+#include "sluice/detail/file_descriptor.hpp"
 #include "socket/socket_address.hpp"
 
 namespace sluice::binding {

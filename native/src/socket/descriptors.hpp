@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "sluice/file_descriptor.hpp"
+#include "sluice/detail/file_descriptor.hpp"
 
 namespace sluice::binding {
 

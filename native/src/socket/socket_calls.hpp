@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "sluice/file_descriptor.hpp"
+#include "sluice/detail/file_descriptor.hpp"
 
 namespace sluice::binding {
 

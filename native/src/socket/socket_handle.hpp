@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "core/watcher.hpp"
-#include "sluice/file_descriptor.hpp"
+#include "sluice/detail/file_descriptor.hpp"
 #include "socket/ancillary.hpp"
 #include "socket/bound_name.hpp"
 #include "socket/peer_credentials.hpp"

@@ -1,7 +1,7 @@
 // What shared memory needs of macOS, where nothing can be sealed.
 #pragma once
 
-#include "sluice/shared_memory_posix.hpp"
+#include "sluice/detail/shared_memory_posix.hpp"
 
 namespace sluice {
 namespace detail {

@@ -21,8 +21,8 @@
 #include <string>
 #include <utility>
 
+#include "sluice/detail/role.hpp"
 #include "sluice/ring_format.hpp"
-#include "sluice/role.hpp"
 
 namespace sluice {
 namespace detail {

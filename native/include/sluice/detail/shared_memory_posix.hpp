@@ -247,9 +247,9 @@ inline void SharedMemory::sync() const {
 }  // namespace sluice
 
 #if defined(__linux__)
-#include "sluice/shared_memory_linux.hpp"  // IWYU pragma: export
+#include "sluice/detail/shared_memory_linux.hpp"  // IWYU pragma: export
 #elif defined(__APPLE__)
-#include "sluice/shared_memory_darwin.hpp"  // IWYU pragma: export
+#include "sluice/detail/shared_memory_darwin.hpp"  // IWYU pragma: export
 #elif defined(__FreeBSD__)
-#include "sluice/shared_memory_freebsd.hpp"  // IWYU pragma: export
+#include "sluice/detail/shared_memory_freebsd.hpp"  // IWYU pragma: export
 #endif

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "sluice/handle_win.hpp"
+#include "sluice/detail/handle_win.hpp"
 
 namespace sluice::detail {
 

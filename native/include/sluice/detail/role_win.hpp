@@ -11,8 +11,8 @@
 #include <string>
 #include <utility>
 
-#include "sluice/doorbell_win.hpp"
-#include "sluice/role.hpp"
+#include "sluice/detail/doorbell_win.hpp"
+#include "sluice/detail/role.hpp"
 
 namespace sluice {
 namespace detail {

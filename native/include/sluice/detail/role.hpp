@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "sluice/detail/system_handle.hpp"
 #include "sluice/shared_memory.hpp"
-#include "sluice/system_handle.hpp"
 
 namespace sluice {
 
@@ -48,11 +48,11 @@ class RoleLock {
 }  // namespace sluice
 
 #if defined(__linux__)
-#include "sluice/role_linux.hpp"  // IWYU pragma: export
+#include "sluice/detail/role_linux.hpp"  // IWYU pragma: export
 #elif defined(__APPLE__)
-#include "sluice/role_darwin.hpp"  // IWYU pragma: export
+#include "sluice/detail/role_darwin.hpp"  // IWYU pragma: export
 #elif defined(__FreeBSD__)
-#include "sluice/role_freebsd.hpp"  // IWYU pragma: export
+#include "sluice/detail/role_freebsd.hpp"  // IWYU pragma: export
 #elif defined(_WIN32)
-#include "sluice/role_win.hpp"  // IWYU pragma: export
+#include "sluice/detail/role_win.hpp"  // IWYU pragma: export
 #endif

@@ -15,13 +15,13 @@
 #include <string>
 #include <utility>
 
-#include "sluice/cpu_relax.hpp"
-#include "sluice/deadline.hpp"
-#include "sluice/doorbell.hpp"
-#include "sluice/process_id.hpp"
+#include "sluice/detail/cpu_relax.hpp"
+#include "sluice/detail/deadline.hpp"
+#include "sluice/detail/doorbell.hpp"
+#include "sluice/detail/process_id.hpp"
+#include "sluice/detail/ring_memory.hpp"
+#include "sluice/detail/role.hpp"
 #include "sluice/ring_format.hpp"
-#include "sluice/ring_memory.hpp"
-#include "sluice/role.hpp"
 
 namespace sluice {
 

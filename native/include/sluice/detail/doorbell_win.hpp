@@ -9,8 +9,8 @@
 #include <array>
 #include <string>
 
-#include "sluice/doorbell.hpp"
-#include "sluice/security_win.hpp"
+#include "sluice/detail/doorbell.hpp"
+#include "sluice/detail/security_win.hpp"
 
 namespace sluice {
 namespace detail {

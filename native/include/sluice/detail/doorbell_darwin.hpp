@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "sluice/doorbell.hpp"
+#include "sluice/detail/doorbell.hpp"
 
 extern "C" int __ulock_wait(uint32_t operation, void* address, uint64_t value,
                             uint32_t timeout_microseconds);

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "sluice/windows_api.hpp"
+#include "sluice/detail/windows_api.hpp"
 
 namespace sluice {
 

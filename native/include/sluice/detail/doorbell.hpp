@@ -50,11 +50,11 @@ class Doorbell {
 }  // namespace sluice
 
 #if defined(__linux__)
-#include "sluice/doorbell_linux.hpp"  // IWYU pragma: export
+#include "sluice/detail/doorbell_linux.hpp"  // IWYU pragma: export
 #elif defined(__APPLE__)
-#include "sluice/doorbell_darwin.hpp"  // IWYU pragma: export
+#include "sluice/detail/doorbell_darwin.hpp"  // IWYU pragma: export
 #elif defined(__FreeBSD__)
-#include "sluice/doorbell_freebsd.hpp"  // IWYU pragma: export
+#include "sluice/detail/doorbell_freebsd.hpp"  // IWYU pragma: export
 #elif defined(_WIN32)
-#include "sluice/doorbell_win.hpp"  // IWYU pragma: export
+#include "sluice/detail/doorbell_win.hpp"  // IWYU pragma: export
 #endif

@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include "sluice/deadline.hpp"
+#include "sluice/detail/deadline.hpp"
 #include "sluice/ring_format.hpp"
 #include "sluice/shared_memory.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <sys/sysinfo.h>
 
-#include "sluice/shared_memory_posix.hpp"
+#include "sluice/detail/shared_memory_posix.hpp"
 
 namespace sluice {
 namespace detail {

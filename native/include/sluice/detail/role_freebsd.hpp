@@ -16,7 +16,7 @@
 #include <string>
 #include <utility>
 
-#include "sluice/role.hpp"
+#include "sluice/detail/role.hpp"
 
 namespace sluice {
 namespace detail {

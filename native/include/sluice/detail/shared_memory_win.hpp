@@ -9,7 +9,7 @@
 #include <random>
 #include <utility>
 
-#include "sluice/security_win.hpp"
+#include "sluice/detail/security_win.hpp"
 #include "sluice/shared_memory.hpp"
 
 namespace sluice {

@@ -2,7 +2,7 @@
 // has a name space of its own there, which no file system shows.
 #pragma once
 
-#include "sluice/shared_memory_posix.hpp"
+#include "sluice/detail/shared_memory_posix.hpp"
 
 namespace sluice {
 namespace detail {

@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "sluice/doorbell.hpp"
+#include "sluice/detail/doorbell.hpp"
 
 namespace sluice {
 namespace detail {

@@ -2,13 +2,13 @@
 #pragma once
 
 #if defined(_WIN32)
-#include "sluice/handle_win.hpp"  // IWYU pragma: export
+#include "sluice/detail/handle_win.hpp"  // IWYU pragma: export
 namespace sluice {
 using SystemHandle = Handle;
 using SystemHandleNumber = HANDLE;
 }  // namespace sluice
 #else
-#include "sluice/file_descriptor.hpp"  // IWYU pragma: export
+#include "sluice/detail/file_descriptor.hpp"  // IWYU pragma: export
 namespace sluice {
 using SystemHandle = FileDescriptor;
 using SystemHandleNumber = int;

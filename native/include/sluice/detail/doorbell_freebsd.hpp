@@ -8,7 +8,7 @@
 #include <climits>
 #include <ctime>
 
-#include "sluice/doorbell.hpp"
+#include "sluice/detail/doorbell.hpp"
 
 namespace sluice {
 
