@@ -2,11 +2,10 @@
 //
 // They are not in the public headers but have been stable since; os_sync_wait_on_address, their
 // public successor of macOS 14.4, makes the same calls.
+// (doorbell.hpp includes this file at its end.)
 #pragma once
 
 #include <algorithm>
-
-#include "sluice/detail/doorbell.hpp"
 
 extern "C" int __ulock_wait(uint32_t operation, void* address, uint64_t value,
                             uint32_t timeout_microseconds);

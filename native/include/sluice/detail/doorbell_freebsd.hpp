@@ -1,5 +1,6 @@
 // Doorbells over _umtx_op(2), the call beneath FreeBSD's own threads. Never the _PRIVATE
 // operations: the word is in shared memory, and is found by the page behind its address.
+// (doorbell.hpp includes this file at its end.)
 #pragma once
 
 #include <sys/types.h>
@@ -7,8 +8,6 @@
 
 #include <climits>
 #include <ctime>
-
-#include "sluice/detail/doorbell.hpp"
 
 namespace sluice {
 

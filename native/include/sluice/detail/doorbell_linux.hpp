@@ -1,4 +1,5 @@
 // Doorbells as futexes (futex(2), futex_waitv(2)). Never FUTEX_PRIVATE: the word is shared.
+// (doorbell.hpp includes this file at its end.)
 #pragma once
 
 #include <linux/futex.h>
@@ -10,8 +11,6 @@
 #include <climits>
 #include <cstdlib>
 #include <ctime>
-
-#include "sluice/detail/doorbell.hpp"
 
 namespace sluice {
 namespace detail {

@@ -3,13 +3,13 @@
 // An event that is set while nobody waits stays set, so a ring is never lost, and the next wait
 // returns for nothing at most once. Only one thread waits for a doorbell at a time: the owner of
 // its role, or who sleeps for it.
+// (doorbell.hpp includes this file at its end.)
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <string>
 
-#include "sluice/detail/doorbell.hpp"
 #include "sluice/detail/security_win.hpp"
 
 namespace sluice {

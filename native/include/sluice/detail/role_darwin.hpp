@@ -8,6 +8,7 @@
 //   - a ring without a name and without a file (SharedMemory::anonymous) has no roles;
 //   - the system may clear the directory of files that nobody has used for days. The holder of a
 //     role keeps its file open, but that does not keep the name.
+// (role.hpp includes this file at its end.)
 #pragma once
 
 #include <fcntl.h>
@@ -21,7 +22,6 @@
 #include <string>
 #include <utility>
 
-#include "sluice/detail/role.hpp"
 #include "sluice/ring_format.hpp"
 
 namespace sluice {

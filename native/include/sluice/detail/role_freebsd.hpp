@@ -5,6 +5,7 @@
 //   - the system may clear /tmp of files that nobody has used for days. The holder of a role keeps
 //     its file open, but that does not keep the name;
 //   - whoever takes the directory's name first can keep this user from all roles.
+// (role.hpp includes this file at its end.)
 #pragma once
 
 #include <fcntl.h>
@@ -15,8 +16,6 @@
 #include <cerrno>
 #include <string>
 #include <utility>
-
-#include "sluice/detail/role.hpp"
 
 namespace sluice {
 namespace detail {

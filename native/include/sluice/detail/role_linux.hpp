@@ -3,6 +3,7 @@
 // Such a lock belongs to the open file description, and a descriptor that was inherited or
 // received shares the sender's. Each claim therefore opens the memory anew through
 // /proc/self/fd, which also works for objects that have no name (any more).
+// (role.hpp includes this file at its end.)
 #pragma once
 
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <string>
 #include <utility>
 
-#include "sluice/detail/role.hpp"
 #include "sluice/ring_format.hpp"
 
 namespace sluice {

@@ -5,14 +5,14 @@
 // given up by whichever thread closes the ring. To ask whether an object exists one has to open
 // it, and for that moment it would outlive its holder; therefore claims and questions take turns
 // under a mutex, which is held for a few calls and by one thread only.
+// (role.hpp includes this file at its end.)
 #pragma once
 
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "sluice/detail/doorbell_win.hpp"
-#include "sluice/detail/role.hpp"
+#include "sluice/detail/doorbell.hpp"
 
 namespace sluice {
 namespace detail {

@@ -1,7 +1,6 @@
 // What shared memory needs of macOS, where nothing can be sealed.
+// (shared_memory_posix.hpp includes this file at its end.)
 #pragma once
-
-#include "sluice/detail/shared_memory_posix.hpp"
 
 namespace sluice {
 namespace detail {

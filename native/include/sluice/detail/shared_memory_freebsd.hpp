@@ -1,8 +1,7 @@
 // What shared memory needs of FreeBSD 13 and later: memfd_create(3) with seals. POSIX shared memory
 // has a name space of its own there, which no file system shows.
+// (shared_memory_posix.hpp includes this file at its end.)
 #pragma once
-
-#include "sluice/detail/shared_memory_posix.hpp"
 
 namespace sluice {
 namespace detail {

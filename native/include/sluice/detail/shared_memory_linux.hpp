@@ -1,9 +1,8 @@
 // What shared memory needs of Linux: memfd_create(2) with seals, posix_fallocate(3).
+// (shared_memory_posix.hpp includes this file at its end.)
 #pragma once
 
 #include <sys/sysinfo.h>
-
-#include "sluice/detail/shared_memory_posix.hpp"
 
 namespace sluice {
 namespace detail {

@@ -1,4 +1,5 @@
 // Shared memory over shm_open(3), memfd_create(2) and mmap(2).
+// (shared_memory.hpp includes this file at its end.)
 #pragma once
 
 #include <fcntl.h>
@@ -13,8 +14,6 @@
 #include <system_error>
 #include <thread>
 #include <utility>
-
-#include "sluice/shared_memory.hpp"
 
 namespace sluice {
 namespace detail {

@@ -3,6 +3,7 @@
 // A named object is the section `Local\sluice-NAME` of the session. It lives as long as somebody
 // has it open: nothing is left behind by a crash, and there is no name to remove. Its size is a
 // whole number of pages.
+// (shared_memory.hpp includes this file at its end.)
 #pragma once
 
 #include <algorithm>
@@ -10,7 +11,6 @@
 #include <utility>
 
 #include "sluice/detail/security_win.hpp"
-#include "sluice/shared_memory.hpp"
 
 namespace sluice {
 namespace detail {
