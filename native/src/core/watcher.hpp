@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/environment.hpp"
+
 namespace sluice::binding {
 
 // What to watch for, as bits; lib/core/watches.ts has the same.
@@ -60,6 +62,23 @@ class Watcher {
   Napi::Env env_;
   Caller caller_;
   Napi::FunctionReference listener_;
+};
+
+// An environment's watcher, made at the first use of it.
+class WatcherPart {
+ public:
+  explicit WatcherPart(Environment& environment) : env_(environment.env()) {}
+
+  // `in_thread`: polls of libuv do not work in this runtime.
+  void initialise(Napi::Function listener, bool in_thread);
+  Watcher& get();
+
+ private:
+  Napi::Env env_;
+  Napi::FunctionReference listener_;
+  bool in_thread_ = false;
+  // Shut down by a hook of its own. Shared with the watches, whose finalizers may run later.
+  std::shared_ptr<Watcher> watcher_;
 };
 
 // Whether the runtime has all functions of libuv that it takes (Deno has not).

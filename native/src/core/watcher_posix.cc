@@ -34,4 +34,18 @@ void Watcher::call_listener(Id id, Readiness readiness) {
   }
 }
 
+void WatcherPart::initialise(Napi::Function listener, bool in_thread) {
+  listener_ = Napi::Persistent(listener);
+  in_thread_ = in_thread;
+}
+
+Watcher& WatcherPart::get() {
+  if (!watcher_) {
+    const bool on_loop = !in_thread_ && can_watch_on_loop();
+    watcher_ = on_loop ? make_loop_watcher(env_) : make_thread_watcher(env_);
+    watcher_->set_listener(listener_.Value());
+  }
+  return *watcher_;
+}
+
 }  // namespace sluice::binding

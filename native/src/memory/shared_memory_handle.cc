@@ -1,5 +1,6 @@
 #include "memory/shared_memory_handle.hpp"
 
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,13 @@
 
 namespace sluice::binding {
 namespace {
+
+// What an environment keeps for shared memory.
+struct MemoryPart {
+  Napi::FunctionReference constructor;
+  // Set for tests and for runtimes that refuse ArrayBuffers over foreign memory.
+  bool external_buffers_forbidden = std::getenv("SLUICE_NO_EXTERNAL_BUFFERS") != nullptr;
+};
 
 // An ArrayBuffer's own share of the mapping, given back by its finalizer. It is the mapping's
 // alone: a finalizer may run late, and the descriptor must not stay open until then.
@@ -99,7 +107,8 @@ void detach_buffer(const Napi::CallbackInfo& info) {
 Napi::Value has_external_buffers(const Napi::CallbackInfo& info) {
   static std::byte probe[8];
   const Napi::Env env = info.Env();
-  if (Environment::of(env).external_buffers_forbidden) return Napi::Boolean::New(env, false);
+  if (Environment::of(env).part<MemoryPart>().external_buffers_forbidden)
+    return Napi::Boolean::New(env, false);
   napi_value buffer = nullptr;
   const napi_status status =
       napi_create_external_arraybuffer(env, probe, sizeof(probe), nullptr, nullptr, &buffer);
@@ -152,7 +161,7 @@ void SharedMemoryHandle::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod<&SharedMemoryHandle::descriptor>("descriptor"),
                       InstanceMethod<&SharedMemoryHandle::close>("close"),
                   });
-  Environment::of(env).shared_memory = Napi::Persistent(constructor);
+  Environment::of(env).part<MemoryPart>().constructor = Napi::Persistent(constructor);
   exports.Set("createMemory", Napi::Function::New(env, create));
   exports.Set("openMemory", Napi::Function::New(env, open));
   exports.Set("anonymousMemory", Napi::Function::New(env, anonymous));
@@ -165,7 +174,7 @@ void SharedMemoryHandle::define(Napi::Env env, Napi::Object exports) {
 }
 
 Napi::Value SharedMemoryHandle::wrap(Napi::Env env, std::shared_ptr<SharedMemory> memory) {
-  const Napi::Object object = Environment::of(env).shared_memory.New({});
+  const Napi::Object object = Environment::of(env).part<MemoryPart>().constructor.New({});
   Unwrap(object)->memory_ = std::move(memory);
   return object;
 }
@@ -182,7 +191,7 @@ Napi::Value SharedMemoryHandle::buffer(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     SharedMemory& memory = require_open();
-    if (Environment::of(env).external_buffers_forbidden) return env.Undefined();
+    if (Environment::of(env).part<MemoryPart>().external_buffers_forbidden) return env.Undefined();
     auto holder = std::make_unique<Holder>(memory.mapping());
     napi_value buffer = nullptr;
     const napi_status status = napi_create_external_arraybuffer(env, memory.data(), memory.size(),
@@ -199,7 +208,7 @@ Napi::Value SharedMemoryHandle::shared_buffer(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     SharedMemory& memory = require_open();
     const auto create = create_shared_buffer();
-    if (create == nullptr || Environment::of(env).external_buffers_forbidden) {
+    if (create == nullptr || Environment::of(env).part<MemoryPart>().external_buffers_forbidden) {
       return env.Undefined();
     }
     auto holder = std::make_unique<Holder>(memory.mapping());

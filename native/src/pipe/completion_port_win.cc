@@ -37,15 +37,15 @@ DWORD outcome_of(const OVERLAPPED& overlapped) {
 
 }  // namespace
 
-CompletionPort::CompletionPort(Napi::Env env)
-    : reports_(env, "sluice.pipe",
+CompletionPort::CompletionPort(Environment& environment)
+    : reports_(environment.env(), "sluice.pipe",
                [this](Napi::Env loop, std::vector<Report> reports) { deliver(loop, reports); }),
       port_(::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1)) {
   if (!port_.valid()) {
     throw detail::windows_error("CreateIoCompletionPort", ::GetLastError(),
                                 "cannot make a completion port", "");
   }
-  env.AddCleanupHook([](CompletionPort* self) { self->shut_down(); }, this);
+  environment.on_shutdown([this] { shut_down(); });
 }
 
 CompletionPort::~CompletionPort() {

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/environment.hpp"
 #include "core/mailbox.hpp"
 #include "pipe/pipe_win.hpp"
 
@@ -22,7 +23,7 @@ namespace sluice::binding {
 
 class CompletionPort {
  public:
-  explicit CompletionPort(Napi::Env env);
+  explicit CompletionPort(Environment& environment);
   CompletionPort(const CompletionPort&) = delete;
   CompletionPort& operator=(const CompletionPort&) = delete;
   ~CompletionPort();

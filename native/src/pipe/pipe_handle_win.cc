@@ -107,7 +107,7 @@ void PipeHandle::define(Napi::Env env, Napi::Object exports) {
 PipeHandle::PipeHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PipeHandle>(info) {
   guarded(info.Env(), [&] {
     Opened opened = open_pipe(info);
-    port_ = Environment::of(info.Env()).completion_port();
+    port_ = Environment::of(info.Env()).shared_part<CompletionPort>();
     pipe_ = port_->add(std::move(opened.handle), opened.message_type);
   });
 }

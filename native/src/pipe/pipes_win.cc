@@ -14,12 +14,12 @@ namespace {
 
 // initialisePipes(onEvents)
 void initialise(const Napi::CallbackInfo& info) {
-  Environment::of(info.Env()).completion_port()->set_listener(info[0].As<Napi::Function>());
+  Environment::of(info.Env()).part<CompletionPort>().set_listener(info[0].As<Napi::Function>());
 }
 
 // setPipeRef(ref)
 void set_ref(const Napi::CallbackInfo& info) {
-  Environment::of(info.Env()).completion_port()->set_ref(info[0].As<Napi::Boolean>());
+  Environment::of(info.Env()).part<CompletionPort>().set_ref(info[0].As<Napi::Boolean>());
 }
 
 // currentUserSid()

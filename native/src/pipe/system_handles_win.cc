@@ -15,7 +15,7 @@ namespace sluice::binding {
 namespace {
 
 OwnedHandles& owned(Napi::Env env) {
-  return *Environment::of(env).handles;
+  return Environment::of(env).part<OwnedHandles>();
 }
 
 HANDLE to_handle(int64_t number) {
@@ -191,7 +191,6 @@ bool OwnedHandles::release(int64_t number) {
 }
 
 void define_system_handles(Napi::Env env, Napi::Object exports) {
-  Environment::of(env).handles = std::make_shared<OwnedHandles>();
   exports.Set("adoptHandle", Napi::Function::New(env, adopt));
   exports.Set("releaseHandle", Napi::Function::New(env, release));
   exports.Set("duplicateHandle", Napi::Function::New(env, duplicate));

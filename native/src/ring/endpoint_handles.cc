@@ -57,7 +57,7 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
       const Ring& ring = RingHandle::Unwrap(info[0].As<Napi::Object>())->require_open();
       auto state = info[1].As<Napi::ArrayBuffer>();
       id_ = info[2].As<Napi::Number>().Uint32Value();
-      threads_ = Environment::of(info.Env()).waiting_threads();
+      threads_ = Environment::of(info.Env()).shared_part<WaitingThreads>();
       endpoint_ =
           std::make_shared<Endpoint>(ring.memory(), static_cast<EndpointState*>(state.Data()));
       state_ = Napi::Persistent(state);

@@ -11,6 +11,10 @@
 namespace sluice::binding {
 namespace {
 
+struct RingConstructor {
+  Napi::FunctionReference reference;
+};
+
 template <typename Make>
 Napi::Value made(const Napi::CallbackInfo& info, Make&& make) {
   return guarded(info.Env(), [&] { return RingHandle::wrap(info.Env(), make()); });
@@ -77,7 +81,7 @@ void RingHandle::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod<&RingHandle::stats>("stats"),
                       InstanceMethod<&RingHandle::close>("close"),
                   });
-  Environment::of(env).ring = Napi::Persistent(constructor);
+  Environment::of(env).part<RingConstructor>().reference = Napi::Persistent(constructor);
   exports.Set("createRing", Napi::Function::New(env, create));
   exports.Set("openRing", Napi::Function::New(env, open));
   exports.Set("openOrCreateRing", Napi::Function::New(env, open_or_create));
@@ -86,7 +90,7 @@ void RingHandle::define(Napi::Env env, Napi::Object exports) {
 }
 
 Napi::Value RingHandle::wrap(Napi::Env env, Ring ring) {
-  const Napi::Object object = Environment::of(env).ring.New({});
+  const Napi::Object object = Environment::of(env).part<RingConstructor>().reference.New({});
   Unwrap(object)->ring_.emplace(std::move(ring));
   return object;
 }

@@ -5,9 +5,11 @@
 
 namespace sluice::binding {
 
-WaitingThreads::WaitingThreads(Napi::Env env)
-    : woken_(env, "sluice.wake",
-             [this](Napi::Env loop, std::vector<Id> ids) { deliver(loop, ids); }) {}
+WaitingThreads::WaitingThreads(Environment& environment)
+    : woken_(environment.env(), "sluice.wake",
+             [this](Napi::Env loop, std::vector<Id> ids) { deliver(loop, ids); }) {
+  environment.on_shutdown([this] { shut_down(); });
+}
 
 WaitingThreads::~WaitingThreads() {
   shut_down();

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/environment.hpp"
 #include "core/mailbox.hpp"
 #include "sluice/detail/ring_endpoint.hpp"
 
@@ -21,7 +22,7 @@ class WaitingThreads {
  public:
   using Id = uint32_t;
 
-  explicit WaitingThreads(Napi::Env env);
+  explicit WaitingThreads(Environment& environment);
   WaitingThreads(const WaitingThreads&) = delete;
   WaitingThreads& operator=(const WaitingThreads&) = delete;
   ~WaitingThreads();

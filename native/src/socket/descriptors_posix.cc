@@ -18,7 +18,7 @@ int number_of(const Napi::Value& value) {
 }
 
 OwnedDescriptors& owned(const Napi::CallbackInfo& info) {
-  return *Environment::of(info.Env()).descriptors;
+  return Environment::of(info.Env()).part<OwnedDescriptors>();
 }
 
 // duplicateDescriptor(fd)
@@ -120,7 +120,6 @@ void OutgoingDescriptors::close(const Napi::CallbackInfo&) {
 }
 
 void define_descriptors(Napi::Env env, Napi::Object exports) {
-  Environment::of(env).descriptors = std::make_shared<OwnedDescriptors>();
   exports.Set("duplicateDescriptor", Napi::Function::New(env, duplicate));
   exports.Set("adoptDescriptor", Napi::Function::New(env, adopt));
   exports.Set("closeDescriptor", Napi::Function::New(env, close));

@@ -30,8 +30,9 @@ Napi::Value peer_process(const Napi::CallbackInfo& info) {
     PeerProcess process = open_peer_process(number_of(info[0]), pid);
     if (!process.descriptor.valid()) return info.Env().Undefined();
     Napi::Object result = Napi::Object::New(info.Env());
-    result.Set("descriptor",
-               Environment::of(info.Env()).descriptors->add(std::move(process.descriptor)));
+    result.Set(
+        "descriptor",
+        Environment::of(info.Env()).part<OwnedDescriptors>().add(std::move(process.descriptor)));
     result.Set("exact", process.exact);
     return result;
   });

@@ -13,6 +13,7 @@
 #include "sluice/detail/file_descriptor.hpp"
 #include "socket/ancillary.hpp"
 #include "socket/bound_name.hpp"
+#include "socket/descriptors.hpp"
 #include "socket/peer_credentials.hpp"
 #include "socket/socket_address.hpp"
 
@@ -32,6 +33,19 @@ struct SocketResults {
 
   static constexpr int32_t kDescriptorsLost = 1;
   static constexpr int32_t kMessageCut = 2;
+};
+
+// The state that an environment's sockets share; it is made by `define`.
+struct SocketPart {
+  explicit SocketPart(Environment& environment);
+
+  OwnedDescriptors& descriptors;
+  WatcherPart& watcher;
+  Napi::FunctionReference constructor;
+  // Facts that a socket's calls found beside their result; JavaScript reads them.
+  Napi::Reference<Napi::Int32Array> results_array;
+  SocketResults* results;
+  SocketAddress sender;  // of the datagram that was read last
 };
 
 class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
@@ -70,7 +84,7 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   int type_ = 0;                     // SOCK_STREAM, ...
   std::unique_ptr<Watch> watch_;     // after socket_: destroyed before it is closed
   std::optional<PeerCredentials> peer_;
-  SocketResults* results_;
+  SocketPart* shared_;
 };
 
 }  // namespace sluice::binding

@@ -39,6 +39,15 @@ ssize_t send_pieces(int socket, std::span<iovec> pieces) {
 
 }  // namespace
 
+SocketPart::SocketPart(Environment& environment)
+    : descriptors(environment.part<OwnedDescriptors>()), watcher(environment.part<WatcherPart>()) {
+  const Napi::Env env = environment.env();
+  const auto memory = Napi::ArrayBuffer::New(env, sizeof(SocketResults));
+  Napi::Int32Array array = Napi::Int32Array::New(env, SocketResults::kSize, memory, 0);
+  results_array = Napi::Persistent(array);
+  results = reinterpret_cast<SocketResults*>(array.Data());
+}
+
 void SocketHandle::define(Napi::Env env, Napi::Object exports) {
   const Napi::Function constructor =
       DefineClass(env, "SocketHandle",
@@ -61,18 +70,14 @@ void SocketHandle::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod<&SocketHandle::leave_name>("leaveName"),
                       InstanceMethod<&SocketHandle::close>("close"),
                   });
-  Environment& environment = Environment::of(env);
-  environment.socket = Napi::Persistent(constructor);
-  const auto memory = Napi::ArrayBuffer::New(env, sizeof(SocketResults));
-  const auto results = Napi::Int32Array::New(env, SocketResults::kSize, memory, 0);
-  environment.socket_results = Napi::Persistent(results);
-  exports.Set("socketResults", results);
-  environment.sender = std::make_shared<SocketAddress>();
+  auto& shared = Environment::of(env).part<SocketPart>();
+  shared.constructor = Napi::Persistent(constructor);
+  exports.Set("socketResults", shared.results_array.Value());
 }
 
 Napi::Object SocketHandle::wrap(Napi::Env env, FileDescriptor socket, int type,
                                 std::unique_ptr<BoundName> name) {
-  const Napi::Object object = Environment::of(env).socket.New({});
+  const Napi::Object object = Environment::of(env).part<SocketPart>().constructor.New({});
   SocketHandle* handle = Unwrap(object);
   handle->type_ = type;
   handle->socket_ = std::move(socket);
@@ -82,8 +87,7 @@ Napi::Object SocketHandle::wrap(Napi::Env env, FileDescriptor socket, int type,
 
 SocketHandle::SocketHandle(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<SocketHandle>(info),
-      results_(reinterpret_cast<SocketResults*>(
-          Environment::of(info.Env()).socket_results.Value().Data())) {}
+      shared_(&Environment::of(info.Env()).part<SocketPart>()) {}
 
 SocketHandle::~SocketHandle() {
   // The name goes first: who connects between the two would be refused by a live name.
@@ -104,9 +108,8 @@ void SocketHandle::watch(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     if (!socket_.valid()) return;
     if (!watch_) {
-      watch_ = Environment::of(info.Env())
-                   .watcher()
-                   .watch(socket_.get(), info[0].As<Napi::Number>().Uint32Value());
+      const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+      watch_ = shared_->watcher.get().watch(socket_.get(), id);
     }
     watch_->set(info[1].As<Napi::Number>().Uint32Value());
   });
@@ -142,7 +145,7 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
   ControlBuffer control;
   msghdr message{};
   // A datagram's; who is connected has one peer.
-  SocketAddress& sender = *Environment::of(info.Env()).sender;
+  SocketAddress& sender = shared_->sender;
   if (type_ == SOCK_DGRAM) {
     message.msg_name = &sender.address;
     message.msg_namelen = sizeof(sender.address);
@@ -154,24 +157,24 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
       uninterrupted([&] { return ::recvmsg(socket_.get(), &message, kReceiveFlags); });
   if (count < 0) return status_of(info, count);
   sender.length = message.msg_namelen;
-  results_->descriptors = 0;
-  results_->flags = 0;
-  results_->has_credentials = 0;
+  SocketResults& results = *shared_->results;
+  results.descriptors = 0;
+  results.flags = 0;
+  results.has_credentials = 0;
   if (message.msg_controllen != 0 || (message.msg_flags & MSG_CTRUNC) != 0) {
     Ancillary ancillary = ControlBuffer::take(message);
-    if (ancillary.truncated) results_->flags |= SocketResults::kDescriptorsLost;
+    if (ancillary.truncated) results.flags |= SocketResults::kDescriptorsLost;
     if (ancillary.credentials) {
-      results_->has_credentials = 1;
-      results_->pid = ancillary.credentials->pid;
-      results_->uid = static_cast<int32_t>(ancillary.credentials->uid);
-      results_->gid = static_cast<int32_t>(ancillary.credentials->gid);
+      results.has_credentials = 1;
+      results.pid = ancillary.credentials->pid;
+      results.uid = static_cast<int32_t>(ancillary.credentials->uid);
+      results.gid = static_cast<int32_t>(ancillary.credentials->gid);
     }
-    OwnedDescriptors& owned = *Environment::of(info.Env()).descriptors;
     for (FileDescriptor& descriptor : ancillary.descriptors) {
-      results_->numbers[results_->descriptors++] = owned.add(std::move(descriptor));
+      results.numbers[results.descriptors++] = shared_->descriptors.add(std::move(descriptor));
     }
   }
-  if ((message.msg_flags & MSG_TRUNC) != 0) results_->flags |= SocketResults::kMessageCut;
+  if ((message.msg_flags & MSG_TRUNC) != 0) results.flags |= SocketResults::kMessageCut;
   if (count == 0 && type_ == SOCK_SEQPACKET && !is_at_end(socket_.get())) {
     return Napi::Number::New(info.Env(), static_cast<double>(length + 1));
   }
@@ -180,7 +183,7 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
 
 // The address of who sent the datagram that was read last; undefined when it has none.
 Napi::Value SocketHandle::sender(const Napi::CallbackInfo& info) {
-  const std::string text = Environment::of(info.Env()).sender->to_string();
+  const std::string text = shared_->sender.to_string();
   if (text.empty()) return info.Env().Undefined();
   return Napi::String::New(info.Env(), text);
 }
