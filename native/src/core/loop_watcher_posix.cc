@@ -1,10 +1,10 @@
 // Watching by polls of libuv, on the environment's own loop.
-#include <dlfcn.h>
 #include <uv.h>
 
 #include <unordered_set>
 #include <utility>
 
+#include "core/runtime_symbol.hpp"
 #include "core/watcher.hpp"
 #include "sluice/error.hpp"
 
@@ -28,7 +28,7 @@ struct Libuv {
  private:
   template <typename Function>
   static Function find(const char* name) {
-    return reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
+    return reinterpret_cast<Function>(runtime_symbol(name));
   }
 };
 

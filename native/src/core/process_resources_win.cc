@@ -3,10 +3,9 @@
 // clang-format off
 #include "sluice/detail/handle_win.hpp"
 #include <tlhelp32.h>
-#include <winternl.h>
+#include "sluice/detail/ntdll_win.hpp"
 // clang-format on
 
-#include <array>
 #include <cstddef>
 #include <map>
 #include <string>
@@ -45,19 +44,12 @@ struct SystemHandles {
   SystemHandle first;
 };
 
-// A function of ntdll that no library of mingw has.
-template <typename Function>
-Function ntdll_function(const char* name) {
-  return reinterpret_cast<Function>(
-      reinterpret_cast<void*>(::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), name)));
-}
-
 // The numbers of this process's handles, from the list of all of the system.
 std::vector<HANDLE> own_handles() {
   constexpr int kExtendedHandleInformation = 64;
   constexpr NTSTATUS kTooShort = static_cast<NTSTATUS>(0xC0000004);
-  using Query = NTSTATUS(WINAPI*)(int, void*, ULONG, ULONG*);
-  static const auto query = ntdll_function<Query>("NtQuerySystemInformation");
+  static const auto& query =
+      detail::ntdll_function<LONG WINAPI(int, void*, ULONG, ULONG*)>("NtQuerySystemInformation");
   std::vector<std::byte> bytes(1 << 18);
   for (;;) {
     ULONG size = 0;
@@ -79,25 +71,16 @@ std::vector<HANDLE> own_handles() {
   }
 }
 
-// One of the texts that the system has about an object; empty where it has none.
-std::u16string object_text(HANDLE handle, int which) {
-  using Query = NTSTATUS(WINAPI*)(HANDLE, int, void*, ULONG, ULONG*);
-  static const auto query = ntdll_function<Query>("NtQueryObject");
-  alignas(UNICODE_STRING) std::array<std::byte, 2048> bytes = {};
-  ULONG size = 0;
-  if (query(handle, which, bytes.data(), static_cast<ULONG>(bytes.size()), &size) < 0) return {};
-  const auto* text = reinterpret_cast<const UNICODE_STRING*>(bytes.data());
-  return {reinterpret_cast<const char16_t*>(text->Buffer), text->Length / sizeof(char16_t)};
+std::wstring text_of(HANDLE handle, int which) {
+  return detail::object_text(handle, which).value_or(std::wstring());
 }
 
 // What the system calls the kind of an object: "Event", "File", "Section". Events without a name
 // are a kind of their own. (Files are not asked for theirs, which can hang.)
-std::u16string kind_of(HANDLE handle) {
-  constexpr int kNameInformation = 1;
-  constexpr int kTypeInformation = 2;
-  const std::u16string kind = object_text(handle, kTypeInformation);
-  const bool unnamed = kind == u"Event" && object_text(handle, kNameInformation).empty();
-  return unnamed ? u"unnamed Event" : kind;
+std::string kind_of(HANDLE handle) {
+  const std::wstring kind = text_of(handle, detail::kObjectTypeInformation);
+  const bool unnamed = kind == L"Event" && text_of(handle, detail::kObjectNameInformation).empty();
+  return unnamed ? "unnamed Event" : detail::to_utf8(kind);
 }
 
 // Wine does not count the handles of a process, and lists them.
@@ -115,11 +98,11 @@ Napi::Value process_resources(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value open_handles(const Napi::CallbackInfo& info) {
-  std::map<std::u16string, uint32_t> counts;
+  std::map<std::string, uint32_t> counts;
   for (HANDLE handle : own_handles()) ++counts[kind_of(handle)];
   Napi::Object kinds = Napi::Object::New(info.Env());
   for (const auto& [kind, count] : counts) {
-    kinds.Set(Napi::String::New(info.Env(), kind), Napi::Number::New(info.Env(), count));
+    kinds.Set(kind, Napi::Number::New(info.Env(), count));
   }
   return kinds;
 }

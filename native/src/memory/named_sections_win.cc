@@ -1,5 +1,5 @@
 // `Local\` is a directory of the kernel's object manager. The calls that read it are the native
-// ones, which are documented and for which there is no import library: they are looked up in ntdll.
+// ones of ntdll, which are documented.
 #include <array>
 #include <set>
 #include <string>
@@ -7,6 +7,7 @@
 
 #include "core/errors.hpp"
 #include "memory/named_sections.hpp"
+#include "sluice/detail/ntdll_win.hpp"
 #include "sluice/shared_memory.hpp"
 
 namespace sluice::binding {
@@ -31,16 +32,6 @@ using NtOpenDirectoryObject = LONG NTAPI(HANDLE*, ACCESS_MASK, OBJECT_ATTRIBUTES
 using NtQueryDirectoryObject = LONG NTAPI(HANDLE, void*, ULONG, BOOLEAN, BOOLEAN, ULONG*, ULONG*);
 using NtOpenSection = LONG NTAPI(HANDLE*, ACCESS_MASK, OBJECT_ATTRIBUTES*);
 using NtQuerySection = LONG NTAPI(HANDLE, int, void*, SIZE_T, SIZE_T*);
-using RtlNtStatusToDosError = ULONG NTAPI(LONG);
-
-template <typename Function>
-Function& native_call(const char* name) {
-  const auto address = ::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), name);
-  if (address == nullptr) {
-    throw Error(error_code::kUnsupported, std::string("this Windows has no ") + name);
-  }
-  return *reinterpret_cast<Function*>(reinterpret_cast<void*>(address));
-}
 
 std::wstring text_of(const UNICODE_STRING& text) {
   return {text.Buffer, text.Length / sizeof(wchar_t)};
@@ -76,18 +67,19 @@ LONG open_object(Open& open, Handle& handle, ACCESS_MASK access, HANDLE director
 
 Handle open_local_directory() {
   Handle directory;
-  const LONG status = open_object(native_call<NtOpenDirectoryObject>("NtOpenDirectoryObject"),
-                                  directory, kDirectoryQuery, nullptr, local_directory());
+  const LONG status =
+      open_object(detail::ntdll_function<NtOpenDirectoryObject>("NtOpenDirectoryObject"), directory,
+                  kDirectoryQuery, nullptr, local_directory());
   if (status < 0) {
-    const DWORD code = native_call<RtlNtStatusToDosError>("RtlNtStatusToDosError")(status);
-    throw detail::windows_error("NtOpenDirectoryObject", code, "cannot list shared memory", "");
+    throw detail::windows_error("NtOpenDirectoryObject", detail::error_of_status(status),
+                                "cannot list shared memory", "");
   }
   return directory;
 }
 
 // The kernel's names of the sections that shared memory has made.
 std::set<std::wstring> section_names(const Handle& directory) {
-  auto& query = native_call<NtQueryDirectoryObject>("NtQueryDirectoryObject");
+  auto& query = detail::ntdll_function<NtQueryDirectoryObject>("NtQueryDirectoryObject");
   std::set<std::wstring> names;
   alignas(DirectoryEntry) std::array<std::byte, 4096> bytes = {};
   ULONG context = 0;
@@ -121,10 +113,10 @@ std::set<std::wstring> settled_section_names(const Handle& directory) {
 // Undefined for a section that has gone meanwhile, or that this user may not ask about.
 Napi::Value describe_section(Napi::Env env, const Handle& directory, const std::wstring& name) {
   Handle section;
-  const LONG status = open_object(native_call<NtOpenSection>("NtOpenSection"), section,
+  const LONG status = open_object(detail::ntdll_function<NtOpenSection>("NtOpenSection"), section,
                                   kSectionQuery | READ_CONTROL, directory.get(), name);
   SectionInformation information = {};
-  if (status < 0 || native_call<NtQuerySection>("NtQuerySection")(
+  if (status < 0 || detail::ntdll_function<NtQuerySection>("NtQuerySection")(
                         section.get(), kSectionBasicInformation, &information, sizeof(information),
                         nullptr) < 0) {
     return env.Undefined();

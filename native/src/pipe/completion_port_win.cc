@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/errors.hpp"
+#include "sluice/detail/ntdll_win.hpp"
 
 namespace sluice::binding {
 namespace {
@@ -25,14 +26,10 @@ Pipe::Id next_id() {
   return last.fetch_add(1, std::memory_order_relaxed);  // nothing is published by it
 }
 
-// Of an operation that the port has given back. Its pipe's handle may be closed by then, so this is
-// not GetOverlappedResult's to say.
+// How an operation ended that the port has given back. GetOverlappedResult cannot tell: it wants
+// the pipe's handle, which may be closed by then.
 DWORD outcome_of(const OVERLAPPED& overlapped) {
-  using Convert = ULONG(WINAPI*)(NTSTATUS);
-  // Looked up, because few programs link with ntdll.
-  static const auto convert = reinterpret_cast<Convert>(reinterpret_cast<void*>(
-      ::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "RtlNtStatusToDosError")));
-  return convert(static_cast<NTSTATUS>(overlapped.Internal));
+  return detail::error_of_status(static_cast<LONG>(overlapped.Internal));
 }
 
 }  // namespace

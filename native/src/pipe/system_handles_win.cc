@@ -9,6 +9,7 @@
 #include "core/environment.hpp"
 #include "core/errors.hpp"
 #include "core/runtime_symbol.hpp"
+#include "sluice/detail/ntdll_win.hpp"
 #include "sluice/detail/security_win.hpp"
 
 namespace sluice::binding {
@@ -47,17 +48,12 @@ void release(const Napi::CallbackInfo& info) {
 // The name of the kind of object. Unlike GetFileType this never waits: that one does behind a read
 // that somebody else has pending on a synchronous pipe, and a peer could make it wait for ever.
 std::wstring type_name(HANDLE handle) {
-  // PUBLIC_OBJECT_TYPE_INFORMATION begins with the name.
-  alignas(UNICODE_STRING) std::byte bytes[sizeof(UNICODE_STRING) + 1024];
-  static const auto query = reinterpret_cast<decltype(&::NtQueryObject)>(
-      reinterpret_cast<void*>(::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "NtQueryObject")));
-  ULONG size = 0;
-  if (query(handle, ObjectTypeInformation, bytes, sizeof(bytes), &size) < 0) {
+  auto name = detail::object_text(handle, detail::kObjectTypeInformation);
+  if (!name) {
     throw detail::windows_error("NtQueryObject", ERROR_INVALID_HANDLE,
                                 "cannot find out what the handle is open to", "");
   }
-  const auto& name = *reinterpret_cast<const UNICODE_STRING*>(bytes);
-  return {name.Buffer, name.Length / sizeof(wchar_t)};
+  return std::move(*name);
 }
 
 // adoptHandle(number): takes it over.

@@ -10,6 +10,7 @@
 #include <random>
 #include <utility>
 
+#include "sluice/detail/ntdll_win.hpp"
 #include "sluice/detail/security_win.hpp"
 
 namespace sluice {
@@ -73,18 +74,7 @@ inline void check_owner(const Handle& section, const Owner& owner, const std::st
 
 // The kernel's name of an open section, less its directory; empty when it has none.
 inline std::wstring object_name(HANDLE handle) {
-  constexpr auto kObjectNameInformation = static_cast<OBJECT_INFORMATION_CLASS>(1);
-  // Looked up, because few programs link with ntdll.
-  static const auto query = reinterpret_cast<decltype(&::NtQueryObject)>(
-      reinterpret_cast<void*>(::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "NtQueryObject")));
-  alignas(UNICODE_STRING) std::byte bytes[sizeof(UNICODE_STRING) + 2048];
-  ULONG size = 0;
-  if (query == nullptr || query(handle, kObjectNameInformation, bytes, sizeof(bytes), &size) < 0) {
-    return {};
-  }
-  const auto& name = *reinterpret_cast<const UNICODE_STRING*>(bytes);
-  if (name.Buffer == nullptr) return {};
-  const std::wstring whole(name.Buffer, name.Length / sizeof(wchar_t));
+  const std::wstring whole = object_text(handle, kObjectNameInformation).value_or(std::wstring());
   return whole.substr(whole.rfind(L'\\') + 1);
 }
 
