@@ -2,11 +2,11 @@
 #include <napi.h>
 
 #include "core/environment.hpp"
+#include "core/parking_threads.hpp"
 #include "features.hpp"
 #include "memory/shared_memory_handle.hpp"
 #include "ring/endpoint_handles.hpp"
 #include "ring/ring_handle.hpp"
-#include "ring/waiting_threads.hpp"
 
 namespace sluice::binding {
 namespace {
@@ -16,13 +16,13 @@ void initialise(const Napi::CallbackInfo& info) {
   const auto callbacks = info[0].As<Napi::Object>();
   Environment& environment = Environment::of(info.Env());
   environment.error_factory = Napi::Persistent(callbacks.Get("createError").As<Napi::Function>());
-  environment.part<WaitingThreads>().set_listener(callbacks.Get("onWake").As<Napi::Function>());
+  environment.part<ParkingThreads>().set_listener(callbacks.Get("onWake").As<Napi::Function>());
   initialise_features_of_system(environment, callbacks);
 }
 
-// setWakeRef(ref): whether sleeping endpoints keep the process alive.
+// setWakeRef(ref): whether parked objects keep the process alive.
 void set_wake_ref(const Napi::CallbackInfo& info) {
-  Environment::of(info.Env()).part<WaitingThreads>().set_ref(info[0].As<Napi::Boolean>());
+  Environment::of(info.Env()).part<ParkingThreads>().set_ref(info[0].As<Napi::Boolean>());
 }
 
 Napi::Object load(Napi::Env env, Napi::Object exports) {

@@ -7,6 +7,7 @@
 
 #include "core/mailbox.hpp"
 #include "core/poller.hpp"
+#include "core/start_thread.hpp"
 #include "core/watcher.hpp"
 
 namespace sluice::binding {
@@ -98,8 +99,8 @@ ThreadWatcher::ThreadWatcher(Napi::Env env)
       ready_(env, "sluice.watch",
              [this](Napi::Env, std::vector<Poller::Event> ready) { deliver(ready); }) {
   ready_.open();
+  thread_ = start_thread([this] { run(); });
   env.AddCleanupHook([](ThreadWatcher* self) { self->shut_down(); }, this);
-  thread_ = std::thread([this] { run(); });
 }
 
 std::unique_ptr<Watch> ThreadWatcher::watch(int descriptor, Id id) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/errors.hpp"
+#include "core/start_thread.hpp"
 #include "sluice/detail/ntdll_win.hpp"
 
 namespace sluice::binding {
@@ -68,11 +69,9 @@ std::shared_ptr<Pipe> CompletionPort::add(Handle handle, bool message_type) {
                                                             FILE_SKIP_COMPLETION_PORT_ON_SUCCESS)) {
     pipe->set_skips_port();
   }
-  {
-    const std::lock_guard lock(mutex_);
-    pipes_.emplace(id, pipe);
-  }
-  start_thread();
+  run_thread();
+  const std::lock_guard lock(mutex_);
+  pipes_.emplace(id, pipe);
   return pipe;
 }
 
@@ -185,10 +184,10 @@ bool CompletionPort::forget_if_idle(Pipe& pipe) {
   return true;
 }
 
-void CompletionPort::start_thread() {
+void CompletionPort::run_thread() {
   if (thread_.joinable()) return;
   ending_ = false;
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread([this] { run(); });
 }
 
 void CompletionPort::stop_thread_if_idle() {

@@ -62,7 +62,7 @@ class CompletionPort {
   bool forget_if_idle(Pipe& pipe);           // with the mutex
   void abandon();                            // with the mutex
 
-  void start_thread();
+  void run_thread();
   void stop_thread_if_idle();
   void run();
   bool dispatch(std::span<const OVERLAPPED_ENTRY> entries);  // false: the thread has to end

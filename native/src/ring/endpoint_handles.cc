@@ -11,8 +11,8 @@
 #include "core/arguments.hpp"
 #include "core/environment.hpp"
 #include "core/errors.hpp"
+#include "core/parking_threads.hpp"
 #include "ring/ring_handle.hpp"
-#include "ring/waiting_threads.hpp"
 #include "sluice/ring_consumer.hpp"
 #include "sluice/ring_producer.hpp"
 
@@ -24,6 +24,32 @@ std::span<const std::byte> bytes_of(const Napi::Value& value) {
   const auto array = value.As<Napi::Uint8Array>();
   return {reinterpret_cast<const std::byte*>(array.Data()), array.ByteLength()};
 }
+
+// An endpoint whose owner sleeps, as the parking threads see it.
+class ParkedEndpoint : public Waitable {
+ public:
+  explicit ParkedEndpoint(std::shared_ptr<RingEndpoint> endpoint)
+      : endpoint_(std::move(endpoint)) {}
+
+  // On the loop's thread, while it is not parked.
+  void set(const RingEndpoint::Sleep& sleep) { sleep_ = sleep; }
+
+  const Doorbell& doorbell() const override { return endpoint_->doorbell(); }
+  uint32_t announce() override {
+    sleep_ = endpoint_->announce_again(sleep_);
+    return sleep_.ticket;
+  }
+  void retract() override { endpoint_->retract(); }
+  bool is_ready(Look look) const override {
+    const auto peer = look == Look::kAtMemory ? RingEndpoint::Peer::kTakenForAlive
+                                              : RingEndpoint::Peer::kAskedFor;
+    return endpoint_->look(sleep_, peer) != WaitStatus::kNothingYet;
+  }
+
+ private:
+  std::shared_ptr<RingEndpoint> endpoint_;
+  RingEndpoint::Sleep sleep_ = {};
+};
 
 // new EndpointHandle(ring, state, id): claims the role. `state` is an ArrayBuffer for the
 // EndpointState, which both languages use.
@@ -57,11 +83,12 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
       const Ring& ring = RingHandle::Unwrap(info[0].As<Napi::Object>())->require_open();
       auto state = info[1].As<Napi::ArrayBuffer>();
       id_ = info[2].As<Napi::Number>().Uint32Value();
-      threads_ = Environment::of(info.Env()).shared_part<WaitingThreads>();
+      threads_ = Environment::of(info.Env()).shared_part<ParkingThreads>();
       endpoint_ =
           std::make_shared<Endpoint>(ring.memory(), static_cast<EndpointState*>(state.Data()));
+      parked_ = std::make_shared<ParkedEndpoint>(endpoint_);
       state_ = Napi::Persistent(state);
-      threads_->endpoint_opened();
+      threads_->opened();
     });
   }
 
@@ -86,15 +113,26 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
     return guarded(info.Env(), [&] {
       Endpoint& endpoint = require_open();
       publish_before_waiting();
+      threads_->unpark(id_);  // a wake-up that came late may have left it parked
       const auto sleep = endpoint.announce(info[0].As<Napi::Number>().Uint32Value());
       const WaitStatus status = endpoint.look(sleep);
       if (status == WaitStatus::kNothingYet) {
-        threads_->arm(id_, endpoint_, sleep);
+        park_announced(sleep);
       } else {
         endpoint.retract();
       }
       return to_javascript_status(info.Env(), status);
     });
+  }
+
+  void park_announced(const RingEndpoint::Sleep& sleep) {
+    parked_->set(sleep);
+    try {
+      threads_->park(id_, parked_, sleep.ticket);
+    } catch (const Error&) {
+      endpoint_->retract();  // nobody sleeps, so nobody is to ring
+      throw;
+    }
   }
 
   // What is corked must leave, or the room will never come.
@@ -104,7 +142,7 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
 
   void unpark(const Napi::CallbackInfo&) {
     if (!endpoint_) return;
-    threads_->disarm(id_);
+    threads_->unpark(id_);
     endpoint_->retract();
   }
 
@@ -166,17 +204,19 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
   template <typename Leave>
   void give_up(Leave&& leave) {
     if (!endpoint_) return;
-    threads_->disarm(id_);
+    threads_->unpark(id_);
     leave(*endpoint_);
+    parked_.reset();
     endpoint_.reset();
     state_.Reset();
-    threads_->endpoint_closed();
+    threads_->closed();
   }
 
-  std::shared_ptr<WaitingThreads> threads_;
-  WaitingThreads::Id id_ = 0;
+  std::shared_ptr<ParkingThreads> threads_;
+  ParkingThreads::Id id_ = 0;
   Napi::Reference<Napi::ArrayBuffer> state_;  // keeps the endpoint's state where it is
   std::shared_ptr<Endpoint> endpoint_;
+  std::shared_ptr<ParkedEndpoint> parked_;
 };
 
 }  // namespace

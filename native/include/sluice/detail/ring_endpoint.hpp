@@ -91,7 +91,9 @@ class RingEndpoint {
   void retract() { own_parked().store(0, std::memory_order_seq_cst); }
 
   // Whether there is something to wake up for. Safe from any thread while the endpoint is open.
-  WaitStatus look(const Sleep& sleep) const;
+  // Whether the peer is alive is a system call, which a sleeper that looks often can leave out.
+  enum class Peer { kAskedFor, kTakenForAlive };
+  WaitStatus look(const Sleep& sleep, Peer peer = Peer::kAskedFor) const;
 
   // Blocks the calling thread.
   WaitStatus wait(uint32_t wanted, std::chrono::nanoseconds timeout);
@@ -240,7 +242,7 @@ inline bool RingEndpoint::available(const Sleep& sleep) const {
   return used > capacity_ || capacity_ - used >= sleep.wanted;
 }
 
-inline WaitStatus RingEndpoint::look(const Sleep& sleep) const {
+inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked) const {
   constexpr auto kClosed = static_cast<uint32_t>(RoleState::kClosed);
   if (available(sleep)) return WaitStatus::kReady;
   // acquire, in this order: see begin_or_resume_stream. Who sees the role closed sees the last
@@ -254,7 +256,7 @@ inline WaitStatus RingEndpoint::look(const Sleep& sleep) const {
     if (role_ == Role::kConsumer && streams == own().streams.load(std::memory_order_relaxed)) {
       return WaitStatus::kNothingYet;
     }
-  } else if (lock_.is_held_elsewhere(peer_of(role_))) {
+  } else if (asked == Peer::kTakenForAlive || lock_.is_held_elsewhere(peer_of(role_))) {
     return WaitStatus::kNothingYet;
   }
   // The peer is gone. What it did before it went is visible now, so look once more: it may even
