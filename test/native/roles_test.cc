@@ -186,6 +186,31 @@ void the_locks_can_be_asked_about() {
   check::that(!RoleLock::is_held(memory, Role::kProducer), "nobody has it any more");
 }
 
+// Of memory that is no ring, at a place where none has a role, and behind the end.
+void any_byte_of_any_memory_can_be_locked() {
+  constexpr uint32_t kBehindTheEnd = 1u << 20;
+  const SharedMemory memory = SharedMemory::anonymous(4096);
+  auto lock = ByteLock::try_acquire(memory, 7);
+  check::that(lock.has_value(), "nobody has it");
+  check::that(!ByteLock::try_acquire(memory, 7).has_value(), "it is taken");
+  check::that(!lock->is_held_elsewhere(7), "this is its holder");
+  check::that(!lock->is_held_elsewhere(8), "the next byte is free");
+
+  const Signal locked;
+  Child child([&] {
+    const auto other = ByteLock::try_acquire(memory, kBehindTheEnd);
+    check::that(other.has_value() && other->is_held_elsewhere(7), "two holders");
+    locked.raise();
+    ::pause();
+  });
+  locked.wait();
+  check::that(lock->is_held_elsewhere(kBehindTheEnd), "the child has it");
+  child.kill();
+  check::that(!lock->is_held_elsewhere(kBehindTheEnd), "it went with the child");
+  lock->release();
+  check::that(!ByteLock::is_held(memory, 7), "nobody has it any more");
+}
+
 void open_or_create_makes_one_ring_of_many_attempts() {
   for (uint64_t round = 0; round < check::scaled(30); ++round) {
     const TemporaryName name;
@@ -252,6 +277,7 @@ int main(int argc, char** argv) {
        {"exactly one contender takes over", exactly_one_contender_takes_over},
        {"a change of consumers is no death", a_change_of_consumers_is_no_death},
        {"the locks can be asked about", the_locks_can_be_asked_about},
+       {"any byte of any memory can be locked", any_byte_of_any_memory_can_be_locked},
        {"open_or_create makes one ring of many attempts",
         open_or_create_makes_one_ring_of_many_attempts},
        {"a creator that never finishes is a timeout", a_creator_that_never_finishes_is_a_timeout},

@@ -1,12 +1,13 @@
-// Who is the producer of a ring, and who its consumer: locks that the operating system drops when
-// their holder dies, however it dies. Nothing about life and death is taken from shared memory.
+// The two roles of a ring, producer and consumer, as locks on bytes of its header.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
-#include <string>
 #include <utility>
 
-#include "sluice/detail/system_handle.hpp"
+#include "sluice/detail/byte_lock.hpp"
+#include "sluice/ring_format.hpp"
 #include "sluice/shared_memory.hpp"
 
 namespace sluice {
@@ -24,35 +25,33 @@ constexpr const char* name_of(Role role) {
 class RoleLock {
  public:
   // Empty when someone else, in this process or another, holds the role.
-  static std::optional<RoleLock> try_acquire(const SharedMemory& memory, Role role);
+  static std::optional<RoleLock> try_acquire(const SharedMemory& memory, Role role) {
+    const char* what = role == Role::kProducer ? "the producer's role of the ring"
+                                               : "the consumer's role of the ring";
+    auto lock = ByteLock::try_acquire(memory, byte_of(role), what);
+    if (!lock) return std::nullopt;
+    return RoleLock(std::move(*lock));
+  }
+  static bool is_held(const SharedMemory& memory, Role role) {
+    return ByteLock::is_held(memory, byte_of(role));
+  }
 
   // Whether anyone but this lock's own holder has the role.
-  bool is_held_elsewhere(Role role) const;
-  static bool is_held(const SharedMemory& memory, Role role);
+  bool is_held_elsewhere(Role role) const { return lock_.is_held_elsewhere(byte_of(role)); }
 
-  void release() { descriptor_.reset(); }
-  bool holds() const { return descriptor_.valid(); }
+  void release() { lock_.release(); }
+  bool holds() const { return lock_.holds(); }
 
  private:
-  explicit RoleLock(SystemHandle descriptor) : descriptor_(std::move(descriptor)) {}
+  explicit RoleLock(ByteLock lock) : lock_(std::move(lock)) {}
 
-  SystemHandle descriptor_;
-#if defined(_WIN32)
-  std::wstring ring_;  // what its roles are named after
-#elif defined(__FreeBSD__)
-  std::string files_;  // how the paths of both roles' lock files begin
-  Role role_ = Role::kProducer;
-#endif
+  // The first byte of the role's line in the header.
+  static constexpr uint32_t byte_of(Role role) {
+    return role == Role::kProducer ? offsetof(RingHeader, producer)
+                                   : offsetof(RingHeader, consumer);
+  }
+
+  ByteLock lock_;
 };
 
 }  // namespace sluice
-
-#if defined(__linux__)
-#include "sluice/detail/role_linux.hpp"  // IWYU pragma: export
-#elif defined(__APPLE__)
-#include "sluice/detail/role_darwin.hpp"  // IWYU pragma: export
-#elif defined(__FreeBSD__)
-#include "sluice/detail/role_freebsd.hpp"  // IWYU pragma: export
-#elif defined(_WIN32)
-#include "sluice/detail/role_win.hpp"  // IWYU pragma: export
-#endif
