@@ -1,4 +1,28 @@
 {
+  'variables': {
+    # What only the tests call, and only where they are: it is not in the package.
+    'has_diagnostics': '<!(node -p "fs.existsSync(\'test/native/diagnostics/diagnostics_<(OS).cc\')")',
+  },
+  'conditions': [
+    ['has_diagnostics=="true"', {
+      'targets': [
+        {
+          'target_name': 'diagnostics',
+          # Elsewhere than sluice.node, for node-gyp-build takes the first addon of that folder.
+          'product_dir': '<(PRODUCT_DIR)/diagnostics',
+          'sources': ['test/native/diagnostics/diagnostics_<(OS).cc'],
+          'include_dirs': [
+            'native/include',
+            "<!(node -p \"require('node-addon-api').include_dir\")",
+          ],
+          'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_CPP_EXCEPTIONS'],
+          'msvs_settings': {
+            'VCCLCompilerTool': { 'ExceptionHandling': 1, 'AdditionalOptions': ['/std:c++20'] },
+          },
+        },
+      ],
+    }],
+  ],
   'targets': [
     {
       'target_name': 'sluice',

@@ -31,6 +31,7 @@ const steps = [
       'native',
       'binding.gyp',
       'scripts/sources.mjs',
+      'test/native/diagnostics',
       'node_modules/node-addon-api/package.json',
     ],
     // The binary is of Node-API, so it fits every version of Node, but only this platform.

@@ -64,8 +64,6 @@ export interface PipeNative {
   descriptorOfHandle(handle: number): number
   openPeerProcess(pid: number): number
   fetchHandle(process: number, handle: number): number
-  processResources(): { handles: number; threads: number }
-  openHandles(): Record<string, number>
 }
 
 export const native = addon as unknown as PipeNative

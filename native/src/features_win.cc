@@ -1,4 +1,3 @@
-#include "core/process_resources.hpp"
 #include "features.hpp"
 #include "memory/named_sections.hpp"
 #include "pipe/pipes.hpp"
@@ -9,7 +8,6 @@ namespace sluice::binding {
 void define_features_of_system(Napi::Env env, Napi::Object exports) {
   define_pipes(env, exports);
   define_system_handles(env, exports);
-  define_process_resources(env, exports);
   define_named_sections(env, exports);
 }
 

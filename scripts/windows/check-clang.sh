@@ -30,6 +30,7 @@ mapfile -t files < <(
     echo "test/native/${name}_test.cc"
   done
   echo examples/cpp-consumer/consume.cpp
+  echo test/native/diagnostics/diagnostics_win.cc
 )
 failed=0
 for file in "${files[@]}"; do

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer, type NamedPipeConnection } from '../../lib/index.js'
 import { native } from '../../lib/pipe/native.js'
+import { processResources } from '../support/diagnostics.js'
 import { replacePipeMethods } from '../support/peer_process.js'
 import { onWindows } from '../support/platform.js'
 import { connectTo, gone, listen, pipeName, quiet } from '../support/pipes.js'
@@ -95,7 +96,7 @@ describe.skipIf(!onWindows)('accept', () => {
           }),
         )
       }
-      const resources = () => native.processResources()
+      const resources = () => processResources()
       let before: { handles: number; threads: number } | undefined
       let cancelled = 0
       let clients = 0
@@ -150,13 +151,13 @@ describe.skipIf(!onWindows)('accept', () => {
         const client = quiet(await connectNamedPipe(server.address))
         client.destroy()
         if (round % 50 === 0) await gone(client)
-        if (round === 100) before = native.processResources().handles
+        if (round === 100) before = processResources().handles
       }
       const last = await connectTo(server)
       await last.send(Buffer.from('x'))
       await eventually(
-        () => native.processResources().handles <= before + 20,
-        () => `handles: ${String(before)}, ${String(native.processResources().handles)}`,
+        () => processResources().handles <= before + 20,
+        () => `handles: ${String(before)}, ${String(processResources().handles)}`,
       )
       expect(delivered).toBeGreaterThan(rounds / 2)
       server.close()

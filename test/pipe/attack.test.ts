@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import { connectNamedPipe, SharedMemory, SluiceError, type SystemHandle } from '../../lib/index.js'
 import { native } from '../../lib/pipe/native.js'
+import { processResources } from '../support/diagnostics.js'
 import { Child } from '../support/child.js'
 import { peerIsProcess } from '../support/peer_process.js'
 import { onWindows } from '../support/platform.js'
@@ -137,11 +138,11 @@ describe.skipIf(!onWindows)('clients', () => {
         }
         for (const stop of stops) stop.abort()
         await Promise.all(connecting)
-        if (round === 100) before = native.processResources().handles
+        if (round === 100) before = processResources().handles
       }
       await eventually(
-        () => native.processResources().handles <= before + 8,
-        () => `handles: ${String(before)}, ${String(native.processResources().handles)}`,
+        () => processResources().handles <= before + 8,
+        () => `handles: ${String(before)}, ${String(processResources().handles)}`,
       )
       server.close()
       await serving
@@ -231,7 +232,7 @@ describe.skipIf(!onWindows)('in any order', () => {
     async () => {
       const modes = ['byte', 'message'] as const
       const servers = await Promise.all(modes.map((mode) => listen({ mode, endTimeout: 20 })))
-      const { handles } = native.processResources()
+      const { handles } = processResources()
       for (let round = 0; round < 200; round++) {
         const server = servers[round % 2]
         const client = connectNamedPipe(server.address, { mode: server.mode, endTimeout: 20 })
@@ -258,7 +259,7 @@ describe.skipIf(!onWindows)('in any order', () => {
         for (const end of pair) end.destroy()
         await Promise.all(pair.map(gone))
       }
-      await eventually(() => native.processResources().handles <= handles + 8)
+      await eventually(() => processResources().handles <= handles + 8)
     },
   )
 })

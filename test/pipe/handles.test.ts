@@ -13,8 +13,8 @@ import {
   SystemHandle,
   type NamedPipeConnection,
 } from '../../lib/index.js'
-import { native } from '../../lib/pipe/native.js'
 import { longestHeader, messageFrame, parseFrame, takenFrame } from '../../lib/pipe/handle_frame.js'
+import { processResources } from '../support/diagnostics.js'
 import { Child } from '../support/child.js'
 import { peerIsProcess } from '../support/peer_process.js'
 import { notUnderWine, onWindows } from '../support/platform.js'
@@ -35,7 +35,7 @@ function memoryWith(text: string): SharedMemory {
   return memory
 }
 
-const handleCount = () => native.processResources().handles
+const handleCount = () => processResources().handles
 const bytes = Buffer.from('x')
 
 /** A client that speaks the format by hand. */

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 
 import { connectNamedPipe } from '../../lib/index.js'
-import { native } from '../../lib/pipe/native.js'
+import { processResources } from '../support/diagnostics.js'
 import { Child } from '../support/child.js'
 import { peerIsProcess } from '../support/peer_process.js'
 import { onWindows } from '../support/platform.js'
@@ -18,7 +18,7 @@ const states = ['accept', 'read', 'write', 'connect', 'everything'] as const
 
 describe.skipIf(!onWindows)('with pending operations', () => {
   test.each(states)('a worker is terminated: %s', async (state) => {
-    const before = native.processResources()
+    const before = processResources()
     for (let round = 0; round < 5; round++) {
       const name = pipeName()
       const worker = new Worker(fixture, { workerData: [name, state] })
@@ -32,8 +32,8 @@ describe.skipIf(!onWindows)('with pending operations', () => {
       )
     }
     await eventually(
-      () => native.processResources().threads <= before.threads,
-      () => JSON.stringify([before, native.processResources()]),
+      () => processResources().threads <= before.threads,
+      () => JSON.stringify([before, processResources()]),
     )
   })
 
@@ -53,11 +53,11 @@ describe.skipIf(!onWindows)('with pending operations', () => {
       await gone(client)
     }
     await round()
-    const { handles } = native.processResources()
+    const { handles } = processResources()
     for (let i = 0; i < 5; i++) await round()
     await eventually(
-      () => native.processResources().handles <= handles + 8,
-      () => `handles: ${String(handles)}, ${String(native.processResources().handles)}`,
+      () => processResources().handles <= handles + 8,
+      () => `handles: ${String(handles)}, ${String(processResources().handles)}`,
     )
   })
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 
-import { native } from '../../lib/pipe/native.js'
+import { openHandles, processResources } from './diagnostics.js'
 import { onWindows } from './platform.js'
 
 export interface Resources {
@@ -41,7 +41,7 @@ export function sameAs(before: Resources): boolean {
 }
 
 export function openDescriptors(): Record<string, number> {
-  if (onWindows) return openHandles()
+  if (onWindows) return ownHandles()
   const counts: Record<string, number> = {}
   for (const number of readdirSync('/proc/self/fd')) {
     let target: string
@@ -58,8 +58,8 @@ export function openDescriptors(): Record<string, number> {
 }
 
 /** All but the events that the system and the C++ runtime keep for threads: ours have names. */
-function openHandles(): Record<string, number> {
-  const { 'unnamed Event': _theirs, ...others } = native.openHandles()
+function ownHandles(): Record<string, number> {
+  const { 'unnamed Event': _theirs, ...others } = openHandles()
   return others
 }
 
@@ -69,7 +69,7 @@ function windowsResources(): Resources {
 }
 
 export function threadCount(): number {
-  if (onWindows) return native.processResources().threads
+  if (onWindows) return processResources().threads
   return readdirSync('/proc/self/task').length
 }
 

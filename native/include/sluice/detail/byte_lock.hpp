@@ -1,5 +1,6 @@
-// A lock on one byte of shared memory, which the operating system drops when its holder dies, however
-// it dies. It tells who is alive: nothing about life and death is taken from what shared memory says.
+// A lock on one byte of shared memory, which the operating system drops when its holder dies,
+// however it dies. It tells who is alive: nothing about life and death is taken from what shared
+// memory says.
 //
 // The byte is a number that all sides agree on; what lies there does not matter, nor need it exist.
 // The lock belongs to the object that was locked, not to a thread; no child inherits it.

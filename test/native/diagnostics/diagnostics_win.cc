@@ -1,4 +1,6 @@
-#include "core/process_resources.hpp"
+// An addon for the tests: what this process holds of the system's resources, where no file says so
+// as /proc does.
+#include <napi.h>
 
 // clang-format off
 #include "sluice/detail/handle_win.hpp"
@@ -11,8 +13,9 @@
 #include <string>
 #include <vector>
 
-namespace sluice::binding {
 namespace {
+
+using namespace sluice;
 
 uint32_t thread_count() {
   const Handle snapshot(::CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0));
@@ -90,6 +93,7 @@ uint32_t handle_count() {
   return handles != 0 ? handles : static_cast<uint32_t>(own_handles().size());
 }
 
+// processResources(): { handles, threads }, which are counts.
 Napi::Value process_resources(const Napi::CallbackInfo& info) {
   Napi::Object resources = Napi::Object::New(info.Env());
   resources.Set("handles", handle_count());
@@ -97,6 +101,7 @@ Napi::Value process_resources(const Napi::CallbackInfo& info) {
   return resources;
 }
 
+// openHandles(): how many there are of each kind.
 Napi::Value open_handles(const Napi::CallbackInfo& info) {
   std::map<std::string, uint32_t> counts;
   for (HANDLE handle : own_handles()) ++counts[kind_of(handle)];
@@ -107,11 +112,12 @@ Napi::Value open_handles(const Napi::CallbackInfo& info) {
   return kinds;
 }
 
-}  // namespace
-
-void define_process_resources(Napi::Env env, Napi::Object exports) {
+Napi::Object load(Napi::Env env, Napi::Object exports) {
   exports.Set("openHandles", Napi::Function::New(env, open_handles));
   exports.Set("processResources", Napi::Function::New(env, process_resources));
+  return exports;
 }
 
-}  // namespace sluice::binding
+}  // namespace
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, load)
