@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
+import { started } from '../support/start.js'
+
 const program = fileURLToPath(new URL('../../bench/run.mjs', import.meta.url))
 
 interface Spread {
@@ -41,7 +43,9 @@ interface Report {
 }
 
 function start(args: string[]) {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = started(
+    spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }),
+  )
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))

@@ -7,13 +7,14 @@ import { connectUnix, UnixDatagram, UnixServer } from '../../lib/index.js'
 import { onWindows, skipAllIf } from '../support/platform.js'
 import { closedAfterTest } from '../support/rings.js'
 import { abstractName, socketPath } from '../support/sockets.js'
+import { started } from '../support/start.js'
 
 skipAllIf(onWindows, 'Windows has no Unix sockets')
 
 const cli = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url))
 
 function nc(...args: string[]): { child: ChildProcessWithoutNullStreams; output: Promise<string> } {
-  const child = spawn(process.execPath, [cli, 'nc', ...args])
+  const child = started(spawn(process.execPath, [cli, 'nc', ...args]))
   onTestFinished(() => {
     child.kill('SIGKILL')
   })

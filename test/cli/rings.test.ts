@@ -3,7 +3,13 @@ import { expect, test } from 'vitest'
 import { Ring, SharedMemory } from '../../lib/index.js'
 import { sluice } from '../support/command.js'
 import { native } from '../../lib/pipe/native.js'
-import { goesWithItsHolder, onlyIf, onWindows, unixOnly } from '../support/platform.js'
+import {
+  asRootForOthers,
+  goesWithItsHolder,
+  onlyIf,
+  onWindows,
+  unixOnly,
+} from '../support/platform.js'
 import { closedAfterTest, exists, namedRing, uniqueName } from '../support/rings.js'
 
 interface Row {
@@ -175,17 +181,14 @@ onlyIf(onWindows, 'elsewhere rings are removed')(
 )
 
 // Root may write everything: only another user sees it read-only.
-onlyIf(process.getuid?.() === 0, 'only root can run as another user')(
-  'a ring of another user can be looked at as far as it is open',
-  async () => {
-    const name = uniqueName()
-    closedAfterTest(Ring.create(name, { mode: 0o644 })).producer()
-    const { stdout } = await sluice(['ls', '--json', '--interval', '0'], { uid: 65534 }).finished
-    const row = (JSON.parse(stdout.toString()) as Row[]).find((each) => each.name === name)
-    expect(row).toMatchObject({
-      capacity: 2 ** 20,
-      producer: { pid: process.pid, state: 'unknown' },
-      consumer: { state: 'never' },
-    })
-  },
-)
+asRootForOthers('a ring of another user can be looked at as far as it is open', async () => {
+  const name = uniqueName()
+  closedAfterTest(Ring.create(name, { mode: 0o644 })).producer()
+  const { stdout } = await sluice(['ls', '--json', '--interval', '0'], { uid: 65534 }).finished
+  const row = (JSON.parse(stdout.toString()) as Row[]).find((each) => each.name === name)
+  expect(row).toMatchObject({
+    capacity: 2 ** 20,
+    producer: { pid: process.pid, state: 'unknown' },
+    consumer: { state: 'never' },
+  })
+})

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 
 import { Command, node, root } from '../support/command.js'
 import { temporaryFolder } from '../support/folder.js'
+import { hasProgram } from '../support/start.js'
 
 async function linesOf(args: string[]): Promise<string[]> {
   const { code, stdout, stderr } = await node(args).finished
@@ -53,8 +54,9 @@ async function cppConsumer(): Promise<string> {
   const program = join(temporaryFolder(), 'consume')
   const header = readFileSync(join(root, 'examples/cpp-consumer/produce.mjs'), 'utf8')
   const line = /^\/\/ +(g\+\+ .*)$/m.exec(header)?.[1] ?? ''
-  const [compiler = '', ...args] = line.replace('/tmp/consume', program).split(' ')
-  const build = await new Command(compiler, args).finished
+  const [named = '', ...args] = line.replace('/tmp/consume', program).split(' ')
+  const compiler = hasProgram(named) ? [named] : (process.env['CXX'] ?? 'c++').split(' ')
+  const build = await new Command(compiler[0] ?? '', [...compiler.slice(1), ...args]).finished
   expect({ code: build.code, stderr: build.stderr }).toEqual({ code: 0, stderr: '' })
   return program
 }

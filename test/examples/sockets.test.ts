@@ -8,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest'
 
 import { onWindows, skipAllIf } from '../support/platform.js'
 import { socketPath, temporaryDirectory } from '../support/sockets.js'
+import { started } from '../support/start.js'
 
 skipAllIf(onWindows, 'Windows has no Unix sockets')
 
@@ -17,9 +18,11 @@ const isRoot = process.getuid?.() === 0
 
 /** Started, and listening. */
 async function serving(example: string, path: string): Promise<void> {
-  const server = spawn(process.execPath, [join(root, 'examples', example), path], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const server = started(
+    spawn(process.execPath, [join(root, 'examples', example), path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }),
+  )
   const exited = once(server, 'exit')
   onTestFinished(async () => {
     server.kill('SIGKILL')
@@ -29,19 +32,21 @@ async function serving(example: string, path: string): Promise<void> {
   chmodSync(dirname(path), 0o755)
 }
 
-function asUser(uid: number | undefined, script: string, ...args: string[]): Promise<string> {
-  return run(
-    '/usr/bin/python3',
-    ['-c', script, ...args],
-    uid === undefined ? {} : { uid, gid: uid },
-  ).then(({ stdout }) => stdout)
+/** What the script prints, as this user or another. */
+async function asUser(uid: number | undefined, script: string, ...args: string[]): Promise<string> {
+  // After the imports: the other user may not be able to read Python's files.
+  const become =
+    uid === undefined
+      ? ''
+      : `os.setgroups([]); os.setgid(${String(uid)}); os.setuid(${String(uid)})`
+  const program = `import os, socket, sys\n${become}\n${script}`
+  return (await run('python3', ['-c', program, ...args])).stdout
 }
 
 test('auth-server answers this user, and 403 to others', async () => {
   const path = socketPath()
   await serving('auth-server/http.mjs', path)
-  const ask = `import socket, sys
-s = socket.socket(socket.AF_UNIX)
+  const ask = `s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
 s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')
 print(s.makefile().read())`
@@ -52,8 +57,7 @@ print(s.makefile().read())`
 test('auth-server with authorize closes the others before a byte', async () => {
   const path = socketPath()
   await serving('auth-server/lines.mjs', path)
-  const ask = `import socket, sys
-s = socket.socket(socket.AF_UNIX)
+  const ask = `s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
 print(s.makefile().read() or 'nothing')`
   expect(await asUser(undefined, ask, path)).toMatch(/^hello, user/)

@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 
 import { capabilities, SharedMemory } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import { onlyIf, onWindows, systemCode, unixOnly } from '../support/platform.js'
+import { makeFifo } from '../support/folder.js'
+import { asRootForOthers, onWindows, systemCode, unixOnly } from '../support/platform.js'
 import { openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError, uniqueName } from '../support/rings.js'
 
@@ -112,7 +112,7 @@ describe('a named object', () => {
     'a pipe in its place is refused, and does not make anybody wait',
     () => {
       const name = uniqueName()
-      execFileSync('mkfifo', [`/dev/shm${name}`])
+      makeFifo(`/dev/shm${name}`)
       for (const readOnly of [true, false]) {
         expect(() => SharedMemory.open(name, { readOnly })).toThrow(
           sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
@@ -187,29 +187,25 @@ describe('a named object', () => {
 
 describe('an object of another user', () => {
   // Needs root to make one: as another user this test has nobody to play the other with.
-  const isRoot = process.getuid?.() === 0
   const other = 65534
 
   async function madeByOther(name: string): Promise<void> {
     await new Child('make_memory.mjs', [name, '/dev/shm'], { uid: other, gid: other }).finish()
   }
 
-  onlyIf(isRoot, 'only root can run as another user')('is refused', async () => {
+  asRootForOthers('is refused', async () => {
     const name = uniqueName()
     await madeByOther(name)
     expect(() => SharedMemory.open(name)).toThrow(sluiceError('ERR_SLUICE_UNTRUSTED_OWNER'))
     expect(() => SharedMemory.open(name, { owner: 12345 })).toThrow(/belongs to user 65534/)
   })
 
-  onlyIf(isRoot, 'only root can run as another user')(
-    'is accepted if the owner is named, or any will do',
-    async () => {
-      const name = uniqueName()
-      await madeByOther(name)
-      expect(open(name, { owner: other }).size).toBe(4096)
-      expect(open(name, { owner: 'any' }).size).toBe(4096)
-    },
-  )
+  asRootForOthers('is accepted if the owner is named, or any will do', async () => {
+    const name = uniqueName()
+    await madeByOther(name)
+    expect(open(name, { owner: other }).size).toBe(4096)
+    expect(open(name, { owner: 'any' }).size).toBe(4096)
+  })
 })
 
 describe('a read-only mapping', () => {

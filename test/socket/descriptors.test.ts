@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   closeSync,
@@ -32,7 +31,8 @@ import {
   type ReceivedUnixMessage,
   type UnixConnection,
 } from '../../lib/index.js'
-import { Child } from '../support/child.js'
+import { Child, limitedTo } from '../support/child.js'
+import { makeFifo } from '../support/folder.js'
 import { collectGarbage, eventually, openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { closeAll, fill, listening, temporaryDirectory } from '../support/sockets.js'
@@ -467,10 +467,7 @@ describe('nothing leaks', () => {
 
   test('when the receiver may open no more: all are closed, the connection is destroyed', async () => {
     const server = await listening()
-    const child = new Child('few_descriptors.mjs', [server.address], {
-      program: 'prlimit',
-      execArgv: ['--nofile=40', process.execPath],
-    })
+    const child = new Child('few_descriptors.mjs', [server.address], limitedTo(40))
     const connection = closedAfterTest(await server.accept())
     connection.on('error', () => undefined)
     const fds = Array.from({ length: 60 }, () => opened('/dev/null'))
@@ -586,7 +583,7 @@ function makeAndForget(): void {
 /** Both ends of a pipe that is no socket: opened through a FIFO. */
 function pipe(): [number, number] {
   const path = join(temporaryDirectory(), 'fifo')
-  execFileSync('mkfifo', [path])
+  makeFifo(path)
   const both = openSync(path, 'r+')
   const ends: [number, number] = [openSync(path, 'r'), openSync(path, 'w')]
   closeSync(both)

@@ -18,6 +18,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { connectUnix, UnixDatagram, UnixServer } from '../../lib/index.js'
 import { Child } from '../support/child.js'
+import { makeFifo } from '../support/folder.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { abstractName, listening, socketPath, temporaryDirectory } from '../support/sockets.js'
 
@@ -69,8 +70,9 @@ describe('a path', () => {
     })
     const server = await listening()
     expect(statSync(server.address).mode & 0o777).toBe(0o600)
+    const path = socketPath() // under the umask to come nobody but root could use its directory
     process.umask(0o777)
-    const wide = await listening({ mode: 0o666 })
+    const wide = await listening({ mode: 0o666 }, path)
     expect(statSync(wide.address).mode & 0o777).toBe(0o666)
   })
 
@@ -186,7 +188,7 @@ describe('a path', () => {
     server.close()
     expect(readFileSync(`${path}.lock`, 'utf8')).toBe('mine')
     rmSync(`${path}.lock`)
-    execFileSync('mkfifo', [`${path}.lock`])
+    makeFifo(`${path}.lock`)
     await expect(UnixServer.listen(path)).rejects.toThrow(/not a regular file/)
   })
 

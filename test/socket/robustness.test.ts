@@ -1,5 +1,4 @@
 /** What a careless user, a hostile peer and an unlucky moment must not break. */
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { Agent, createServer, get } from 'node:http'
@@ -19,6 +18,7 @@ import {
   type Authorize,
   type UnixConnection,
 } from '../../lib/index.js'
+import { makeFifo } from '../support/folder.js'
 import { eventually, openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { closeAll, connected, fill, listening, socketPath } from '../support/sockets.js'
@@ -298,7 +298,7 @@ describe('a received descriptor', () => {
     onTestFinished(() => {
       rmSync(directory, { recursive: true })
     })
-    execFileSync('mkfifo', [`${directory}/fifo`])
+    makeFifo(`${directory}/fifo`)
     const kinds = [openSync(directory, 'r'), openSync(`${directory}/fifo`, 'r+')].map((fd) => {
       const descriptor = FileDescriptor.adopt(fd)
       const { kind } = descriptor

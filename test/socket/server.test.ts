@@ -328,9 +328,12 @@ describe('authorize', () => {
     expect(allow({ gids: [2] })(peer({}))).toBe(true)
     expect(allow({ gids: [3] })(peer({}))).toBe(true)
     expect(allow({ gids: [3] })(peer({ groups: undefined }))).toBe(false)
-    const group = execFileSync('id', ['-gn', 'nobody'], { encoding: 'utf8' }).trim()
-    const gid = Number(execFileSync('id', ['-g', 'nobody'], { encoding: 'utf8' }))
-    expect(allow({ groups: [group] })(peer({ gid }))).toBe(true)
+    const script = `import grp, pwd
+gid = pwd.getpwnam('nobody').pw_gid
+print(grp.getgrgid(gid).gr_name, gid)`
+    const answer = execFileSync('python3', ['-c', script], { encoding: 'utf8' })
+    const [group = '', gid] = answer.trim().split(' ')
+    expect(allow({ groups: [group] })(peer({ gid: Number(gid) }))).toBe(true)
     expect(allow({ groups: [group] })(peer({}))).toBe(false)
   })
 

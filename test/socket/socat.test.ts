@@ -1,11 +1,14 @@
 /** socat 1.7 and later: stream and seqpacket connections and datagrams, on paths and abstract names. */
 import { once } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 
 import { connectUnix, UnixDatagram } from '../../lib/index.js'
 import { Command } from '../support/command.js'
+import { needsProgram } from '../support/platform.js'
 import { closedAfterTest } from '../support/rings.js'
 import { abstractName, listening, socketPath } from '../support/sockets.js'
+
+const test = needsProgram('socat')
 
 interface Place {
   where: string

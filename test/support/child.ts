@@ -5,6 +5,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
+import { started } from './start.js'
+
 export interface Exit {
   code: number | null
   signal: NodeJS.Signals | null
@@ -46,7 +48,7 @@ export class Child {
       ...(options.uid !== undefined && { uid: options.uid }),
       ...(options.gid !== undefined && { gid: options.gid }),
     }
-    this.#process = spawn(program, [...execArgv, path, ...args.map(String)], spawnOptions)
+    this.#process = started(spawn(program, [...execArgv, path, ...args.map(String)], spawnOptions))
     this.#process.stdin?.on('error', () => undefined) // it may be gone before it has read all
     this.#process.stderr?.on('data', (data: Buffer) => (this.#errors += data.toString()))
     if (this.#process.stdout) {
@@ -114,6 +116,14 @@ export class Child {
       throw new Error(`the child ended with ${JSON.stringify(exit)}\n${this.#errors}`)
     }
   }
+}
+
+/** Runs the fixture in a process that may have so many descriptors. */
+export function limitedTo(descriptors: number): ChildOptions {
+  const limit = `import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (${String(descriptors)}, ${String(descriptors)}))
+os.execv(sys.argv[1], sys.argv[1:])`
+  return { program: 'python3', execArgv: ['-c', limit, process.execPath] }
 }
 
 /** Other programs than our fixtures speak plain text. */

@@ -5,6 +5,8 @@ import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
+import { started } from './start.js'
+
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
 export interface CommandResult {
@@ -32,12 +34,14 @@ export class Command {
   #changed: () => void = () => undefined
 
   constructor(program: string, args: readonly string[], options: CommandOptions = {}) {
-    this.#process = spawn(program, args, {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      cwd: options.cwd ?? root,
-      env: { ...process.env, ...options.env },
-      ...(options.uid !== undefined && { uid: options.uid }),
-    })
+    this.#process = started(
+      spawn(program, args, {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        cwd: options.cwd ?? root,
+        env: { ...process.env, ...options.env },
+        ...(options.uid !== undefined && { uid: options.uid }),
+      }),
+    )
     const { stdin, stdout, stderr } = this.#process
     stdin.on('error', () => undefined) // it may be gone before it has read all
     stdout.on('data', (data: Buffer) => this.#output.push(data))

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,4 +11,9 @@ export function temporaryFolder(): string {
     rmSync(folder, { recursive: true, force: true })
   })
   return folder
+}
+
+/** Node cannot make a FIFO. */
+export function makeFifo(path: string): void {
+  execFileSync('python3', ['-c', 'import os, sys; os.mkfifo(sys.argv[1])', path])
 }

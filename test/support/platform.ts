@@ -1,4 +1,9 @@
-import { beforeEach, test } from 'vitest'
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { beforeEach, test, type TestContext } from 'vitest'
+
+import { hasProgram } from './start.js'
 
 /** Where the tests run. */
 export const onWindows = process.platform === 'win32'
@@ -16,17 +21,61 @@ export function notUnderWine(reason: string): typeof test {
   return onlyIf(!underWine, reason)
 }
 
+/** For tests that run another program, which README does not ask a contributor to have. */
+export function needsProgram(name: string): typeof test {
+  return needs(hasProgram(name), `the program ${name} is not installed`)
+}
+
+/**
+ * For tests of what a machine may lack, but not one of CI: there everything is installed, and a
+ * test that would be skipped is one that nobody runs any more.
+ */
+export function needs(condition: boolean, reason: string): typeof test {
+  if (condition || process.env['CI'] === undefined) return onlyIf(condition, reason)
+  return instead(() => {
+    throw new Error(`in CI this test must not be skipped: ${reason}`)
+  })
+}
+
+/** For tests in which this process, or a Python that it starts, becomes another user. */
+export const asRoot = onlyIf(process.getuid?.() === 0, 'only root can become another user')
+
+/** The same for tests in which the other user runs a program of this checkout. */
+export const asRootForOthers =
+  process.getuid?.() === 0
+    ? needs(
+        othersReach(fileURLToPath(new URL('.', import.meta.url))),
+        'other users may not read this checkout',
+      )
+    : asRoot
+
+function othersReach(folder: string): boolean {
+  const parent = dirname(folder)
+  return (statSync(folder).mode & 0o005) === 0o005 && (parent === folder || othersReach(parent))
+}
+
 /** `test` where the condition holds, elsewhere one that is skipped and reports the reason. */
 export function onlyIf(condition: boolean, reason: string): typeof test {
   if (condition) return test
-  const skipped = (name: string) => {
-    test(name, ({ skip }) => skip(reason))
+  return instead((context) => {
+    context.skip(reason)
+  })
+}
+
+/** A `test` that does this in place of what it is given. */
+function instead(body: (context: TestContext) => void): typeof test {
+  const single = (name: string) => {
+    test(name, (context) => {
+      body(context)
+    })
   }
   // With `each`, the test gets no context to skip with; `for` names its tests alike.
   const each = (cases: readonly unknown[]) => (name: string) => {
-    test.for(cases)(name, (_, { skip }) => skip(reason))
+    test.for(cases)(name, (_, context) => {
+      body(context)
+    })
   }
-  return Object.assign(skipped, { each }) as unknown as typeof test
+  return Object.assign(single, { each }) as unknown as typeof test
 }
 
 // Reasons that several files have.

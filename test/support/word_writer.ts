@@ -6,6 +6,7 @@ import { afterAll } from 'vitest'
 
 import { Ring, type Consumer, type Producer } from '../../lib/index.js'
 import { namePrefix } from './resources.js'
+import { started } from './start.js'
 
 // Longer than a process takes to start on a loaded machine.
 const longestWaitMs = 30_000
@@ -23,10 +24,12 @@ class WordWriter {
     this.#orders = orders.producer()
     this.#answers = answers.consumer()
     const program = fileURLToPath(new URL('../fixtures/word_writer.mjs', import.meta.url))
-    this.#process = spawn(process.execPath, [program, ...names], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, SLUICE_NO_EXTERNAL_BUFFERS: undefined },
-    })
+    this.#process = started(
+      spawn(process.execPath, [program, ...names], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+        env: { ...process.env, SLUICE_NO_EXTERNAL_BUFFERS: undefined },
+      }),
+    )
   }
 
   /** Returns when the words are there. */
