@@ -1,4 +1,7 @@
-import { defineConfig } from 'vitest/config'
+import { availableParallelism } from 'node:os'
+import { configDefaults, defineConfig } from 'vitest/config'
+
+import { ShortFirst } from './test/support/sequencer.js'
 
 // What must hold wherever messages are copied in native code, and wherever the kernel lets a thread
 // wait for one doorbell only: the same files run once more for each.
@@ -32,7 +35,10 @@ const watchingThread = [
   'test/socket/node_cases/*.test.ts',
 ]
 
-const long = process.env['SLUICE_LONG'] === '1'
+// Named pipes are of Windows: elsewhere these files would only be started to skip all that they have.
+const ofWindows = process.platform === 'win32' ? [] : ['test/pipe/!(wrong_input).test.ts']
+
+const long = process.env['SLUICE_STRESS'] === 'long'
 const common = {
   pool: 'forks' as const,
   isolate: true,
@@ -41,13 +47,25 @@ const common = {
   // Generous: the bound is there for what hangs, not for what is slow on a loaded machine.
   testTimeout: long ? 3_600_000 : 60_000,
   hookTimeout: 60_000,
+  expect: { poll: { timeout: 50_000 } },
 }
 
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global_setup.ts'],
+    // Files do not disturb each other: each has its process and its names.
+    maxWorkers: availableParallelism(),
+    sequence: { sequencer: ShortFirst },
+    reporters: ['default', './test/support/skip_reporter.ts'],
     projects: [
-      { test: { ...common, name: 'direct', include: ['test/**/*.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'direct',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...ofWindows],
+        },
+      },
       {
         test: {
           ...common,

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
+import { onlyIf } from '../support/platform.js'
 import { started } from '../support/start.js'
 
 const program = fileURLToPath(new URL('../../bench/run.mjs', import.meta.url))
@@ -114,17 +115,20 @@ describe('the benchmark', () => {
     expect(stderr).toContain('small-messages')
   })
 
-  it.runIf(process.platform === 'linux')('leaves nothing when it is interrupted', async () => {
-    const { child, ended } = start(['--only', 'timer', '--output', directory])
-    const mark = `sluice-bench-${String(child.pid)}-`
-    await until(() => processesWith(mark).length > 0)
-    child.kill('SIGINT')
-    const { code } = await ended
-    expect(code).toBe(130)
-    expect(readdirSync('/dev/shm').filter((name) => name.startsWith(mark))).toEqual([])
-    // The kernel takes a moment to end what was killed.
-    await until(() => processesWith(mark).length === 0)
-  })
+  onlyIf(process.platform === 'linux', 'only Linux has /proc')(
+    'leaves nothing when it is interrupted',
+    async () => {
+      const { child, ended } = start(['--only', 'timer', '--output', directory])
+      const mark = `sluice-bench-${String(child.pid)}-`
+      await until(() => processesWith(mark).length > 0)
+      child.kill('SIGINT')
+      const { code } = await ended
+      expect(code).toBe(130)
+      expect(readdirSync('/dev/shm').filter((name) => name.startsWith(mark))).toEqual([])
+      // The kernel takes a moment to end what was killed.
+      await until(() => processesWith(mark).length === 0)
+    },
+  )
 })
 
 /** The processes that have the text in their command line. */

@@ -14,6 +14,7 @@ import {
   unixOnly,
 } from '../support/platform.js'
 import { closedAfterTest, exists, uniqueName } from '../support/rings.js'
+import { stress } from '../support/stress.js'
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 const succeeded = { code: 0, signal: null, stderr: '' }
@@ -40,11 +41,13 @@ test('the sender first: it waits for the receiver', async () => {
   expect(exists(name)).toBe(false)
 })
 
-test('a file of 200 MB arrives whole, and both sides print its hash', async () => {
+const megabytes = stress({ short: 20, full: 200 })
+
+test(`a file of ${String(megabytes)} MB arrives whole, and both sides print its hash`, async () => {
   const folder = temporaryFolder()
   const [source, target] = [join(folder, 'source'), join(folder, 'target')]
   const block = randomBytes(1_000_003)
-  const content = Buffer.alloc(200_000_000)
+  const content = Buffer.alloc(megabytes * 1e6)
   for (let at = 0; at < content.length; at += block.length) block.copy(content, at)
   writeFileSync(source, content)
 
@@ -206,7 +209,10 @@ unixOnly(goesWithItsHolder)(
 
 test('senders and receivers that come without order all find each other', async () => {
   const name = uniqueName()
-  const texts = Array.from({ length: 12 }, (_, i) => `message ${String(i)}`)
+  const texts = Array.from(
+    { length: stress({ short: 4, full: 12 }) },
+    (_, i) => `message ${String(i)}`,
+  )
   const sending = (async () => {
     for (const text of texts) {
       expect(await sluice(['send', name, '-q'], { input: text }).finished).toMatchObject(succeeded)

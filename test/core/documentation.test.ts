@@ -55,18 +55,30 @@ function prelude(code: string): string {
   ].join('\n')
 }
 
+const path = join(root, 'test/core/example.ts')
+const config: unknown = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'))
+const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+const compilerOptions = { ...options, noUnusedLocals: false }
+const host = ts.createCompilerHost(compilerOptions)
+const fileExists = host.fileExists.bind(host)
+const readFile = host.readFile.bind(host)
+const getSourceFile = host.getSourceFile.bind(host)
+let source = ''
+host.fileExists = (file) => file === path || fileExists(file)
+host.readFile = (file) => (file === path ? source : readFile(file))
+
+// All but the example itself is the same each time: read once, and checked once by one program.
+const sources = new Map<string, ts.SourceFile | undefined>()
+host.getSourceFile = (file, ...how) => {
+  if (file === path) return getSourceFile(file, ...how)
+  if (!sources.has(file)) sources.set(file, getSourceFile(file, ...how))
+  return sources.get(file)
+}
+let program: ts.Program | undefined
+
 function problems({ code }: Example): string[] {
-  const path = join(root, 'test/core/example.ts')
-  const source = `${prelude(code)}${code}\nexport {}\n`
-  const config: unknown = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'))
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
-  const compilerOptions = { ...options, noUnusedLocals: false }
-  const host = ts.createCompilerHost(compilerOptions)
-  const fileExists = host.fileExists.bind(host)
-  const readFile = host.readFile.bind(host)
-  host.fileExists = (file) => file === path || fileExists(file)
-  host.readFile = (file) => (file === path ? source : readFile(file))
-  const program = ts.createProgram([path], compilerOptions, host)
+  source = `${prelude(code)}${code}\nexport {}\n`
+  program = ts.createProgram([path], compilerOptions, host, program)
   const file = program.getSourceFile(path)
   return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map(
     ({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'),

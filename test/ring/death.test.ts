@@ -5,9 +5,9 @@ import { expect, test } from 'vitest'
 import { Ring, SharedMemory } from '../../lib/index.js'
 import { Child } from '../support/child.js'
 import { closedAfterTest, namedRing, sluiceError, uniqueName } from '../support/rings.js'
+import { stress } from '../support/stress.js'
 
-const long = process.env['SLUICE_LONG'] === '1'
-const kills = long ? 400 : 20
+const kills = stress({ short: 4, full: 20, long: 400 })
 
 /** A word that outlives its writer: how far it has come. */
 function progress() {

@@ -5,6 +5,7 @@ import { Ring } from '../../lib/index.js'
 import { Child } from '../support/child.js'
 import { onWindows, unixOnly } from '../support/platform.js'
 import { bytes, closedAfterTest, namedRing, ringWithEnds, sluiceError } from '../support/rings.js'
+import { stress } from '../support/stress.js'
 
 async function remote(ring: { name: string }, ...commands: unknown[][]): Promise<Child> {
   const child = new Child('remote.mjs', [ring.name])
@@ -73,8 +74,10 @@ describe.each(['producer', 'consumer'] as const)('the role of %s', (role) => {
     closedAfterTest(ring[role]())
   })
 
+  const rounds = stress({ short: 1, full: 2 })
+
   test('is taken over by exactly one of several after its holder died', async () => {
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < rounds; round++) {
       const ring = namedRing()
       const holder = await remote(ring, [role])
       const contenders = await Promise.all(Array.from({ length: 4 }, () => remote(ring)))

@@ -3,9 +3,13 @@ import { expect, test } from 'vitest'
 import { onWindows } from '../support/platform.js'
 import { closedAfterTest, namedRing, setPositions, zeroCopy } from '../support/rings.js'
 import { Child } from '../support/child.js'
+import { stress } from '../support/stress.js'
 
-const long = process.env['SLUICE_LONG'] === '1'
-const count = long ? 100_000_000 : onWindows ? 10_000_000 : 2_000_000
+const count = stress({
+  short: 400_000,
+  full: onWindows ? 10_000_000 : 2_000_000,
+  long: 100_000_000,
+})
 
 // What a producer and a consumer may use, and where the positions begin: all meet the wrap at 2^32.
 const ways = zeroCopy
@@ -39,5 +43,5 @@ test.each(ways)(
     })
     closedAfterTest(ring)
   },
-  long ? 3_600_000 : 120_000,
+  stress({ short: 120_000, full: 120_000, long: 3_600_000 }),
 )

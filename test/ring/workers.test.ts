@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { eventually, openDescriptors } from '../support/resources.js'
 import { bytes, namedRing } from '../support/rings.js'
 import { states } from '../support/states.js'
+import { stress } from '../support/stress.js'
 
 describe('a worker', () => {
   function worker(state: string, name: string): Worker {
@@ -32,9 +33,11 @@ describe('a worker', () => {
     )
   })
 
+  const moments = stress({ short: 6, full: 20 })
+
   test('can be terminated at any moment while native code throws', async () => {
     const ring = namedRing()
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < moments; i++) {
       const made = worker('throwing', ring.name)
       await once(made, 'message')
       for (let turns = i; turns > 0; turns--) await new Promise(setImmediate)

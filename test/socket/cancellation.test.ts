@@ -7,9 +7,9 @@ import { Child } from '../support/child.js'
 import { openDescriptors, threadCount } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { connected, fill, listening } from '../support/sockets.js'
+import { stress } from '../support/stress.js'
 
-const long = process.env['SLUICE_LONG'] === '1'
-const rounds = long ? 500_000 : 10_000
+const rounds = stress({ short: 2000, full: 10_000, long: 500_000 })
 
 // Repeatable: the seed is in the message of what fails.
 function randomNumbers(seed: number): (below: number) => number {

@@ -19,7 +19,7 @@ import {
   type UnixServer,
 } from '../../lib/index.js'
 import { Child, type ChildOptions } from '../support/child.js'
-import { asRoot, needs } from '../support/platform.js'
+import { asRoot, needs, onlyIf } from '../support/platform.js'
 import { openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { connected, listening, socketPath } from '../support/sockets.js'
@@ -171,7 +171,7 @@ describe('the peer', () => {
     expect(accepted.peer.securityLabel).toBeUndefined()
   })
 
-  test.runIf(process.platform === 'linux')(
+  onlyIf(process.platform === 'linux', 'only Linux labels sockets')(
     'has the label that the security module gives it',
     async () => {
       // Python asks the same socket. Without a module that labels sockets (SELinux, AppArmor, Smack)

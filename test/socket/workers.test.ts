@@ -8,6 +8,7 @@ import { Child } from '../support/child.js'
 import { eventually, openDescriptors, threadCount } from '../support/resources.js'
 import { closedAfterTest } from '../support/rings.js'
 import { socketPath } from '../support/sockets.js'
+import { stress } from '../support/stress.js'
 
 function start(path: string, state: string): Worker {
   return new Worker(new URL('../fixtures/socket_worker.mjs', import.meta.url), {
@@ -50,7 +51,7 @@ const states = [
 test.each(states)('a worker that is terminated while %s leaves nothing behind', async (state) => {
   const before = openDescriptors()
   const threads = threadCount()
-  const paths = Array.from({ length: 4 }, () => socketPath())
+  const paths = Array.from({ length: stress({ short: 1, full: 4 }) }, () => socketPath())
   const workers = paths.map((path) => start(path, state))
   await Promise.all(workers.map((worker) => once(worker, 'message')))
   await Promise.all(workers.map((worker) => worker.terminate()))

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 import { Child } from '../child.js'
 import { eventually, resources, sameAs } from '../resources.js'
+import { stress } from '../stress.js'
 import type { RemoteSide, TestedConnection } from './transport_under_test.js'
 import {
   closeOf,
@@ -18,7 +19,7 @@ import {
   type Workbench,
 } from './workbench.js'
 
-const rounds = process.env['SLUICE_LONG'] === '1' ? 1000 : 10
+const rounds = stress({ short: 3, full: 10, long: 1000 })
 
 async function kill(child: Child): Promise<void> {
   child.kill('SIGKILL')

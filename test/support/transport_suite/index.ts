@@ -17,6 +17,7 @@ import { referenceCounting } from './reference_counting.js'
 import { serving } from './serving.js'
 import { streams } from './streams.js'
 import { timeouts } from './timeouts.js'
+import { stress } from '../stress.js'
 import type { TransportUnderTest } from './transport_under_test.js'
 import { Workbench } from './workbench.js'
 import { wrongUse } from './wrong_use.js'
@@ -25,7 +26,8 @@ export type * from './transport_under_test.js'
 
 export function transportSuite(transport: TransportUnderTest): void {
   const { name, server, remote } = transport
-  const bench = new Workbench(transport)
+  const rounds = transport.rounds * stress({ short: 1 / 5, full: 1, long: 50 })
+  const bench = new Workbench({ ...transport, rounds })
   describe(name, () => {
     streams(bench)
     messages(bench)

@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest'
 
 import type { SluiceError } from '../../../lib/index.js'
 import { collectGarbage } from '../resources.js'
+import { stress } from '../stress.js'
 import {
   closeOf,
   ignoreErrors,
@@ -18,8 +19,6 @@ import {
   turns,
   type Workbench,
 } from './workbench.js'
-
-const long = process.env['SLUICE_LONG'] === '1'
 
 export function streams(bench: Workbench): void {
   const { keepsBoundaries, halfClose, largestWrite, goneCodes, streamBytes } = bench.transport
@@ -59,7 +58,7 @@ export function streams(bench: Workbench): void {
 
     test('pipeline carries a large stream unchanged', { timeout: 300_000 }, async () => {
       const [one, other] = await bench.pair()
-      const total = streamBytes * (long ? 4 : 1)
+      const total = streamBytes * stress({ short: 1 / 8, full: 1, long: 4 })
       const piece = randomBytes(Math.min(2 ** 20 + 7, largestWrite))
       const sent = createHash('sha256')
       const hash = createHash('sha256')
