@@ -1,20 +1,17 @@
 #!/bin/sh
 # All checks of the C++ part, bounded to a few minutes:
 #   scripts/check-native.sh                the tests; with ASan and UBSan; with TSan; fuzzing; the model
-#   scripts/check-native.sh --quick        the tests only, without CMake
 #   scripts/check-native.sh --tidy         clang-tidy and clang-format only
 #   --fuzz-seconds N (30)   --scale PERCENT (100; 10000 is the long form: 100 million messages, 20,000 kills)
 # Ends with "N passed, N failed", counted in test programs, fuzz runs and searches of the model.
 set -eu
 cd "$(dirname "$0")/.."
 
-quick=no
 tidy=no
 fuzz_seconds=30
 scale=100
 while [ $# -gt 0 ]; do
   case $1 in
-    --quick) quick=yes ;;
     --tidy) tidy=yes ;;
     --fuzz-seconds) fuzz_seconds=$2; shift ;;
     --scale) scale=$2; shift ;;
@@ -83,15 +80,6 @@ if [ $tidy = yes ]; then
   finish
 fi
 
-if [ $quick = yes ]; then
-  echo '== tests'
-  make -s -C test/native -j2 check >build-native/quick.log 2>&1 || true
-  cat build-native/quick.log
-  passed=$(grep -c '^passed ' build-native/quick.log || true)
-  failed=$(grep -cE '^FAILED [a-z_]+_test$' build-native/quick.log || true)
-  grep -q '\*\*\*' build-native/quick.log && [ "$failed" -eq 0 ] && failed=1 # it did not build
-  finish
-fi
 tests plain "$scale"
 # A sanitizer makes everything several times slower, so its tests are shorter.
 tests asan $((scale / 5)) -DSLUICE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
