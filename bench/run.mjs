@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
+import { Agent, withBuildOf } from './harness/builds.mjs'
 import { cleanUp } from './harness/cleanup.mjs'
 import { conditions } from './harness/conditions.mjs'
 import { disablePinning } from './harness/pinning.mjs'
-import { runScenario } from './harness/rounds.mjs'
+import { runRow, runScenario } from './harness/rounds.mjs'
+import { formatAgainst, rowAgainst } from './report/against.mjs'
 import { toReport } from './report/json.mjs'
 import { drawPicture } from './report/picture.mjs'
 import { formatTable } from './report/table.mjs'
@@ -45,7 +47,10 @@ const usage = `Usage: npm run bench -- [options]
   --rounds <n>     how often each is measured
   --no-pin         let the system choose the processors
   --json           print the report as JSON instead of the table
-  --output <dir>   where latest.json and latest.svg go (default bench/results)
+  --against <dir>  no ratios to other means: to another build, a folder with its dist, build and
+                   native; the two are measured in turns
+  --save           the results become those of the repository, in bench/results
+  --output <dir>   where latest.json and latest.svg go (default .cache/bench/results)
   --help`
 
 function parse() {
@@ -56,7 +61,9 @@ function parse() {
       rounds: { type: 'string' },
       'no-pin': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
-      output: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
+      against: { type: 'string' },
+      save: { type: 'boolean', default: false },
+      output: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -68,7 +75,13 @@ function parse() {
   if (!Number.isInteger(settings.rounds) || settings.rounds < 1) {
     throw new TypeError('--rounds must be an integer, 1 or more')
   }
-  return { ...values, settings: { ...settings, capacity, quick: values.quick } }
+  const results = values.save ? 'results' : '../.cache/bench/results'
+  const output = values.output ?? fileURLToPath(new URL(results, import.meta.url))
+  if (values.save && (values.against ?? values.output) !== undefined) {
+    throw new TypeError('--save goes with neither --against nor --output')
+  }
+  const otherBuild = values.against === undefined ? undefined : withBuildOf(values.against)
+  return { ...values, otherBuild, output, settings: { ...settings, capacity, quick: values.quick } }
 }
 
 /** The scenarios that were asked for, with what their rows need and nothing else. */
@@ -90,6 +103,30 @@ function select(only, quick) {
       return { ...scenario, rows, participants }
     })
     .filter(({ rows }) => rows.length > 0)
+}
+
+/** The rows of this build and of another. */
+async function compareBuilds({ settings, only, json, against, otherBuild, 'no-pin': noPin }) {
+  const progress = json ? () => undefined : showProgress
+  const agents = { ours: new Agent(), theirs: new Agent(otherBuild) }
+  const rows = []
+  for (const scenario of select(only, settings.quick)) {
+    for (const row of [...scenario.rows, ...cppRows(scenario)]) {
+      const one = await runRow(scenario, row, { ...settings, pin: !noPin }, agents, progress)
+      rows.push(rowAgainst(one))
+    }
+  }
+  for (const agent of Object.values(agents)) agent.close()
+  const report = { conditions: conditions(), settings, against, rows }
+  console.log(json ? JSON.stringify(report) : formatAgainst(report))
+  if (rows.some(({ ratio }) => ratio === undefined)) process.exitCode = 1
+}
+
+/** The C++ programs are of a build as well: their headers are. */
+function cppRows({ title, participants }) {
+  return participants
+    .filter(({ id }) => id.startsWith('cpp-'))
+    .map(({ id, label }) => ({ id, title: `${title}: ${label}`, figure: id }))
 }
 
 async function main({ settings, only, json, output }) {
@@ -127,7 +164,7 @@ if (options.help) {
 } else {
   if (options['no-pin']) disablePinning()
   try {
-    await main(options)
+    await (options.against === undefined ? main(options) : compareBuilds(options))
   } finally {
     cleanUp()
   }

@@ -32,3 +32,22 @@ function reasonOf(error) {
   const missing = /Cannot find (?:package|module) '([^']+)'/.exec(error.message)
   return missing === null ? error.message : `${missing[1]} is not installed`
 }
+
+/** The same for two builds (A B A B ...): the samples of what a row is about, with each of them. */
+export async function runRow(scenario, row, settings, agents, showProgress) {
+  const { warmUpMs, pin } = settings
+  const window = { warmUpMs, measureMs: settings.measureMs * (scenario.longer ?? 1) }
+  const request = { scenario: scenario.id, participant: row.figure, pin, window }
+  const sides = Object.fromEntries(Object.keys(agents).map((name) => [name, { samples: [] }]))
+  for (let round = 1; round <= settings.rounds; round++) {
+    for (const [name, agent] of Object.entries(agents)) {
+      showProgress(`${row.title}: round ${round} of ${settings.rounds}, ${name}`)
+      if (sides[name].reason !== undefined) continue
+      const { value, reason } = await agent.measure(request)
+      if (reason === undefined) sides[name].samples.push({ round, value })
+      else sides[name].reason = reason
+    }
+  }
+  showProgress('')
+  return { scenario, row, sides }
+}

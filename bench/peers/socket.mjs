@@ -2,7 +2,8 @@
 //   modes: stream       one write per message
 //          round-trip   messages are answered
 //          connections  each connection is closed as soon as it is there
-//          idle         memory that an idle connection takes
+//          idle         memory that an idle connection takes which is being read
+//          idle-unread  the same of one that nobody reads
 //          descriptors  messages with one descriptor each (sluice only)
 import { closeSync, openSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -44,7 +45,8 @@ const modes = {
   stream: { serve: consume, use: produce },
   'round-trip': { serve: answer, use: ask },
   connections: { serve: discard, use: connectOften },
-  idle: { serve: discard, use: stayIdle },
+  idle: { serve: discard, use: () => stayIdle(discard) },
+  'idle-unread': { serve: discard, use: () => stayIdle(keep) },
   descriptors: { serve: receiveDescriptors, use: sendDescriptors },
 }
 
@@ -100,6 +102,10 @@ function discard(socket) {
   socket.resume()
 }
 
+function keep(socket) {
+  socket.on('error', () => undefined)
+}
+
 async function connectOften() {
   const meter = new Meter(window)
   for (let count = 0; ; meter.at(++count)) {
@@ -110,13 +116,13 @@ async function connectOften() {
   }
 }
 
-async function stayIdle() {
+async function stayIdle(take) {
   const open = []
   // What is made only once is there before it is measured.
-  for (let i = 0; i < 100; i++) discard((open[open.length] = await connectTo(path)))
+  for (let i = 0; i < 100; i++) take((open[open.length] = await connectTo(path)))
   globalThis.gc()
   const before = process.memoryUsage().rss
-  for (let i = 0; i < idleConnections; i++) discard((open[open.length] = await connectTo(path)))
+  for (let i = 0; i < idleConnections; i++) take((open[open.length] = await connectTo(path)))
   globalThis.gc()
   const bytes = (process.memoryUsage().rss - before) / idleConnections
   const meter = new Meter(window)

@@ -1,13 +1,23 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
+import { root } from '../support/command.js'
 import { onlyIf } from '../support/platform.js'
 import { started } from '../support/start.js'
+import { stress } from '../support/stress.js'
 
 const program = fileURLToPath(new URL('../../bench/run.mjs', import.meta.url))
 
@@ -43,6 +53,16 @@ interface Report {
   }[]
 }
 
+interface Side {
+  samples: { round: number; value: number }[]
+  reason?: string
+}
+
+interface Comparison {
+  against: string
+  rows: { id: string; ours: Side; theirs: Side; ratio: Spread }[]
+}
+
 function start(args: string[]) {
   const child = started(
     spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }),
@@ -59,7 +79,8 @@ function start(args: string[]) {
   return { child, ended }
 }
 
-describe('the benchmark', () => {
+// It compiles C++ and starts a process for each end of each measurement.
+describe('the benchmark', { timeout: 300_000 }, () => {
   let directory = ''
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'sluice-bench-test-'))
@@ -69,7 +90,9 @@ describe('the benchmark', () => {
   })
 
   it('reports what it measured, on what, and the ratios of it', async () => {
-    const args = ['--quick', '--rounds', '2', '--only', 'polling', '--json', '--output', directory]
+    const rounds = stress({ short: 1, full: 2 })
+    const measured = ['--quick', '--rounds', String(rounds), '--only', 'polling']
+    const args = [...measured, '--json', '--output', directory]
     const { code, stdout, stderr } = await start(args).ended
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const report = JSON.parse(stdout) as Report
@@ -79,13 +102,13 @@ describe('the benchmark', () => {
     for (const fact of ['cpu', 'cores', 'system', 'governor', 'loadAverage', 'commit', 'pinning']) {
       expect(report.conditions).toHaveProperty(fact)
     }
-    expect(report.settings).toMatchObject({ rounds: 2, quick: true })
+    expect(report.settings).toMatchObject({ rounds, quick: true })
 
     expect(report.scenarios.map(({ id }) => id)).toEqual(['round-trip'])
     for (const { id, available, reason, samples } of report.scenarios[0]?.participants ?? []) {
       if (id === 'zeromq' && !available) continue
       expect({ id, available, reason }).toEqual({ id, available: true, reason: undefined })
-      expect(samples.map(({ round }) => round)).toEqual([1, 2])
+      expect(samples.map(({ round }) => round)).toEqual([1, 2].slice(0, rounds))
       for (const { value, count, seconds } of samples) {
         expect(value).toBeCloseTo((seconds / count) * 1e6)
       }
@@ -113,6 +136,48 @@ describe('the benchmark', () => {
     expect(code).toBe(2)
     expect(stderr).toContain("there is no 'nothing'")
     expect(stderr).toContain('small-messages')
+  })
+
+  it('measures two builds in turns, each with peers and programs of its own', async () => {
+    // The same build twice: what lies in the other folder shows that it is another.
+    const other = join(directory, 'other')
+    for (const part of ['dist', 'native', 'build', 'node_modules', 'package.json']) {
+      cpSync(join(root, part), join(other, part), {
+        recursive: true,
+        filter: (path) =>
+          !path.includes('node_modules/') || /node-(gyp-build|addon-api)/.test(path),
+      })
+    }
+    const args = ['--quick', '--rounds', '2', '--only', 'polling', '--json', '--against', other]
+    const { code, stdout, stderr } = await start(args).ended
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const report = JSON.parse(stdout) as Comparison
+    expect(report.against).toBe(other)
+    expect(report.rows.map(({ id }) => id)).toEqual(['polling', 'cpp-polling'])
+    for (const { ours, theirs, ratio } of report.rows) {
+      for (const { samples } of [ours, theirs]) {
+        expect(samples.map(({ round }) => round)).toEqual([1, 2])
+      }
+      const ratios = ours.samples.map(({ value }, i) => value / (theirs.samples[i]?.value ?? NaN))
+      expect(ratio.low).toBeCloseTo(Math.min(...ratios))
+      expect(ratio.high).toBeCloseTo(Math.max(...ratios))
+    }
+
+    // Without its library the other build cannot be measured, and this one is not taken for it.
+    writeFileSync(join(other, 'dist/index.cjs'), "throw new Error('of the other build')")
+    const broken = await start(args).ended
+    expect(broken.code).toBe(1)
+    const { rows: incomplete } = JSON.parse(broken.stdout) as Comparison
+    expect(incomplete[0]?.theirs).toMatchObject({
+      samples: [],
+      reason: expect.stringContaining('of the other build') as string,
+    })
+  })
+
+  it('says what a folder lacks that is no build', async () => {
+    const { code, stderr } = await start(['--against', tmpdir()]).ended
+    expect(code).toBe(2)
+    expect(stderr).toContain('there is no dist/index.js')
   })
 
   onlyIf(process.platform === 'linux', 'only Linux has /proc')(
