@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { expect, test } from 'vitest'
 
 import { SharedMemory } from '../../lib/index.js'
@@ -10,6 +9,7 @@ import {
   sharedMappings,
 } from '../support/resources.js'
 import { sluiceError } from '../support/rings.js'
+import { caughtWarnings, nextWarning } from '../support/warnings.js'
 
 async function nothingIsMapped(): Promise<void> {
   await eventually(
@@ -71,14 +71,14 @@ unixOnly('mappings are listed in /proc')(
   'what nothing reaches is unmapped, with a warning that it was not closed',
   async () => {
     await nothingIsMapped()
-    const warned = once(process, 'warning')
+    const warned = nextWarning()
     ;(() => {
       const memory = SharedMemory.anonymous({ size: 4096 })
       new Uint8Array(memory.buffer)[0] = 1
       expect(sharedMappings()).toHaveLength(1)
     })()
     await nothingIsMapped()
-    const [warning] = (await warned) as [Error & { code: string }]
+    const warning = await warned
     expect(warning).toMatchObject({ name: 'SluiceWarning', code: 'SLUICE_FORGOTTEN' })
     expect(warning.message).toMatch(/SharedMemory was garbage-collected without close/)
   },
@@ -98,21 +98,18 @@ unixOnly('mappings are listed in /proc')(
     expect(words[0]).toBe(42)
     expect(sharedMappings()).toHaveLength(1)
     expect(openDescriptors()).toEqual(descriptors)
-    const warned = once(process, 'warning')
+    const warned = nextWarning()
     words = undefined
     await nothingIsMapped()
-    await warned
+    expect((await warned).code).toBe('SLUICE_FORGOTTEN')
   },
 )
 
 unixOnly('mappings are listed in /proc')('what was closed is not warned about', async () => {
-  const warnings: Error[] = []
-  const listen = (warning: Error) => warnings.push(warning)
-  process.on('warning', listen)
+  const warnings = caughtWarnings()
   for (let i = 0; i < 100; i++) SharedMemory.anonymous({ size: 1 }).close()
   let turns = 0
   await eventually(() => ++turns > 20)
-  process.off('warning', listen)
   expect(warnings).toEqual([])
 })
 

@@ -21,6 +21,7 @@ import { notUnderWine, onWindows } from '../support/platform.js'
 import { connectTo, gone, listen, pipeName, pipePair, quiet } from '../support/pipes.js'
 import { eventually } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
+import { caughtWarnings } from '../support/warnings.js'
 
 const options = { mode: 'message', handles: true } as const
 
@@ -332,15 +333,10 @@ describe.skipIf(!onWindows)('handles', () => {
 
   test('one that is forgotten is closed by the garbage collector, with a warning', async () => {
     const memory = memoryWith('x')
-    const warnings: string[] = []
-    const listener = (warning: Error) => warnings.push(warning.message)
-    process.on('warning', listener)
-    onTestFinished(() => {
-      process.off('warning', listener)
-    })
+    const warnings = caughtWarnings()
     const number = (() => SystemHandle.duplicate(memory.handle).number)()
     await eventually(() => warnings.length > 0)
-    expect(warnings[0]).toContain(`SystemHandle ${String(number)}`)
+    expect(warnings[0]?.message).toContain(`SystemHandle ${String(number)}`)
   })
 
   test('a SystemHandle is adopted, duplicated, detached and closed', () => {

@@ -1,10 +1,10 @@
 /** Closing while something waits, forgetting to close, and what is left after. */
-import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 
 import { Ring } from '../../lib/index.js'
 import { eventually, threadCount } from '../support/resources.js'
 import { bytes, namedRing, ringWithEnds, sluiceError } from '../support/rings.js'
+import { nextWarning } from '../support/warnings.js'
 
 const big = Buffer.alloc(1800)
 
@@ -63,11 +63,11 @@ describe('closing while something waits rejects it, once, with ERR_SLUICE_CLOSED
 })
 
 test('what nothing reaches gives its role up, with a warning', async () => {
-  const warned = once(process, 'warning')
+  const warned = nextWarning()
   const forgotten = namedRing()
   forgetProducer(forgotten.name)
   await eventually(() => !forgotten.stats().producer.alive)
-  await warned
+  expect((await warned).code).toBe('SLUICE_FORGOTTEN')
   forgotten.producer().close()
 })
 

@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import { bytes, ringWithEnds, sluiceError } from '../support/rings.js'
+import { caughtWarnings } from '../support/warnings.js'
 
 const big = Buffer.alloc(1800, 1)
 
@@ -353,8 +354,7 @@ test('bytes that lose their memory while their write waits fail it, and it alone
 
 test('one signal may cancel as many operations as may wait', async () => {
   const { consumer } = ringWithEnds()
-  const warned = vi.fn()
-  process.on('warning', warned)
+  const warnings = caughtWarnings()
   const controller = new AbortController()
   const { signal } = controller
   const reads = Array.from({ length: 100 }, () => consumer.read({ signal }))
@@ -363,6 +363,5 @@ test('one signal may cancel as many operations as may wait', async () => {
   for (const read of reads) await expect(read).rejects.toMatchObject({ name: 'AbortError' })
   expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   await new Promise((resolve) => setImmediate(resolve)) // warnings come on the next tick
-  process.off('warning', warned)
-  expect(warned).not.toHaveBeenCalled()
+  expect(warnings).toEqual([])
 })

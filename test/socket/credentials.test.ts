@@ -71,8 +71,9 @@ describe('the peer', () => {
       const groups = new Set([...(end.peer.groups ?? []), end.peer.gid])
       expect(groups).toEqual(new Set([...(process.getgroups?.() ?? []), process.getgid?.()]))
     }
-    const [one] = socketPair()
+    const [one, other] = socketPair()
     closedAfterTest(one)
+    closedAfterTest(other)
     expect(one.peer.pid).toBe(process.pid)
   })
 

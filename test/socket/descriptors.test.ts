@@ -36,6 +36,7 @@ import { makeFifo } from '../support/folder.js'
 import { collectGarbage, eventually, openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { closeAll, fill, listening, temporaryDirectory } from '../support/sockets.js'
+import { caughtWarnings, nextWarning } from '../support/warnings.js'
 
 function pair(
   type: 'stream' | 'seqpacket' = 'stream',
@@ -482,12 +483,7 @@ describe('nothing leaks', () => {
 
   test('when a received message is dropped: the collector closes it, with a warning', async () => {
     const [one, other] = pair()
-    const warnings: string[] = []
-    const listener = (warning: Error) => warnings.push(warning.message)
-    process.on('warning', listener)
-    onTestFinished(() => {
-      process.off('warning', listener)
-    })
+    const warnings = caughtWarnings()
     const fd = opened('/dev/null')
     const counts = openDescriptors()
     await one.send(Buffer.from('x'), { fds: [fd] })
@@ -496,15 +492,15 @@ describe('nothing leaks', () => {
       collectGarbage()
       return openDescriptors()['/dev/null'] === counts['/dev/null'] && warnings.length > 0
     })
-    expect(warnings[0]).toMatch(/FileDescriptor \d+ was garbage-collected without close/)
+    expect(warnings[0]?.message).toMatch(/FileDescriptor \d+ was garbage-collected without close/)
   })
 
   test('when a connection is forgotten', async () => {
     const counts = openDescriptors()
-    const warned = once(process, 'warning') as Promise<[Error]>
+    const warned = nextWarning()
     makeAndForget()
     await eventually(() => openDescriptors()['socket'] === counts['socket'])
-    expect((await warned)[0].message).toContain('UnixConnection')
+    expect((await warned).message).toContain('UnixConnection')
   })
 })
 

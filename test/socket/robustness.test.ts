@@ -23,6 +23,7 @@ import { onlyIf } from '../support/platform.js'
 import { eventually, openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { closeAll, connected, fill, listening, socketPath } from '../support/sockets.js'
+import { caughtWarnings } from '../support/warnings.js'
 
 async function connectTo(server: { address: string }): Promise<UnixConnection> {
   return closedAfterTest(await connectUnix(server.address))
@@ -52,11 +53,15 @@ describe('authorize', () => {
       authorize: () => answers.shift() ?? false,
       authorizeTimeout: 50,
     })
+    const warnings = caughtWarnings()
     const accept = server.accept()
     const silent = await connectTo(server)
     expect(await silent.receive()).toBeUndefined()
     await connectTo(server)
     closedAfterTest(await accept)
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'authorize failed, the connection is refused: no answer within 50 ms',
+    ])
   })
 
   test('may close the server: whoever was let in by then is told', async () => {

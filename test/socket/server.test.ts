@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 import {
   allow,
@@ -15,6 +15,7 @@ import { Child } from '../support/child.js'
 import { eventually, openDescriptors } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { abstractName, listening, socketPath } from '../support/sockets.js'
+import { caughtWarnings } from '../support/warnings.js'
 
 async function connectTo(server: { address: string }): Promise<UnixConnection> {
   return closedAfterTest(await connectUnix(server.address))
@@ -281,11 +282,7 @@ describe('authorize', () => {
   })
 
   test('that throws or rejects refuses, and says so in a warning', async () => {
-    const warned = vi.fn()
-    process.on('warning', warned)
-    onTestFinished(() => {
-      process.off('warning', warned)
-    })
+    const warnings = caughtWarnings()
     let how: () => boolean | Promise<boolean> = () => {
       throw new Error('broken')
     }
@@ -300,7 +297,7 @@ describe('authorize', () => {
     await connectTo(server)
     closedAfterTest(await accept)
     await turn()
-    expect(warned.mock.calls.map(([warning]) => (warning as { code?: string }).code)).toEqual([
+    expect(warnings.map(({ code }) => code)).toEqual([
       'SLUICE_AUTHORIZE_FAILED',
       'SLUICE_AUTHORIZE_FAILED',
     ])
@@ -347,16 +344,12 @@ print(grp.getgrgid(gid).gr_name, gid)`
   })
 
   test('listening on an abstract name without it warns, once', async () => {
-    const warned = vi.fn()
-    process.on('warning', warned)
-    onTestFinished(() => {
-      process.off('warning', warned)
-    })
+    const warnings = caughtWarnings()
     await listening({}, abstractName())
     await listening({}, abstractName())
     await listening({ authorize: allow({ sameUser: true }) }, abstractName())
     await turn()
-    const codes = warned.mock.calls.map(([warning]) => (warning as { code?: string }).code)
+    const codes = warnings.map(({ code }) => code)
     expect(codes).toEqual(['SLUICE_OPEN_TO_ALL'])
   })
 })

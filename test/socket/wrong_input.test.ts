@@ -62,8 +62,9 @@ test('an fd that is closed, or not a socket, or another kind of socket', async (
   closeSync(file)
   const server = await listening()
   expect(() => UnixConnection.fromFd(server.fd)).toThrow(/it is a listening one/)
-  const [one] = socketPair()
+  const [one, other] = socketPair()
   closedAfterTest(one)
+  closedAfterTest(other)
   await expect(UnixServer.listen({ fd: one.fd })).rejects.toThrow(/it does not listen/)
   expect(() => UnixDatagram.fromFd(one.fd)).toThrow(/a datagram socket/)
   const datagram = closedAfterTest(await UnixDatagram.bind())
@@ -103,8 +104,9 @@ test.each([...options, ['timeout', { timeout: -1 }], ['timeout NaN', { timeout: 
 )
 
 test('wrong arguments of a connection', () => {
-  const [one] = socketPair()
+  const [one, other] = socketPair()
   closedAfterTest(one)
+  closedAfterTest(other)
   expect(() => one.send('text' as never)).toThrow(/bytes must be a Uint8Array/)
   expect(() => one.send(Buffer.from('x'), { timeout: -1 })).toThrow(wrong)
   expect(() => one.send(Buffer.from('x'), { fd: 1 } as never)).toThrow(/options.fd is unknown/)

@@ -1,10 +1,17 @@
-/** Every test file leaves as many descriptors, threads, mappings and names as it found. */
+/**
+ * Every test file leaves as many descriptors, threads, mappings and names as it found, and causes no
+ * warning that it does not catch.
+ */
 import { stat } from 'node:fs/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect } from 'vitest'
 
 import { connectNamedPipe, NamedPipeServer, socketPair } from '../../lib/index.js'
 import { onWindows } from './platform.js'
-import { eventually, resources, sameAs, type Resources } from './resources.js'
+import { collectGarbage, eventually, resources, sameAs, type Resources } from './resources.js'
+import { unexpectedWarnings, watchWarnings } from './warnings.js'
+
+watchWarnings()
 
 let before: Resources
 
@@ -24,6 +31,12 @@ afterAll(async () => {
       return 'the test file left something behind'
     },
   )
+  // The collector tells of what was dropped without being closed.
+  for (let round = 0; round < 2; round++) {
+    collectGarbage()
+    await turn()
+  }
+  expect(unexpectedWarnings(), 'warnings that no test has caught').toEqual([])
 })
 
 /** What the system and the runtime keep for a process after its first pipe. */

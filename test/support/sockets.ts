@@ -15,6 +15,7 @@ import {
 } from '../../lib/index.js'
 import { namePrefix } from './resources.js'
 import { closedAfterTest } from './rings.js'
+import { tolerateWarning } from './warnings.js'
 
 /** A directory that is removed at the end of the test. */
 export function temporaryDirectory(): string {
@@ -33,6 +34,7 @@ let lastName = 0
 
 /** An abstract name that no other test uses. */
 export function abstractName(): string {
+  tolerateWarning('SLUICE_OPEN_TO_ALL') // test/socket/server.test.ts is about it
   return `@${namePrefix}${String(++lastName)}`
 }
 

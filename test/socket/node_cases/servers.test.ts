@@ -17,6 +17,7 @@ import {
   textOf,
 } from '../../support/side_by_side.js'
 import { listening, socketPath } from '../../support/sockets.js'
+import { nextWarning } from '../../support/warnings.js'
 
 sideBySide('a server', (implementation) => {
   test('gives the connections in the order in which they came', async () => {
@@ -175,11 +176,11 @@ test('a handler that rejects: the connection is destroyed by captureRejections, 
   theirs.close()
 
   const ours = await listening({ authorize: () => Promise.reject(new Error('broken')) })
-  const warned = once(process, 'warning') as Promise<[{ code?: string }]>
+  const warned = nextWarning()
   const accepting = ours.accept()
   const refused = destroyedAfterTest(await sluice.connect(ours.address))
   await closeOf(refused.resume())
-  expect((await warned)[0].code).toBe('SLUICE_AUTHORIZE_FAILED')
+  expect((await warned).code).toBe('SLUICE_AUTHORIZE_FAILED')
   ours.close()
   await expect(accepting).rejects.toThrow(sluiceError('ERR_SLUICE_CLOSED'))
 })

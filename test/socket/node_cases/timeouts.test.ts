@@ -6,6 +6,7 @@ import { Child } from '../../support/child.js'
 import { sluiceError } from '../../support/rings.js'
 import { closeOf, node, pairOf, sideBySide, sluice } from '../../support/side_by_side.js'
 import { socketPath } from '../../support/sockets.js'
+import { nextWarning } from '../../support/warnings.js'
 
 /**
  * A time that began now and is longer than `milliseconds` is over. net's timers are not those that
@@ -172,8 +173,8 @@ sideBySide('setTimeout', (implementation) => {
 test('a time that is longer than timers can be: net warns and cuts it, here it is refused', async () => {
   const [theirs] = await pairOf(node)
   const [ours] = await pairOf(sluice)
-  const warned = once(process, 'warning') as Promise<[Error]>
+  const warned = nextWarning()
   theirs.setTimeout(2 ** 31)
-  expect((await warned)[0].name).toBe('TimeoutOverflowWarning')
+  expect((await warned).name).toBe('TimeoutOverflowWarning')
   expect(() => ours.setTimeout(2 ** 31)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
 })
