@@ -4,6 +4,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 model=$PWD/test/model/sleep_wake.pml
+command -v spin >/dev/null || {
+  echo "no spin here, which searches the model: install it (Debian: apt-get install spin)" >&2
+  exit 1
+}
 build=build-native/model
 mkdir -p $build
 cd $build

@@ -108,6 +108,7 @@ fi
 
 # node.exe cannot write to a Unix pipe, so its output goes through a file.
 export SLUICE_UNDER_WINE=1
+export SLUICE_STRESS=full
 export SLUICE_CPP_CONSUMER="Z:$cache/programs/consume.exe"
 status=0
 (cd "$app" && timeout "${SLUICE_WINDOWS_LIMIT:-2400}" "$wine" "$cache/node-$node_version/bin/node.exe" \
