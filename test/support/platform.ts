@@ -31,7 +31,7 @@ export function needsProgram(name: string): typeof test {
  * test that would be skipped is one that nobody runs any more.
  */
 export function needs(condition: boolean, reason: string): typeof test {
-  if (condition || process.env['CI'] === undefined) return onlyIf(condition, reason)
+  if (condition || !process.env['CI']) return onlyIf(condition, reason)
   return instead(() => {
     throw new Error(`in CI this test must not be skipped: ${reason}`)
   })
