@@ -156,7 +156,7 @@ void a_sleeping_survivor_learns_of_a_death() {
       const auto producer = hold([&] { return std::make_unique<RingProducer>(ring.memory()); });
       claimed.wait();
       Child killer([&] {
-        while (header(ring).consumer_parked.value == 0) ::sched_yield();
+        while (!is_parked(header(ring).consumer_parked)) ::sched_yield();
         producer->signal(SIGKILL);
       });
       check::equal(consumer.wait_for_message(kLong), WaitStatus::kPeerDied);
@@ -168,7 +168,7 @@ void a_sleeping_survivor_learns_of_a_death() {
     const auto consumer = hold([&] { return std::make_unique<RingConsumer>(ring.memory()); });
     claimed.wait();
     Child killer([&] {
-      while (header(ring).producer_parked.value == 0) ::sched_yield();
+      while (!is_parked(header(ring).producer_parked)) ::sched_yield();
       consumer->signal(SIGKILL);
     });
     check::equal(producer.wait_for_room(8, kLong), WaitStatus::kPeerDied);

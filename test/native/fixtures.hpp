@@ -26,6 +26,11 @@ inline sluice::RingHeader& header(const sluice::Ring& ring) {
   return ring.memory().header();
 }
 
+// Whether an endpoint sleeps or is about to, by its `parked` word.
+inline bool is_parked(const sluice::RingWord& word) {
+  return (word.value & ~sluice::kFenceWanted) != 0;
+}
+
 // An empty ring whose positions stand at `position`.
 inline sluice::Ring ring_at(uint32_t position, uint32_t capacity = kSmall) {
   sluice::Ring ring = sluice::Ring::anonymous(capacity);

@@ -30,7 +30,7 @@ void a_new_ring_has_its_constants_and_zeros() {
   check::equal(ring.memory().memory().size(), 4096u + 8192u);
   check::equal(hex(ring, 0, 24),
                "534c554943455247"
-               "00000100"
+               "00000200"
                "00100000"
                "00200000"
                "00000000");
@@ -57,16 +57,20 @@ void every_word_lies_at_its_offset() {
   consumer.drain([](const auto&) { return true; });
   check::equal(word(ring, 256), 0x1010u);
   check::equal(word(ring, 260), 1u);
+  // Where there is no remote barrier, both have bit 31 set from their claims on.
+  const uint32_t fence_wanted = word(ring, 384);
+  check::that((fence_wanted & 0x7fffffffu) == 0, "nothing but that bit");
+  check::equal(word(ring, 512), fence_wanted);
   consumer.announce(0);
-  check::equal(word(ring, 384), 1u);
+  check::equal(word(ring, 384), fence_wanted | 1u);
   producer.announce(100);
-  check::equal(word(ring, 512), kSmall / 2);
+  check::equal(word(ring, 512), fence_wanted | kSmall / 2);
   producer.announce(kSmall - 8);
-  check::equal(word(ring, 512), kSmall - 8);
+  check::equal(word(ring, 512), fence_wanted | (kSmall - 8));
   consumer.wake_peer();
   producer.wake_peer();
-  check::equal(word(ring, 384), 0u);
-  check::equal(word(ring, 512), 0u);
+  check::equal(word(ring, 384), fence_wanted);
+  check::equal(word(ring, 512), fence_wanted);
   check::equal(word(ring, 640), 1u);
   check::equal(word(ring, 768), 1u);
   producer.close();
@@ -82,13 +86,37 @@ void records_lie_as_documented() {
   check::that(producer.try_write(bytes_of("abc"), 7), "there is room");
   check::that(producer.try_write(bytes_of("hello, ring"), 1), "there is room");
   check::equal(hex(ring, 4096 + 4072, 11),
-               "0300000007000000"
+               "0300008007000000"
                "616263");
-  check::equal(hex(ring, 4096 + 4088, 8), "00000000ffffffff");
+  check::equal(hex(ring, 4096 + 4088, 8), "00000080ffffffff");
   check::equal(hex(ring, 4096, 19),
-               "0b00000001000000"
+               "0b00008001000000"
                "68656c6c6f2c2072696e67");
+  check::equal(word(ring, 4096 + 24), 0u);  // the zero ahead
   check::equal(word(ring, 128), 4096u + 24u);
+}
+
+// Nothing behind the first word of a batch can be reached before that word is there.
+void a_batch_lies_complete_behind_its_first_word() {
+  const Ring ring = ring_at(4096 - 32);
+  RingProducer producer = ring.producer();
+  producer.cork();
+  for (const char* text : {"12345678", "a", "after the padding"}) {
+    check::that(producer.try_write(bytes_of(text), 5), "there is room");
+  }
+  const std::string second = hex(ring, 4096 + 4080, 9);
+  const std::string behind = hex(ring, 4096, 25);
+  check::equal(hex(ring, 4096 + 4064, 16), "00000000050000003132333435363738");
+  check::equal(second, "010000800500000061");
+  check::equal(behind,
+               "110000800500000061667465722074686520706164"
+               "64696e67");
+  check::equal(word(ring, 128), 4096u - 32u);
+  producer.uncork();
+  check::equal(hex(ring, 4096 + 4064, 16), "08000080050000003132333435363738");
+  check::equal(hex(ring, 4096 + 4080, 9), second);
+  check::equal(hex(ring, 4096, 25), behind);
+  check::equal(word(ring, 128), 4096u + 32u);
 }
 
 void capacities_outside_the_format_are_refused() {
@@ -109,6 +137,7 @@ int main(int argc, char** argv) {
       {{"a new ring has its constants and zeros", a_new_ring_has_its_constants_and_zeros},
        {"every word lies at its offset", every_word_lies_at_its_offset},
        {"records lie as documented", records_lie_as_documented},
+       {"a batch lies complete behind its first word", a_batch_lies_complete_behind_its_first_word},
        {"capacities outside the format are refused", capacities_outside_the_format_are_refused}},
       argc, argv);
 }

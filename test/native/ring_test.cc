@@ -111,8 +111,8 @@ void the_longest_message_fits_at_every_position() {
 void too_long_a_message_is_refused() {
   const Ring ring = Ring::anonymous(kSmall);
   RingProducer producer = ring.producer();
-  check::equal(ring.memory().max_message_length(), kSmall / 2 - 8);
-  for (const uint32_t length : {kSmall / 2 - 7, kSmall, 0x7fffffffu, 0xfffffff8u, 0xffffffffu}) {
+  check::equal(ring.memory().max_message_length(), kSmall / 2 - 16);
+  for (const uint32_t length : {kSmall / 2 - 15, kSmall, 0x7fffffffu, 0xfffffff8u, 0xffffffffu}) {
     check::throws(error_code::kMessageTooLong, [&] { producer.try_reserve(length); });
     check::throws(error_code::kMessageTooLong, [&] { producer.wait_for_room(length, kLong); });
   }
@@ -120,18 +120,21 @@ void too_long_a_message_is_refused() {
   check::throws(error_code::kMessageTooLong, [&] { write(producer, text); });
 }
 
-void a_ring_fills_to_the_last_byte() {
-  for (const uint32_t position : {0u, 0xfffff000u}) {
+// The last eight bytes are the zero ahead of the last record.
+void a_ring_fills_to_the_last_eight_bytes() {
+  for (const uint32_t position : {16u, 0xfffff010u}) {
     const Ring ring = ring_at(position);
     RingProducer producer = ring.producer();
     RingConsumer consumer = ring.consumer();
-    for (uint32_t i = 0; i < kSmall / 16; ++i) check::that(write(producer, "12345678"), "room");
-    check::equal(header(ring).producer.position - header(ring).consumer.position, kSmall);
+    for (uint32_t i = 1; i < kSmall / 16; ++i) check::that(write(producer, "12345678"), "room");
+    check::that(write(producer, ""), "room for eight bytes more");
+    check::equal(header(ring).producer.position - header(ring).consumer.position, kSmall - 8);
     check::that(!write(producer, ""), "the ring is full");
     check::equal(read(consumer), "12345678");
     check::that(write(producer, "abcdefgh"), "room for exactly one");
     check::that(!write(producer, ""), "the ring is full again");
-    for (uint32_t i = 1; i < kSmall / 16; ++i) check::equal(read(consumer), "12345678");
+    for (uint32_t i = 2; i < kSmall / 16; ++i) check::equal(read(consumer), "12345678");
+    check::equal(read(consumer), "");
     check::equal(read(consumer), "abcdefgh");
     check::equal(read(consumer), "(none)");
   }
@@ -143,11 +146,11 @@ void a_message_that_does_not_fit_leaves_the_ring_as_it_was() {
   RingProducer producer = ring.producer();
   RingConsumer consumer = ring.consumer();
   check::that(write(producer, "12345678"), "room");
-  check::equal(producer.needed(100), 48u + 112u);
-  const std::string large(kSmall / 2 - 8, 'x');
+  check::equal(producer.needed(100), 48u + 112u + 8u);
+  const std::string large(kSmall / 2 - 16, 'x');
   check::that(write(producer, large), "room, after padding");
   check::that(!write(producer, large), "no room");
-  check::equal(header(ring).producer.position.load(), kSmall + kSmall / 2);
+  check::equal(header(ring).producer.position.load(), kSmall + kSmall / 2 - 8);
   check::equal(read(consumer), "12345678");
   check::equal(read(consumer), large);
   check::equal(read(consumer), "(none)");
@@ -229,7 +232,7 @@ void corked_messages_leave_when_the_ring_is_full_or_closed() {
   producer.cork();
   uint32_t written = 0;
   while (write(producer, "12345678")) ++written;
-  check::equal(written, kSmall / 16);
+  check::equal(written, kSmall / 16 - 1);
   check::equal(consumer.drain([](const auto&) { return true; }), written);
   check::that(write(producer, "last"), "room");
   producer.close();
@@ -343,7 +346,7 @@ int main(int argc, char** argv) {
         behaves_like_a_queue_from_every_kind_of_position},
        {"the longest message fits at every position", the_longest_message_fits_at_every_position},
        {"too long a message is refused", too_long_a_message_is_refused},
-       {"a ring fills to the last byte", a_ring_fills_to_the_last_byte},
+       {"a ring fills to the last eight bytes", a_ring_fills_to_the_last_eight_bytes},
        {"a message that does not fit leaves the ring as it was",
         a_message_that_does_not_fit_leaves_the_ring_as_it_was},
        {"commit may shorten", commit_may_shorten},

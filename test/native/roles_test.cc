@@ -167,7 +167,7 @@ void a_change_of_consumers_is_no_death() {
   });
   claimed.wait();
   for (uint64_t i = 0; i < check::scaled(20'000'000); ++i) {
-    const WaitStatus status = producer.look(producer.announce(8));
+    const WaitStatus status = producer.look(producer.announce(16));
     check::that(status == WaitStatus::kNothingYet || status == WaitStatus::kPeerClosed,
                 "status " + std::to_string(static_cast<uint32_t>(status)));
   }

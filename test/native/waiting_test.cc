@@ -20,7 +20,7 @@ void an_empty_ring_times_out() {
   const auto before = Clock::now();
   check::equal(consumer.wait_for_message(30ms), WaitStatus::kNothingYet);
   check::that(Clock::now() - before >= 30ms, "not before the time");
-  check::equal(header(ring).consumer_parked.value.load(), 0u);
+  check::that(!is_parked(header(ring).consumer_parked), "it is awake");
 }
 
 void a_full_ring_times_out() {
@@ -31,13 +31,13 @@ void a_full_ring_times_out() {
   const auto before = Clock::now();
   check::equal(producer.wait_for_room(0, 30ms), WaitStatus::kNothingYet);
   check::that(Clock::now() - before >= 30ms, "not before the time");
-  check::equal(header(ring).producer_parked.value.load(), 0u);
+  check::that(!is_parked(header(ring).producer_parked), "it is awake");
 }
 
 // A sleeping side is the one whose parked word is set. It may still be on its way to the futex;
 // the ticket sees to that.
-void until_parked(const std::atomic<uint32_t>& word) {
-  while (word.load() == 0) std::this_thread::yield();
+void until_parked(const RingWord& word) {
+  while (!is_parked(word)) std::this_thread::yield();
 }
 
 // Waits as RingEndpoint::wait does but without its recheck, which would hide a lost wake-up.
@@ -62,7 +62,7 @@ void a_message_wakes_a_consumer_that_has_no_time_limit() {
   std::thread sleeper([&] {
     check::equal(consumer.wait_for_message(std::chrono::nanoseconds::max()), WaitStatus::kReady);
   });
-  until_parked(header(ring).consumer_parked.value);
+  until_parked(header(ring).consumer_parked);
   check::that(producer.try_write(bytes_of("wake")), "room");
   sleeper.join();
   check::equal(text_of(consumer.peek()), "wake");
@@ -103,7 +103,7 @@ void closing_wakes_the_peer() {
   RingConsumer consumer = ring.consumer();
   std::thread reader(
       [&] { check::equal(consumer.wait_for_message(kLong), WaitStatus::kPeerClosed); });
-  until_parked(header(ring).consumer_parked.value);
+  until_parked(header(ring).consumer_parked);
   producer.close();
   reader.join();
 
@@ -111,7 +111,7 @@ void closing_wakes_the_peer() {
   while (next.try_write({})) {
   }
   std::thread writer([&] { check::equal(next.wait_for_room(0, kLong), WaitStatus::kPeerClosed); });
-  until_parked(header(ring).producer_parked.value);
+  until_parked(header(ring).producer_parked);
   consumer.close();
   writer.join();
 }
@@ -123,15 +123,15 @@ void a_producer_is_woken_when_half_the_ring_is_free() {
   RingConsumer consumer = ring.consumer();
   while (producer.try_write(bytes_of("12345678"))) {
   }
-  check::equal(producer.look(producer.announce(16)), WaitStatus::kNothingYet);
+  check::equal(producer.look(producer.announce(24)), WaitStatus::kNothingYet);
   uint32_t released = 0;
   while (header(ring).producer_doorbell.value == 0) {
     check::that(consumer.peek().has_value(), "not later than when it is empty");
     consumer.release();
     ++released;
   }
-  check::equal(released, kSmall / 2 / 16);
-  check::equal(header(ring).producer_parked.value.load(), 0u);
+  check::equal(released, kSmall / 2 / 16 - 1);  // one place was free
+  check::that(!is_parked(header(ring).producer_parked), "it is awake");
 }
 
 // Ping-pong over a tiny ring with pauses of random length, so that each side falls asleep at every

@@ -28,7 +28,8 @@ class RingConsumer : public RingEndpoint {
 
   // Calls `handler(message)` for up to `limit` messages, with one release at the end of the batch
   // or of an eighth of the ring. The handler may return false to stop after its message; if it
-  // throws, its message stays. Returns how many were handled.
+  // throws, its message stays. Returns how many were handled. It ends when a ring's bytes have been
+  // handled, however fast the producer writes.
   template <typename Handler>
   size_t drain(Handler&& handler, size_t limit = SIZE_MAX);
 
@@ -44,57 +45,35 @@ class RingConsumer : public RingEndpoint {
   void abandon();
 
  private:
-  uint32_t load_word(uint32_t offset) const {
-    // relaxed: ordered by the load of the tail. Atomic, because a hostile peer may write it now.
-    return reinterpret_cast<const std::atomic<uint32_t>*>(data_ + offset)
-        ->load(std::memory_order_relaxed);
-  }
-  bool has_record();
+  bool find_record();
   bool advance();
   void publish();
 };
 
-inline bool RingConsumer::has_record() {
-  if (state_.peer_position != state_.position) return true;
-  // acquire: pairs with the producer's store of its tail; the records before it are complete.
-  const uint32_t tail = peer().position.load(std::memory_order_acquire);
-  if (tail - state_.published > capacity_ || tail - state_.position > capacity_ ||
-      (tail & 7u) != 0) {
-    fail_corrupt("the producer's position is out of range");
+inline std::optional<RingConsumer::Message> RingConsumer::peek() {
+  if (state_.status != EndpointStatus::kUsable) {
+    require_usable();
+    return std::nullopt;  // its stream has ended
   }
-  state_.peer_position = tail;
-  return tail != state_.position;
+  if (state_.length == EndpointState::kNoRecord && !find_record()) return std::nullopt;
+  return Message{{records_.payload_at(state_.record), state_.length}, state_.type};
 }
 
-inline std::optional<RingConsumer::Message> RingConsumer::peek() {
-  require_usable();
-  if (state_.status == EndpointStatus::kEnded) return std::nullopt;
-  while (state_.length == EndpointState::kNoRecord) {
-    if (!has_record()) return std::nullopt;
-    const uint32_t offset = state_.position & mask_;
-    const uint32_t stored = state_.peer_position - state_.position;
-    const uint32_t length = load_word(offset);
-    const auto type = static_cast<int32_t>(load_word(offset + 4));
-    if (length > capacity_ - kRecordHeaderSize) fail_corrupt("a record is longer than the ring");
-    const uint32_t size = record_size(length);
-    if (size > stored) fail_corrupt("a record reaches beyond what was published");
-    if (type == kPaddingType) {
-      if (offset == 0 || offset + size != capacity_) {
-        fail_corrupt("padding does not reach to the end of the data");
-      }
-      state_.position += size;
-      // Padding that came alone must not wait for a record that is not there yet.
-      if (state_.position == state_.peer_position) publish();
-    } else {
-      if (type < 0 || length > ring_.max_message_length() || offset + size > capacity_) {
-        fail_corrupt("a record's header makes no sense");
-      }
-      state_.record = state_.position;
-      state_.length = length;
-      state_.type = type;
-    }
+inline bool RingConsumer::find_record() {
+  RingRecords::Found found = records_.find(state_.position);
+  if (found.kind == RingRecords::Kind::kPadding) {
+    // No second padding can follow: at the beginning of the data it is none.
+    state_.position += found.size;
+    found = records_.find(state_.position);
+    // Padding that came alone must not wait for a record that is not there yet.
+    if (found.kind == RingRecords::Kind::kNothing) publish();
   }
-  return Message{{data_ + (state_.record & mask_) + kRecordHeaderSize, state_.length}, state_.type};
+  if (found.kind == RingRecords::Kind::kNothing) return false;
+  if (found.kind != RingRecords::Kind::kRecord) fail_corrupt(RingRecords::complaint(found.kind));
+  state_.record = state_.position;
+  state_.length = found.length;
+  state_.type = found.type;
+  return true;
 }
 
 // Steps over the peeked record without telling the producer.
@@ -113,16 +92,24 @@ inline void RingConsumer::release() {
 }
 
 inline void RingConsumer::publish() {
-  if (state_.position == state_.published || !is_open()) return;
+  using detail::Failpoint;
+  // A consumer that gave its role up must not touch what may be its successor's.
+  if (state_.position == state_.published || state_.status == EndpointStatus::kClosed) return;
   state_.published = state_.position;
+  // release: gives the bytes to the producer; pairs with the acquire in `has_room`. It is also the
+  // waker's store.
+  own().position.store(state_.position, std::memory_order_release);
+  detail::reached_failpoint(Failpoint::kHead);
   own().messages.store(state_.messages, std::memory_order_relaxed);
-  // seq_cst: the waker's store; it also releases the bytes to the producer.
-  own().position.store(state_.position, std::memory_order_seq_cst);
-  // seq_cst: the waker's load; pairs with the store in `announce`.
-  const uint32_t wanted = peer_parked().load(std::memory_order_seq_cst);
+  detail::reached_failpoint(Failpoint::kConsumerMessages);
+  const uint32_t wanted = peer_wants();
   if (wanted == 0) return;
-  // An old copy of the tail makes the room look larger, so the wake-up comes early, never late.
-  if (capacity_ - (state_.peer_position - state_.position) >= wanted) wake_peer();
+  // relaxed: stored before the announcement, which was read with acquire. It is read only now:
+  // while the producer runs it would cost both sides a cache line for each record.
+  const uint32_t tail = peer().position.load(std::memory_order_relaxed);
+  // An old tail makes the room look larger, so the wake-up comes early, never late.
+  const uint32_t stored = tail - state_.position;
+  if (stored > records_.capacity() || records_.capacity() - stored >= wanted) wake_peer();
 }
 
 template <typename Handler>
@@ -132,14 +119,15 @@ size_t RingConsumer::drain(Handler&& handler, size_t limit) {
     RingConsumer& consumer;
     ~PublishAtExit() { consumer.publish(); }
   } const at_exit{*this};
+  const uint32_t start = state_.position;
   size_t count = 0;
-  while (count < limit) {
+  while (count < limit && state_.position - start < records_.capacity()) {
     const std::optional<Message> message = peek();
     if (!message) break;
     const bool more = handler(*message);
     advance();
     ++count;
-    if (state_.position - state_.published >= capacity_ / 8) publish();
+    if (state_.position - state_.published >= records_.capacity() / 8) publish();
     if (!more) break;
   }
   return count;

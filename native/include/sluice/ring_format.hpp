@@ -40,8 +40,8 @@
 // Several at once (cork): the first record's step 4 is held back (its word stays 0, so nothing
 //   behind it can be reached); every further record does all four steps, the fourth relaxed. The
 //   publication of all of them is the held back store, with release.
-// After a publication, in this order: `tail` = position (relaxed), `messages` (relaxed), then the
-//   look at `consumer_parked`.
+// After a publication, in this order: `tail` = position (release: never ahead of the publication),
+//   `messages` (relaxed), then the look at `consumer_parked`.
 //
 // Reading at `position`:
 //   commit = the word at `position`, acquire, loaded once. 0: there is nothing. Then `type`, once.

@@ -27,11 +27,10 @@ class RingProducer : public RingEndpoint {
   // reserve, copy, commit. False when the ring is full.
   bool try_write(std::span<const std::byte> payload, int32_t type = 0);
 
-  // Between the two, commits are published together (or when the ring is full).
-  void cork() { state_.corked = 1; }
+  // Between the two, commits are published together (or when the ring is full). They nest.
+  void cork() { ++state_.corked; }
   void uncork() {
-    state_.corked = 0;
-    publish();
+    if (state_.corked == 0 || --state_.corked == 0) publish();
   }
 
   // Blocks until a payload of this length fits.
@@ -42,24 +41,22 @@ class RingProducer : public RingEndpoint {
   // Leaves the role to a successor, who goes on after what is committed.
   void abandon();
 
-  // Bytes that have to be free for a payload of this length, with the padding before it.
+  // Bytes that have to be free for a payload of this length, with the padding before it and the
+  // zero ahead behind it.
   uint32_t needed(uint32_t length) const;
 
   void publish();
 
  private:
-  std::atomic<uint32_t>& word_at(uint32_t offset) const {
-    return *reinterpret_cast<std::atomic<uint32_t>*>(data_ + offset);
-  }
-  void put_header(uint32_t offset, uint32_t length, int32_t type);
-  bool has_room(uint32_t size);
+  void put_headers(uint32_t length);
+  bool has_room(uint32_t bytes);
   void require_length(size_t length) const;
 };
 
 inline uint32_t RingProducer::needed(uint32_t length) const {
   const uint32_t size = record_size(length);
-  const uint32_t to_the_end = capacity_ - (state_.position & mask_);
-  return size <= to_the_end ? size : to_the_end + size;
+  const uint32_t rest = records_.to_the_end(state_.position);
+  return (size <= rest ? size : rest + size) + kRecordHeaderSize;
 }
 
 inline void RingProducer::require_length(size_t length) const {
@@ -69,23 +66,18 @@ inline void RingProducer::require_length(size_t length) const {
                                                std::to_string(ring_.max_message_length()) + ")");
 }
 
-inline bool RingProducer::has_room(uint32_t size) {
-  if (capacity_ - (state_.position - state_.peer_position) >= size) return true;
+inline bool RingProducer::has_room(uint32_t bytes) {
+  const uint32_t capacity = records_.capacity();
+  if (capacity - (state_.position - state_.peer_position) >= bytes) return true;
   // acquire: pairs with the consumer's store of its head; it has finished reading those bytes.
   const uint32_t head = peer().position.load(std::memory_order_acquire);
   // Neither beyond what was published nor behind where the head has been.
-  if (state_.published - head > capacity_ || state_.position - head > capacity_ ||
-      (head & 7u) != 0) {
+  const uint32_t most = ring_max_stored(capacity);
+  if (state_.published - head > most || state_.position - head > most || (head & 7u) != 0) {
     fail_corrupt("the consumer's position is out of range");
   }
   state_.peer_position = head;
-  return capacity_ - (state_.position - head) >= size;
-}
-
-inline void RingProducer::put_header(uint32_t offset, uint32_t length, int32_t type) {
-  // relaxed: published by the store of the tail.
-  word_at(offset).store(length, std::memory_order_relaxed);
-  word_at(offset + 4).store(static_cast<uint32_t>(type), std::memory_order_relaxed);
+  return capacity - (state_.position - head) >= bytes;
 }
 
 inline std::span<std::byte> RingProducer::try_reserve(uint32_t length, int32_t type) {
@@ -95,19 +87,15 @@ inline std::span<std::byte> RingProducer::try_reserve(uint32_t length, int32_t t
   if (state_.length != EndpointState::kNoRecord) {
     throw Error(error_code::kInvalidState, "a reservation is open; commit or abort it first");
   }
-  const uint32_t size = record_size(length);
   const uint32_t total = needed(length);
   if (!has_room(total)) {
     publish();  // what is corked must leave, or the room will never come
     return {};
   }
-  if (total != size) {
-    put_header(state_.position & mask_, total - size - kRecordHeaderSize, kPaddingType);
-  }
-  state_.record = state_.position + (total - size);
+  state_.record = state_.position + (total - record_size(length) - kRecordHeaderSize);
   state_.length = length;
   state_.type = type;
-  return {data_ + (state_.record & mask_) + kRecordHeaderSize, length};
+  return {records_.payload_at(state_.record), length};
 }
 
 inline void RingProducer::commit(std::optional<uint32_t> shorter) {
@@ -121,22 +109,59 @@ inline void RingProducer::commit(std::optional<uint32_t> shorter) {
                                                   " bytes of a reservation of " +
                                                   std::to_string(state_.length));
   }
-  put_header(state_.record & mask_, length, state_.type);
-  state_.position = state_.record + record_size(length);
+  put_headers(length);
   state_.length = EndpointState::kNoRecord;
   ++state_.messages;
   if (state_.corked == 0) publish();
 }
 
+// Completes the record at `record`, and the padding before it, except for the one word that makes
+// it visible when it is the first that is not published.
+//
+// relaxed, all of them: the consumer comes here only after the publication, which is a release.
+inline void RingProducer::put_headers(uint32_t length) {
+  using detail::Failpoint;
+  const uint32_t end = state_.record + record_size(length);
+  records_.type_at(state_.record)
+      .store(static_cast<uint32_t>(state_.type), std::memory_order_relaxed);
+  detail::reached_failpoint(Failpoint::kType);
+  // The zero ahead: what lies there now is payload of an earlier lap.
+  records_.commit_at(end).store(0, std::memory_order_relaxed);
+  detail::reached_failpoint(Failpoint::kZeroAhead);
+  uint32_t commit = kCommitted | length;
+  if (state_.record != state_.position) {
+    records_.commit_at(state_.record).store(commit, std::memory_order_relaxed);
+    detail::reached_failpoint(Failpoint::kWrappedRecord);
+    records_.type_at(state_.position)
+        .store(static_cast<uint32_t>(kPaddingType), std::memory_order_relaxed);
+    detail::reached_failpoint(Failpoint::kPadding);
+    commit = kCommitted | (state_.record - state_.position - kRecordHeaderSize);
+  }
+  if (state_.position == state_.published) {
+    state_.held_back = commit;
+  } else {
+    records_.commit_at(state_.position).store(commit, std::memory_order_relaxed);
+    detail::reached_failpoint(Failpoint::kLaterCommit);
+  }
+  state_.position = end;
+}
+
 inline void RingProducer::publish() {
+  using detail::Failpoint;
   // A producer that gave its role up must not touch what may be its successor's.
-  if (state_.position == state_.published || !is_open()) return;
+  if (state_.position == state_.published || state_.status == EndpointStatus::kClosed) return;
+  // release: pairs with the acquire in `RingRecords::find`. It is also the waker's store.
+  records_.commit_at(state_.published).store(state_.held_back, std::memory_order_release);
+  detail::reached_failpoint(Failpoint::kPublished);
+  state_.held_back = 0;
   state_.published = state_.position;
+  // A note for a successor, and for a consumer that finds this side parked. release: it must not come
+  // before the publication, or a successor would begin where no consumer ever looks.
+  own().position.store(state_.position, std::memory_order_release);
+  detail::reached_failpoint(Failpoint::kTail);
   own().messages.store(state_.messages, std::memory_order_relaxed);
-  // seq_cst: the waker's store. It also releases the records: pairs with the consumer's load.
-  own().position.store(state_.position, std::memory_order_seq_cst);
-  // seq_cst: the waker's load; pairs with the store in `announce`.
-  if (peer_parked().load(std::memory_order_seq_cst) != 0) wake_peer();
+  detail::reached_failpoint(Failpoint::kProducerMessages);
+  if (peer_wants() != 0) wake_peer();
 }
 
 inline bool RingProducer::try_write(std::span<const std::byte> payload, int32_t type) {
@@ -152,8 +177,8 @@ inline WaitStatus RingProducer::wait_for_room(uint32_t length, std::chrono::nano
   require_usable();
   require_length(length);
   publish();
-  const uint32_t total = needed(length);
-  return has_room(total) ? WaitStatus::kReady : wait(total, timeout);
+  const uint32_t bytes = needed(length);
+  return has_room(bytes) ? WaitStatus::kReady : wait(bytes, timeout);
 }
 
 inline void RingProducer::close() {

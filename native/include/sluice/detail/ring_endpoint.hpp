@@ -1,12 +1,6 @@
 // What producer and consumer have in common: the claim to a role, the life of the peer, and
-// sleeping until the peer has done something.
-//
-// Sleep and wake, without a lost wake-up (checked exhaustively in test/model/sleep_wake.pml):
-//   sleeper: store own `parked`, then load the peer's position; sleep only if nothing came
-//   waker:   store own position, then load the peer's `parked`; if set, take it back and ring
-// All four are seq_cst: of two threads that each store and then load the other's word, at least
-// one sees the other's store. Whatever goes wrong beside (a peer killed between its store and its
-// ring), a sleeper looks again after kRecheckInterval.
+// sleeping until the peer has done something. ring_format.hpp says how sleeping and waking go
+// together without a lost wake-up; test/model checks it exhaustively.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +12,11 @@
 #include "sluice/detail/cpu_relax.hpp"
 #include "sluice/detail/deadline.hpp"
 #include "sluice/detail/doorbell.hpp"
+#include "sluice/detail/failpoint.hpp"
 #include "sluice/detail/process_id.hpp"
+#include "sluice/detail/remote_barrier.hpp"
 #include "sluice/detail/ring_memory.hpp"
+#include "sluice/detail/ring_records.hpp"
 #include "sluice/detail/role.hpp"
 #include "sluice/ring_format.hpp"
 
@@ -52,18 +49,20 @@ enum class EndpointStatus : uint32_t {
 // too (lib/ring/layout.ts names the same words), never in shared memory.
 struct EndpointState {
   uint32_t position = 0;       // where the next record begins
-  uint32_t published = 0;      // the position that the peer knows of
-  uint32_t peer_position = 0;  // a validated copy, perhaps old
+  uint32_t published = 0;      // how far the peer can see
+  uint32_t peer_position = 0;  // a producer's validated copy of the head, perhaps old
   uint32_t messages = 0;
   uint32_t record = 0;          // position of the reserved or peeked record
   uint32_t length = kNoRecord;  // its payload's length
   int32_t type = 0;
   EndpointStatus status = EndpointStatus::kUsable;
-  uint32_t corked = 0;
+  uint32_t corked = 0;     // how many corks are open
+  uint32_t held_back = 0;  // the commit word that will publish what is corked; 0: nothing is
+  uint32_t fenced = 0;     // 1: this side's process passes nobody's remote barriers
 
   static constexpr uint32_t kNoRecord = 0xffffffffu;
 };
-static_assert(sizeof(EndpointState) == 36);
+static_assert(sizeof(EndpointState) == 44);
 
 class RingEndpoint {
  public:
@@ -88,7 +87,10 @@ class RingEndpoint {
   // Says that this side is about to sleep. Then `look`; then sleep, or `retract`.
   Sleep announce(uint32_t wanted);
   Sleep announce_again(const Sleep& sleep) const;  // for a thread that sleeps on its behalf
-  void retract() { own_parked().store(0, std::memory_order_seq_cst); }
+  void retract() {
+    // relaxed: whoever still sees the announcement rings for nothing.
+    own_parked().store(state_.fenced != 0 ? kFenceWanted : 0, std::memory_order_relaxed);
+  }
 
   // Whether there is something to wake up for. Safe from any thread while the endpoint is open.
   // Whether the peer is alive is a system call, which a sleeper that looks often can leave out.
@@ -111,14 +113,16 @@ class RingEndpoint {
   std::atomic<uint32_t>& own_parked() const { return parked(role_); }
   std::atomic<uint32_t>& peer_parked() const { return parked(peer_of(role_)); }
 
+  // What the peer wants to be woken for, 0 while it is awake. To be called after the store that it
+  // may be waiting for: the waker's half of the protocol.
+  uint32_t peer_wants() const;
+
   void require_usable() const;
   [[noreturn]] void fail_corrupt(const std::string& reason);
 
   RingMemory ring_;
   const Role role_;
-  std::byte* const data_;
-  const uint32_t capacity_;
-  const uint32_t mask_;
+  const RingRecords records_;
 
  private:
   RingSide& side(Role role) const {
@@ -134,6 +138,8 @@ class RingEndpoint {
                : Doorbell(ring_.header().consumer_doorbell.value, ring_.memory(), "consumer");
   }
   static RoleLock claim(const RingMemory& ring, Role role);
+  void take_position_over();
+  uint32_t end_of_the_published(uint32_t tail);
   void require_stream_may_begin() const;
   bool spin(uint32_t wanted) const;
   void begin_or_resume_stream();
@@ -151,35 +157,64 @@ class RingEndpoint {
 inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, EndpointState* state)
     : ring_(std::move(ring)),
       role_(role),
-      data_(ring_.data()),
-      capacity_(ring_.capacity()),
-      mask_(capacity_ - 1),
+      records_(ring_.data(), ring_.capacity()),
       lock_(claim(ring_, role)),
       doorbell_(doorbell_of(role)),
       peer_doorbell_(doorbell_of(peer_of(role))),
       state_(state != nullptr ? *state : own_state_) {
   state_ = EndpointState{};
-  // The own position is read from shared memory here and never again.
-  const uint32_t position = own().position.load(std::memory_order_acquire);
-  const uint32_t peer_position = peer().position.load(std::memory_order_acquire);
-  const uint32_t stored =
-      role == Role::kProducer ? position - peer_position : peer_position - position;
-  if (stored > capacity_ || ((position | peer_position) & 7u) != 0) {
-    fail_corrupt("the positions that were found do not fit each other");
-  }
-  state_.position = state_.published = position;
-  state_.peer_position = peer_position;
-  state_.messages = own().messages.load(std::memory_order_relaxed);
+  // Before anything is published that a peer could wait for.
+  state_.fenced = detail::register_for_remote_barriers() ? 0 : 1;
+  take_position_over();
+  state_.messages += own().messages.load(std::memory_order_relaxed);
   if (role == Role::kProducer) require_stream_may_begin();
   // Before the state, with release: pairs with the acquires in `look`.
   own().claims.fetch_add(1, std::memory_order_release);
   own().pid.store(process_id(), std::memory_order_relaxed);
   retract();  // a predecessor may have died asleep
   if (role == Role::kProducer) {
+    // What a predecessor published and did not note.
+    own().position.store(state_.position, std::memory_order_relaxed);
+    detail::reached_failpoint(detail::Failpoint::kSuccessorTail);
     begin_or_resume_stream();
   } else {
     // release: who sees the role open sees the pid.
     own().state.store(static_cast<uint32_t>(RoleState::kOpen), std::memory_order_release);
+  }
+}
+
+// The own position is read from shared memory here and never again.
+inline void RingEndpoint::take_position_over() {
+  // acquire: pairs with the peer's stores; a consumer has finished reading what it gave back.
+  const uint32_t tail = ring_.header().producer.position.load(std::memory_order_acquire);
+  const uint32_t head = ring_.header().consumer.position.load(std::memory_order_acquire);
+  const uint32_t most = ring_max_stored(records_.capacity());
+  // The head may be ahead, for the tail is stored only after the publication. Neither can be
+  // further from the other than the ring holds.
+  bool fits = ((tail | head) & 7u) == 0 && (tail - head <= most || head - tail <= most);
+  uint32_t position = head;
+  if (fits && role_ == Role::kProducer) {
+    position = end_of_the_published(tail);
+    fits = position - head <= most;
+  }
+  if (!fits) fail_corrupt("the positions that were found do not fit each other");
+  state_.position = state_.published = position;
+  if (role_ == Role::kProducer) state_.peer_position = head;
+}
+
+// A dead producer may have published once more than its tail says.
+inline uint32_t RingEndpoint::end_of_the_published(uint32_t tail) {
+  uint32_t position = tail;
+  for (;;) {
+    const RingRecords::Found found = records_.find(position);
+    if (found.kind == RingRecords::Kind::kNothing) return position;
+    if (found.size == 0) fail_corrupt(RingRecords::complaint(found.kind));
+    position += found.size;
+    // A publication fits into the ring with the word behind it, so the walk cannot go round.
+    if (position - tail > ring_max_stored(records_.capacity())) {
+      fail_corrupt("the records behind the producer's position have no end");
+    }
+    if (found.kind == RingRecords::Kind::kRecord) ++state_.messages;
   }
 }
 
@@ -224,29 +259,65 @@ inline RingEndpoint::Sleep RingEndpoint::announce(uint32_t wanted) {
 
 inline RingEndpoint::Sleep RingEndpoint::announce_again(const Sleep& sleep) const {
   // The ticket first: a ring after this line makes the sleep return at once.
-  const uint32_t ticket = doorbell_.ticket();
+  const Sleep announced{
+      .ticket = doorbell_.ticket(), .position = sleep.position, .wanted = sleep.wanted};
   // A producer asks to be woken when half the ring is free, not for every record that leaves:
   // fewer wake-ups, and no message waits for it. Less room than that is found by the recheck.
-  const uint32_t parked = role_ == Role::kConsumer ? 1 : std::max(sleep.wanted, capacity_ / 2);
-  // seq_cst: the sleeper's store; pairs with the loads in `publish`.
+  const uint32_t bytes =
+      role_ == Role::kConsumer ? 1 : std::max(sleep.wanted, records_.capacity() / 2);
+  const uint32_t parked = state_.fenced != 0 ? bytes | kFenceWanted : bytes;
+  // Still announced, and the barrier passed then: whoever takes it back from here on rings after
+  // the ticket was read.
+  if (own_parked().load(std::memory_order_relaxed) == parked) return announced;
+  // seq_cst: the sleeper's store; pairs with the load in `peer_wants`.
   own_parked().store(parked, std::memory_order_seq_cst);
-  return {.ticket = ticket, .position = sleep.position, .wanted = sleep.wanted};
+  if (state_.fenced != 0 || !detail::remote_barrier()) {
+    // Refused since the claim (a sandbox was closed): from now on the peer has to fence. What it
+    // does just now, the recheck finds.
+    if (state_.fenced == 0) own_parked().store(parked | kFenceWanted, std::memory_order_seq_cst);
+    // Between the store and the look; pairs with the fence in `peer_wants`.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+  return announced;
+}
+
+inline uint32_t RingEndpoint::peer_wants() const {
+  if (state_.fenced != 0) {
+    // Between the store and the load; pairs with the peer's remote barrier or fence.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  } else {
+    // The processor may do the load before the store is visible, but the peer's remote barrier
+    // comes between them then. Only the compiler must keep their order.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  // acquire: a consumer reads the tail that was stored before.
+  uint32_t parked = peer_parked().load(std::memory_order_acquire);
+  if (parked == 0) return 0;
+  if ((parked & kFenceWanted) != 0 && state_.fenced == 0) {
+    // The peer has no remote barrier. Pairs with the fence in `announce_again`.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    parked = peer_parked().load(std::memory_order_acquire);
+  }
+  return parked & ~kFenceWanted;
 }
 
 inline bool RingEndpoint::available(const Sleep& sleep) const {
-  // seq_cst: the sleeper's load; pairs with the store of the position in `publish`.
-  const uint32_t position = peer().position.load(std::memory_order_seq_cst);
-  if (role_ == Role::kConsumer) return position != sleep.position;
+  // acquire, both: pairs with the release of the publication, and of the head. After `announce` it
+  // is the sleeper's load.
+  if (role_ == Role::kConsumer) {
+    return records_.commit_at(sleep.position).load(std::memory_order_acquire) != 0;
+  }
+  const uint32_t head = peer().position.load(std::memory_order_acquire);
   // A head beyond the tail makes `used` huge: awake, and let the endpoint find the corruption.
-  const uint32_t used = sleep.position - position;
-  return used > capacity_ || capacity_ - used >= sleep.wanted;
+  const uint32_t used = sleep.position - head;
+  return used > records_.capacity() || records_.capacity() - used >= sleep.wanted;
 }
 
 inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked) const {
   constexpr auto kClosed = static_cast<uint32_t>(RoleState::kClosed);
   if (available(sleep)) return WaitStatus::kReady;
   // acquire, in this order: see begin_or_resume_stream. Who sees the role closed sees the last
-  // position that was published before.
+  // record that was published before.
   const uint32_t claims = peer().claims.load(std::memory_order_acquire);
   const uint32_t streams = peer().streams.load(std::memory_order_acquire);
   const uint32_t state = peer().state.load(std::memory_order_acquire);
@@ -269,11 +340,12 @@ inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked) const {
   return last_state == kClosed ? WaitStatus::kPeerClosed : WaitStatus::kPeerDied;
 }
 
-// A producer hopes for half the ring, as in `announce_again`.
+// A producer hopes for an eighth of the ring: it would have to look again after each record.
 inline bool RingEndpoint::spin(uint32_t wanted) const {
-  const Sleep hope{.ticket = 0,
-                   .position = state_.position,
-                   .wanted = role_ == Role::kConsumer ? 0 : std::max(wanted, capacity_ / 2)};
+  const Sleep hope{
+      .ticket = 0,
+      .position = state_.position,
+      .wanted = role_ == Role::kConsumer ? 0 : std::max(wanted, records_.capacity() / 8)};
   for (int look = 0; look < kSpinLooks; ++look) {
     for (int pause = 0; pause < kSpinPauses; ++pause) cpu_relax();
     if (available(hope)) return true;
@@ -282,10 +354,13 @@ inline bool RingEndpoint::spin(uint32_t wanted) const {
 }
 
 inline WaitStatus RingEndpoint::wait(uint32_t wanted, std::chrono::nanoseconds timeout) {
-  if (timeout > timeout.zero() && spin(wanted)) return WaitStatus::kReady;
+  if (timeout <= timeout.zero()) {
+    // Nobody is going to sleep, so there is nothing to announce.
+    return look({.ticket = 0, .position = state_.position, .wanted = wanted});
+  }
+  if (spin(wanted)) return WaitStatus::kReady;
   const auto deadline = deadline_after(timeout);
-  for (;;) {
-    const Sleep sleep = announce(wanted);
+  for (Sleep sleep = announce(wanted);; sleep = announce_again(sleep)) {
     const WaitStatus status = look(sleep);
     const auto left = deadline - std::chrono::steady_clock::now();
     if (status != WaitStatus::kNothingYet || left <= left.zero()) {
@@ -297,8 +372,11 @@ inline WaitStatus RingEndpoint::wait(uint32_t wanted, std::chrono::nanoseconds t
 }
 
 inline void RingEndpoint::wake_peer() {
-  // seq_cst: of several wakers exactly one takes the word back and rings.
-  if (peer_parked().exchange(0, std::memory_order_seq_cst) != 0) peer_doorbell_.ring();
+  // seq_cst: of several wakers exactly one takes the announcement back and rings. The bit stays: it
+  // says what the peer is, not what it does.
+  const uint32_t parked = peer_parked().fetch_and(kFenceWanted, std::memory_order_seq_cst);
+  detail::reached_failpoint(detail::Failpoint::kUnparked);
+  if ((parked & ~kFenceWanted) != 0) peer_doorbell_.ring();
 }
 
 inline void RingEndpoint::close() {
