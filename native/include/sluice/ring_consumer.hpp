@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 
+#include "sluice/detail/polite_looks.hpp"
 #include "sluice/detail/ring_endpoint.hpp"
 
 namespace sluice {
@@ -48,6 +49,8 @@ class RingConsumer : public RingEndpoint {
   bool find_record();
   bool advance();
   void publish();
+
+  PoliteLooks looks_;
 };
 
 inline std::optional<RingConsumer::Message> RingConsumer::peek() {
@@ -61,14 +64,27 @@ inline std::optional<RingConsumer::Message> RingConsumer::peek() {
 
 inline bool RingConsumer::find_record() {
   RingRecords::Found found = records_.find(state_.position);
+  if (found.kind == RingRecords::Kind::kNothing) {
+    if (!looks_.pause()) return false;
+    found = records_.find(state_.position);
+    if (found.kind == RingRecords::Kind::kNothing) {
+      looks_.nothing_after_pause();
+      return false;
+    }
+    looks_.found_after_pause();
+  } else {
+    looks_.found();
+  }
   if (found.kind == RingRecords::Kind::kPadding) {
     // No second padding can follow: at the beginning of the data it is none.
     state_.position += found.size;
     found = records_.find(state_.position);
-    // Padding that came alone must not wait for a record that is not there yet.
-    if (found.kind == RingRecords::Kind::kNothing) publish();
+    if (found.kind == RingRecords::Kind::kNothing) {
+      // Padding that came alone must not wait for a record that is not there yet.
+      publish();
+      return false;
+    }
   }
-  if (found.kind == RingRecords::Kind::kNothing) return false;
   if (found.kind != RingRecords::Kind::kRecord) fail_corrupt(RingRecords::complaint(found.kind));
   state_.record = state_.position;
   state_.length = found.length;

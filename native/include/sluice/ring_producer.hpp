@@ -5,9 +5,13 @@
 #include <optional>
 #include <span>
 
+#include "sluice/detail/prefetch.hpp"
 #include "sluice/detail/ring_endpoint.hpp"
 
 namespace sluice {
+
+// Bytes behind a record of which the cache line is fetched when the record is committed.
+inline constexpr uint32_t kPrefetchDistance = 128;
 
 class RingProducer : public RingEndpoint {
  public:
@@ -128,6 +132,9 @@ inline void RingProducer::put_headers(uint32_t length) {
   // The zero ahead: what lies there now is payload of an earlier lap.
   records_.commit_at(end).store(0, std::memory_order_relaxed);
   detail::reached_failpoint(Failpoint::kZeroAhead);
+  // The consumer has had these lines since the last lap: each takes as long to come back as several
+  // records to write.
+  prefetch_to_write(records_.payload_at(end + kPrefetchDistance));
   uint32_t commit = kCommitted | length;
   if (state_.record != state_.position) {
     records_.commit_at(state_.record).store(commit, std::memory_order_relaxed);
@@ -155,8 +162,8 @@ inline void RingProducer::publish() {
   detail::reached_failpoint(Failpoint::kPublished);
   state_.held_back = 0;
   state_.published = state_.position;
-  // A note for a successor, and for a consumer that finds this side parked. release: it must not come
-  // before the publication, or a successor would begin where no consumer ever looks.
+  // A note for a successor, and for a consumer that finds this side parked. release: it must not
+  // come before the publication, or a successor would begin where no consumer ever looks.
   own().position.store(state_.position, std::memory_order_release);
   detail::reached_failpoint(Failpoint::kTail);
   own().messages.store(state_.messages, std::memory_order_relaxed);
