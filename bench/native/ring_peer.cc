@@ -5,6 +5,7 @@
 // modes: zero-copy  a number is written where the message lies, and read there
 //        copy       the message is copied in, and out
 //        copy-in    the message is copied in, and looked at where it lies
+//        corked     as zero-copy, and 16 messages at a time are corked
 //        ping-pong  with zero-copy messages; `consumer` answers
 #include <cstring>
 #include <string>
@@ -16,6 +17,7 @@
 namespace {
 
 constexpr uint64_t kBatch = 1024;  // messages between two looks at the clock
+constexpr uint32_t kCorked = 16;   // messages between cork and uncork
 constexpr std::chrono::seconds kLongest{60};
 
 [[noreturn]] void fail(const char* reason) {
@@ -41,6 +43,13 @@ void wait_for_message(sluice::RingConsumer& consumer) {
   if (consumer.wait_for_message(kLongest) != sluice::WaitStatus::kReady) fail("no messages");
 }
 
+void put(sluice::RingProducer& producer, uint32_t length, uint32_t number) {
+  std::span<std::byte> room;
+  while ((room = producer.try_reserve(length)).data() == nullptr) wait_for_room(producer, length);
+  put_number(room, number);
+  producer.commit();
+}
+
 void produce(sluice::RingProducer& producer, uint32_t length, bool copying) {
   std::vector<std::byte> source(length);
   for (uint32_t number = 0;; ++number) {
@@ -48,13 +57,16 @@ void produce(sluice::RingProducer& producer, uint32_t length, bool copying) {
       put_number(source, number);
       while (!producer.try_write(source)) wait_for_room(producer, length);
     } else {
-      std::span<std::byte> room;
-      while ((room = producer.try_reserve(length)).data() == nullptr) {
-        wait_for_room(producer, length);
-      }
-      put_number(room, number);
-      producer.commit();
+      put(producer, length, number);
     }
+  }
+}
+
+void produce_corked(sluice::RingProducer& producer, uint32_t length) {
+  for (uint32_t number = 0;;) {
+    producer.cork();
+    for (uint32_t i = 0; i < kCorked; ++i) put(producer, length, number++);
+    producer.uncork();
   }
 }
 
@@ -131,11 +143,12 @@ int main(int argc, char** argv) {
     ping(producer, consumer, length, bench::Meter(window));
   } else {
     const auto ring = sluice::Ring::open(names);
-    const bool copying_in = mode != "zero-copy";
+    const bool copying_in = mode == "copy" || mode == "copy-in";
     const bool copying_out = mode == "copy";
     if (is_producer) {
       auto producer = ring.producer();
       bench::wait_for_start();
+      if (mode == "corked") produce_corked(producer, length);
       produce(producer, length, copying_in);
     } else {
       auto consumer = ring.consumer();
