@@ -2,7 +2,7 @@
 // SLUICE_TEST_SCALE makes the stress tests longer; see check::scaled.
 #include <thread>
 
-#include "fixtures.hpp"
+#include "sleepers.hpp"
 
 using namespace sluice;
 using namespace fixtures;
@@ -38,21 +38,6 @@ void a_full_ring_times_out() {
 // the ticket sees to that.
 void until_parked(const RingWord& word) {
   while (!is_parked(word)) std::this_thread::yield();
-}
-
-// Waits as RingEndpoint::wait does but without its recheck, which would hide a lost wake-up.
-WaitStatus sleep_without_recheck(RingEndpoint& endpoint, uint32_t wanted) {
-  for (;;) {
-    const RingEndpoint::Sleep sleep = endpoint.announce(wanted);
-    const WaitStatus status = endpoint.look(sleep);
-    if (status != WaitStatus::kNothingYet) {
-      endpoint.retract();
-      return status;
-    }
-    const auto before = Clock::now();
-    endpoint.doorbell().wait(sleep.ticket, kLong);
-    check::that(Clock::now() - before < kLong, "woken by the peer, not by the time");
-  }
 }
 
 void a_message_wakes_a_consumer_that_has_no_time_limit() {
@@ -134,73 +119,30 @@ void a_producer_is_woken_when_half_the_ring_is_free() {
   check::that(!is_parked(header(ring).producer_parked), "it is awake");
 }
 
-// Ping-pong over a tiny ring with pauses of random length, so that each side falls asleep at every
-// possible moment of the other.
 void random_pauses_lose_no_wake_up() {
   const Ring ring = Ring::anonymous(kSmall);
   const uint64_t count = check::scaled(200'000);
   std::thread writer([&] {
     RingProducer producer = ring.producer();
-    Random random(1);
-    for (uint64_t number = 0; number < count; ++number) {
-      const NumberedRecord record(number, producer.ring().max_message_length());
-      auto room = producer.try_reserve(record.length, record.type);
-      while (room.data() == nullptr) {
-        check::equal(sleep_without_recheck(producer, producer.needed(record.length)),
-                     WaitStatus::kReady);
-        room = producer.try_reserve(record.length, record.type);
-      }
-      record.fill(room);
-      producer.commit();
-      if (random.below(16) == 0) spin(random.below(2000));
-    }
-    producer.close();
+    write_with_pauses(producer, count);
   });
   RingConsumer consumer = ring.consumer();
-  Random random(2);
-  uint64_t number = 0;
-  for (;;) {
-    const WaitStatus status =
-        consumer.peek() ? WaitStatus::kReady : sleep_without_recheck(consumer, 0);
-    if (status == WaitStatus::kPeerClosed) break;
-    check::equal(status, WaitStatus::kReady);
-    consumer.drain(
-        [&](const RingConsumer::Message& message) {
-          const NumberedRecord record(number, consumer.ring().max_message_length());
-          check::that(record.matches(message), "record " + std::to_string(number));
-          ++number;
-          return random.below(8) != 0;
-        },
-        1 + random.below(32));
-    if (random.below(16) == 0) spin(random.below(2000));
-  }
+  read_with_pauses(consumer, count);
   writer.join();
-  check::equal(number, count);
 }
 
-// Each side sleeps before every single message of the other.
 void a_ping_pong_of_sleepers_loses_no_wake_up() {
   const Ring there = Ring::anonymous(kSmall);
   const Ring back = Ring::anonymous(kSmall);
-  const uint64_t count = check::scaled(20'000);
-  std::thread echo([&] {
+  std::thread sleeper([&] {
     RingConsumer in = there.consumer();
     RingProducer out = back.producer();
-    while (sleep_without_recheck(in, 0) == WaitStatus::kReady) {
-      check::that(out.try_write(in.peek()->payload), "room");
-      in.release();
-    }
+    echo(in, out);
   });
   RingProducer out = there.producer();
   RingConsumer in = back.consumer();
-  for (uint64_t i = 0; i < count; ++i) {
-    check::that(out.try_write(bytes_of(std::to_string(i))), "room");
-    check::equal(sleep_without_recheck(in, 0), WaitStatus::kReady);
-    check::equal(text_of(in.peek()), std::to_string(i));
-    in.release();
-  }
-  out.close();
-  echo.join();
+  ask(out, in, check::scaled(20'000));
+  sleeper.join();
 }
 
 }  // namespace

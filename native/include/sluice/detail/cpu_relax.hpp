@@ -27,7 +27,7 @@ inline void cpu_relax() {
 inline uint32_t relaxations_in(std::chrono::nanoseconds duration) {
   static const double each = [] {
     using Clock = std::chrono::steady_clock;
-    constexpr int kTurns = 64;
+    constexpr int kTurns = 512;
     double shortest = 1e9;
     // The shortest of some, for the thread may be interrupted.
     for (int attempt = 0; attempt < 4; ++attempt) {

@@ -89,7 +89,7 @@ class RingEndpoint {
   Sleep announce_again(const Sleep& sleep) const;  // for a thread that sleeps on its behalf
   void retract() {
     // relaxed: whoever still sees the announcement rings for nothing.
-    own_parked().store(state_.fenced != 0 ? kFenceWanted : 0, std::memory_order_relaxed);
+    own_parked().store(fenced_ ? kFenceWanted : 0, std::memory_order_relaxed);
   }
 
   // Whether there is something to wake up for. Safe from any thread while the endpoint is open.
@@ -146,6 +146,9 @@ class RingEndpoint {
   bool available(const Sleep& sleep) const;
 
   EndpointState own_state_;
+  // Whether this side's process passes nobody's remote barriers. A copy of the state's: a thread
+  // that sleeps on this endpoint's behalf reads it.
+  const bool fenced_;
   RoleLock lock_;
   Doorbell doorbell_;
   Doorbell peer_doorbell_;
@@ -158,13 +161,13 @@ inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, EndpointState* sta
     : ring_(std::move(ring)),
       role_(role),
       records_(ring_.data(), ring_.capacity()),
+      fenced_(!detail::register_for_remote_barriers()),
       lock_(claim(ring_, role)),
       doorbell_(doorbell_of(role)),
       peer_doorbell_(doorbell_of(peer_of(role))),
       state_(state != nullptr ? *state : own_state_) {
   state_ = EndpointState{};
-  // Before anything is published that a peer could wait for.
-  state_.fenced = detail::register_for_remote_barriers() ? 0 : 1;
+  state_.fenced = fenced_ ? 1 : 0;
   take_position_over();
   state_.messages += own().messages.load(std::memory_order_relaxed);
   if (role == Role::kProducer) require_stream_may_begin();
@@ -265,16 +268,16 @@ inline RingEndpoint::Sleep RingEndpoint::announce_again(const Sleep& sleep) cons
   // fewer wake-ups, and no message waits for it. Less room than that is found by the recheck.
   const uint32_t bytes =
       role_ == Role::kConsumer ? 1 : std::max(sleep.wanted, records_.capacity() / 2);
-  const uint32_t parked = state_.fenced != 0 ? bytes | kFenceWanted : bytes;
+  const uint32_t parked = fenced_ ? bytes | kFenceWanted : bytes;
   // Still announced, and the barrier passed then: whoever takes it back from here on rings after
   // the ticket was read.
   if (own_parked().load(std::memory_order_relaxed) == parked) return announced;
   // seq_cst: the sleeper's store; pairs with the load in `peer_wants`.
   own_parked().store(parked, std::memory_order_seq_cst);
-  if (state_.fenced != 0 || !detail::remote_barrier()) {
+  if (fenced_ || !detail::remote_barrier()) {
     // Refused since the claim (a sandbox was closed): from now on the peer has to fence. What it
     // does just now, the recheck finds.
-    if (state_.fenced == 0) own_parked().store(parked | kFenceWanted, std::memory_order_seq_cst);
+    if (!fenced_) own_parked().store(parked | kFenceWanted, std::memory_order_seq_cst);
     // Between the store and the look; pairs with the fence in `peer_wants`.
     std::atomic_thread_fence(std::memory_order_seq_cst);
   }
@@ -282,7 +285,7 @@ inline RingEndpoint::Sleep RingEndpoint::announce_again(const Sleep& sleep) cons
 }
 
 inline uint32_t RingEndpoint::peer_wants() const {
-  if (state_.fenced != 0) {
+  if (fenced_) {
     // Between the store and the load; pairs with the peer's remote barrier or fence.
     std::atomic_thread_fence(std::memory_order_seq_cst);
   } else {
@@ -293,7 +296,7 @@ inline uint32_t RingEndpoint::peer_wants() const {
   // acquire: a consumer reads the tail that was stored before.
   uint32_t parked = peer_parked().load(std::memory_order_acquire);
   if (parked == 0) return 0;
-  if ((parked & kFenceWanted) != 0 && state_.fenced == 0) {
+  if ((parked & kFenceWanted) != 0 && !fenced_) {
     // The peer has no remote barrier. Pairs with the fence in `announce_again`.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     parked = peer_parked().load(std::memory_order_acquire);
