@@ -16,7 +16,7 @@ inline sluice::WaitStatus sleep_without_recheck(sluice::RingEndpoint& endpoint, 
       return status;
     }
     const auto before = Clock::now();
-    endpoint.doorbell().wait(sleep.ticket, kLong);
+    endpoint.bell().wait(sleep.ticket, kLong);
     check::that(Clock::now() - before < kLong, "woken by the peer, not by the time");
   }
 }

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "sluice/detail/polite_looks.hpp"
+#include "sluice/detail/ring_claim.hpp"
 #include "sluice/detail/ring_endpoint.hpp"
 
 namespace sluice {
@@ -17,8 +18,11 @@ class RingConsumer : public RingEndpoint {
     int32_t type;
   };
 
-  explicit RingConsumer(RingMemory ring, EndpointState* state = nullptr)
-      : RingEndpoint(std::move(ring), Role::kConsumer, state) {}
+  // Claims the role.
+  explicit RingConsumer(const RingMemory& ring, EndpointState* state = nullptr)
+      : RingConsumer(ring, claim_role(ring, Role::kConsumer).surroundings(), state) {}
+  RingConsumer(RingMemory ring, RingSurroundings surroundings, EndpointState* state = nullptr)
+      : RingEndpoint(std::move(ring), Role::kConsumer, std::move(surroundings), state) {}
 
   // The next message where it lies, or nothing when the ring is empty. Peeking again gives the
   // same message, until `release`.

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "sluice/detail/prefetch.hpp"
+#include "sluice/detail/ring_claim.hpp"
 #include "sluice/detail/ring_endpoint.hpp"
 
 namespace sluice {
@@ -15,8 +16,11 @@ inline constexpr uint32_t kPrefetchDistance = 128;
 
 class RingProducer : public RingEndpoint {
  public:
-  explicit RingProducer(RingMemory ring, EndpointState* state = nullptr)
-      : RingEndpoint(std::move(ring), Role::kProducer, state) {}
+  // Claims the role.
+  explicit RingProducer(const RingMemory& ring, EndpointState* state = nullptr)
+      : RingProducer(ring, claim_role(ring, Role::kProducer).surroundings(), state) {}
+  RingProducer(RingMemory ring, RingSurroundings surroundings, EndpointState* state = nullptr)
+      : RingEndpoint(std::move(ring), Role::kProducer, std::move(surroundings), state) {}
 
   // Room for a payload, or an empty span with a null pointer when the ring is full. Write into it,
   // then `commit`; nothing is visible to the consumer before.

@@ -28,13 +28,13 @@ std::span<const std::byte> bytes_of(const Napi::Value& value) {
 // An endpoint whose owner sleeps, as the parking threads see it.
 class ParkedEndpoint : public Waitable {
  public:
-  explicit ParkedEndpoint(std::shared_ptr<RingEndpoint> endpoint)
-      : endpoint_(std::move(endpoint)) {}
+  ParkedEndpoint(std::shared_ptr<RingEndpoint> endpoint, std::shared_ptr<const Doorbell> doorbell)
+      : endpoint_(std::move(endpoint)), doorbell_(std::move(doorbell)) {}
 
   // On the loop's thread, while it is not parked.
   void set(const RingEndpoint::Sleep& sleep) { sleep_ = sleep; }
 
-  const Doorbell& doorbell() const override { return endpoint_->doorbell(); }
+  const Doorbell& doorbell() const override { return *doorbell_; }
   uint32_t announce() override {
     sleep_ = endpoint_->announce_again(sleep_);
     return sleep_.ticket;
@@ -48,6 +48,7 @@ class ParkedEndpoint : public Waitable {
 
  private:
   std::shared_ptr<RingEndpoint> endpoint_;
+  std::shared_ptr<const Doorbell> doorbell_;  // the endpoint's bell
   RingEndpoint::Sleep sleep_ = {};
 };
 
@@ -84,9 +85,11 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
       auto state = info[1].As<Napi::ArrayBuffer>();
       id_ = info[2].As<Napi::Number>().Uint32Value();
       threads_ = Environment::of(info.Env()).shared_part<ParkingThreads>();
-      endpoint_ =
-          std::make_shared<Endpoint>(ring.memory(), static_cast<EndpointState*>(state.Data()));
-      parked_ = std::make_shared<ParkedEndpoint>(endpoint_);
+      auto claim = claim_role(ring.memory(), kIsProducer ? Role::kProducer : Role::kConsumer);
+      const auto doorbell = claim.doorbell;
+      endpoint_ = std::make_shared<Endpoint>(ring.memory(), std::move(claim).surroundings(),
+                                             static_cast<EndpointState*>(state.Data()));
+      parked_ = std::make_shared<ParkedEndpoint>(endpoint_, doorbell);
       state_ = Napi::Persistent(state);
       threads_->opened();
     });

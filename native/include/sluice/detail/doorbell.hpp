@@ -11,14 +11,13 @@
 #include <cstdint>
 #include <span>
 
+#include "sluice/detail/bell.hpp"
 #include "sluice/shared_memory.hpp"
 
 namespace sluice {
 
-class Doorbell {
+class Doorbell final : public Bell {
  public:
-  using Timeout = std::chrono::nanoseconds;
-
   struct Waiting {
     const Doorbell* doorbell;
     uint32_t ticket;
@@ -31,10 +30,10 @@ class Doorbell {
   Doorbell(std::atomic<uint32_t>& word, const SharedMemory& memory, const char* name);
 
   // acquire: what the ringer wrote before it rang is visible to who sees the new count.
-  uint32_t ticket() const { return word_->load(std::memory_order_acquire); }
+  uint32_t ticket() const override { return word_->load(std::memory_order_acquire); }
 
-  void ring() const;
-  void wait(uint32_t ticket, Timeout timeout) const;
+  void ring() const override;
+  void wait(uint32_t ticket, Timeout timeout) const override;
 
   // Waits for any of several; at most `max_wait_any()` of them.
   static void wait_any(std::span<const Waiting> waiting, Timeout timeout);

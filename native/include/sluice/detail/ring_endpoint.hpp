@@ -1,4 +1,4 @@
-// What producer and consumer have in common: the claim to a role, the life of the peer, and
+// What producer and consumer have in common: taking a position over, the life of the peer, and
 // sleeping until the peer has done something. ring_format.hpp says how sleeping and waking go
 // together without a lost wake-up; test/model checks it exhaustively.
 #pragma once
@@ -9,10 +9,11 @@
 #include <string>
 #include <utility>
 
+#include "sluice/detail/bell.hpp"
 #include "sluice/detail/cpu_relax.hpp"
 #include "sluice/detail/deadline.hpp"
-#include "sluice/detail/doorbell.hpp"
 #include "sluice/detail/failpoint.hpp"
+#include "sluice/detail/life.hpp"
 #include "sluice/detail/process_id.hpp"
 #include "sluice/detail/remote_barrier.hpp"
 #include "sluice/detail/ring_memory.hpp"
@@ -64,6 +65,14 @@ struct EndpointState {
 };
 static_assert(sizeof(EndpointState) == 44);
 
+// What an endpoint is given beside the memory: a claimed role and the doorbells in the header
+// (ring_claim.hpp), or what else tells its process and the peer's of each other.
+struct RingSurroundings {
+  std::shared_ptr<const Bell> bell;  // wakes this side
+  std::shared_ptr<const Bell> peer_bell;
+  std::unique_ptr<Life> life;
+};
+
 class RingEndpoint {
  public:
   // What a sleeper wants to be woken for. A copy of all that `look` needs, so that another thread
@@ -74,15 +83,16 @@ class RingEndpoint {
     uint32_t wanted;  // bytes of room; for the consumer nothing
   };
 
-  // Claims the role. `state` must outlive the endpoint; by default it is the endpoint's own.
-  RingEndpoint(RingMemory ring, Role role, EndpointState* state = nullptr);
+  // `state` must outlive the endpoint; by default it is the endpoint's own.
+  RingEndpoint(RingMemory ring, Role role, RingSurroundings surroundings,
+               EndpointState* state = nullptr);
   RingEndpoint(const RingEndpoint&) = delete;
   RingEndpoint& operator=(const RingEndpoint&) = delete;
   ~RingEndpoint() { abandon(); }
 
   const RingMemory& ring() const { return ring_; }
-  const Doorbell& doorbell() const { return doorbell_; }
-  bool is_open() const { return lock_.holds(); }
+  const Bell& bell() const { return *bell_; }
+  bool is_open() const { return life_->holds(); }
 
   // Says that this side is about to sleep. Then `look`; then sleep, or `retract`.
   Sleep announce(uint32_t wanted);
@@ -132,12 +142,6 @@ class RingEndpoint {
     return role == Role::kProducer ? ring_.header().producer_parked.value
                                    : ring_.header().consumer_parked.value;
   }
-  Doorbell doorbell_of(Role role) const {
-    return role == Role::kProducer
-               ? Doorbell(ring_.header().producer_doorbell.value, ring_.memory(), "producer")
-               : Doorbell(ring_.header().consumer_doorbell.value, ring_.memory(), "consumer");
-  }
-  static RoleLock claim(const RingMemory& ring, Role role);
   void take_position_over();
   uint32_t end_of_the_published(uint32_t tail);
   void require_stream_may_begin() const;
@@ -149,22 +153,23 @@ class RingEndpoint {
   // Whether this side's process passes nobody's remote barriers. A copy of the state's: a thread
   // that sleeps on this endpoint's behalf reads it.
   const bool fenced_;
-  RoleLock lock_;
-  Doorbell doorbell_;
-  Doorbell peer_doorbell_;
+  std::shared_ptr<const Bell> bell_;
+  std::shared_ptr<const Bell> peer_bell_;
+  std::unique_ptr<Life> life_;
 
  protected:
   EndpointState& state_;
 };
 
-inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, EndpointState* state)
+inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, RingSurroundings surroundings,
+                                  EndpointState* state)
     : ring_(std::move(ring)),
       role_(role),
       records_(ring_.data(), ring_.capacity()),
       fenced_(!detail::register_for_remote_barriers()),
-      lock_(claim(ring_, role)),
-      doorbell_(doorbell_of(role)),
-      peer_doorbell_(doorbell_of(peer_of(role))),
+      bell_(std::move(surroundings.bell)),
+      peer_bell_(std::move(surroundings.peer_bell)),
+      life_(std::move(surroundings.life)),
       state_(state != nullptr ? *state : own_state_) {
   state_ = EndpointState{};
   state_.fenced = fenced_ ? 1 : 0;
@@ -221,16 +226,6 @@ inline uint32_t RingEndpoint::end_of_the_published(uint32_t tail) {
   }
 }
 
-inline RoleLock RingEndpoint::claim(const RingMemory& ring, Role role) {
-  if (auto lock = RoleLock::try_acquire(ring.memory(), role)) return std::move(*lock);
-  const RingHeader& header = ring.header();
-  const RingSide& side = role == Role::kProducer ? header.producer : header.consumer;
-  const uint32_t pid = side.pid.load(std::memory_order_relaxed);
-  throw Error::role_taken(
-      std::string("the ring already has a ") + name_of(role) + ", process " + std::to_string(pid),
-      pid);
-}
-
 // A producer that was closed has ended its stream, and the end must not be lost: the next producer
 // begins a new stream only when a consumer has seen the end of the last. A producer that died, or
 // gave the role up, leaves its stream to the next one.
@@ -263,7 +258,7 @@ inline RingEndpoint::Sleep RingEndpoint::announce(uint32_t wanted) {
 inline RingEndpoint::Sleep RingEndpoint::announce_again(const Sleep& sleep) const {
   // The ticket first: a ring after this line makes the sleep return at once.
   const Sleep announced{
-      .ticket = doorbell_.ticket(), .position = sleep.position, .wanted = sleep.wanted};
+      .ticket = bell_->ticket(), .position = sleep.position, .wanted = sleep.wanted};
   // A producer asks to be woken when half the ring is free, not for every record that leaves:
   // fewer wake-ups, and no message waits for it. Less room than that is found by the recheck.
   const uint32_t bytes =
@@ -330,7 +325,7 @@ inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked) const {
     if (role_ == Role::kConsumer && streams == own().streams.load(std::memory_order_relaxed)) {
       return WaitStatus::kNothingYet;
     }
-  } else if (asked == Peer::kTakenForAlive || lock_.is_held_elsewhere(peer_of(role_))) {
+  } else if (asked == Peer::kTakenForAlive || life_->peer_lives()) {
     return WaitStatus::kNothingYet;
   }
   // The peer is gone. What it did before it went is visible now, so look once more: it may even
@@ -370,7 +365,7 @@ inline WaitStatus RingEndpoint::wait(uint32_t wanted, std::chrono::nanoseconds t
       retract();
       return status;
     }
-    doorbell_.wait(sleep.ticket, std::min<std::chrono::nanoseconds>(left, kRecheckInterval));
+    bell_->wait(sleep.ticket, std::min<std::chrono::nanoseconds>(left, kRecheckInterval));
   }
 }
 
@@ -379,11 +374,11 @@ inline void RingEndpoint::wake_peer() {
   // says what the peer is, not what it does.
   const uint32_t parked = peer_parked().fetch_and(kFenceWanted, std::memory_order_seq_cst);
   detail::reached_failpoint(detail::Failpoint::kUnparked);
-  if ((parked & ~kFenceWanted) != 0) peer_doorbell_.ring();
+  if ((parked & ~kFenceWanted) != 0) peer_bell_->ring();
 }
 
 inline void RingEndpoint::close() {
-  if (!lock_.holds()) return;
+  if (!life_->holds()) return;
   // A stream that broke off must not look like one that ended.
   if (state_.status == EndpointStatus::kCorrupt) return abandon();
   // release: pairs with the acquire in `look`.
@@ -392,10 +387,10 @@ inline void RingEndpoint::close() {
 }
 
 inline void RingEndpoint::abandon() {
-  if (!lock_.holds()) return;
-  lock_.release();
+  if (!life_->holds()) return;
+  life_->release();
   state_.status = EndpointStatus::kClosed;
-  peer_doorbell_.ring();  // a peer that sleeps learns of it now
+  peer_bell_->ring();  // a peer that sleeps learns of it now
 }
 
 inline void RingEndpoint::require_usable() const {
