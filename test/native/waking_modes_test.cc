@@ -6,6 +6,12 @@
 // begin without it. ThreadSanitizer knows neither membarrier(2) nor fences, so what it says about
 // these tests is worth no more than that the words themselves are atomic; the order of the
 // registered mode is what test/model and the processor are asked for.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cstddef>
 #include <cstdlib>
 
 #include "processes.hpp"
@@ -146,6 +152,36 @@ void a_claim_says_anew_what_it_is() {
   check::equal(child.wait(), 0);
 }
 
+// A sandbox that this process closes around itself.
+void refuse_membarrier() {
+  std::array<sock_filter, 4> filter = {{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog program = {.len = filter.size(), .filter = filter.data()};
+  check::equal(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  check::equal(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+void a_barrier_that_is_refused_later_is_wished_for() {
+  Child child([] {
+    choose(Mode::kRegistered);
+    const Ring ring = Ring::anonymous(kSmall);
+    RingConsumer consumer = ring.consumer();
+    expect_mode(header(ring).consumer_parked, Mode::kRegistered);
+    refuse_membarrier();
+    consumer.announce(0);
+    check::equal(header(ring).consumer_parked.value.load(), kFenceWanted | 1u);
+    consumer.retract();
+    check::equal(header(ring).consumer_parked.value.load(), kFenceWanted);
+    RingProducer producer = ring.producer();  // claimed by one that cannot register
+    check::equal(header(ring).producer_parked.value.load(), kFenceWanted);
+  });
+  check::equal(child.wait(), 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -153,6 +189,8 @@ int main(int argc, char** argv) {
       {{"random pauses lose no wake-up", random_pauses_lose_no_wake_up},
        {"a ping-pong of sleepers loses no wake-up", a_ping_pong_of_sleepers_loses_no_wake_up},
        {"the wish for fences stays", the_wish_for_fences_stays},
-       {"a claim says anew what it is", a_claim_says_anew_what_it_is}},
+       {"a claim says anew what it is", a_claim_says_anew_what_it_is},
+       {"a barrier that is refused later is wished for",
+        a_barrier_that_is_refused_later_is_wished_for}},
       argc, argv);
 }
