@@ -1,6 +1,7 @@
 import { native as memory } from './memory/native.js'
 import { hasNamedPipes } from './pipe/native.js'
 import { native as ring } from './ring/native.js'
+import { publishesPlainly } from './ring/publish.js'
 import { hasUnixSockets } from './socket/native.js'
 
 /** What this machine and runtime support; see {@link capabilities}. */
@@ -22,6 +23,11 @@ export interface Capabilities {
   sharedArrayBuffer: boolean
   /** Rings between processes. */
   ring: boolean
+  /**
+   * Records are published by a plain store of JavaScript, which waits for nothing (x64). Otherwise by
+   * `Atomics.store`: on other processors, and with `SLUICE_ORDERED_STORES=1` in the environment.
+   */
+  plainStores: boolean
   /** `NamedPipeServer` and `connectNamedPipe` (Windows). */
   namedPipes: boolean
   /** One waiting thread for 127 endpoints (futex_waitv, Linux 5.16; 63 on Windows) rather than one for each. */
@@ -56,6 +62,7 @@ export function capabilities(): Capabilities {
     zeroCopy: memory.hasExternalBuffers(),
     sharedArrayBuffer: memory.hasSharedBuffers,
     ring: true,
+    plainStores: publishesPlainly,
     namedPipes: hasNamedPipes,
     waitMany: ring.waitsForMany,
     unixSockets: hasUnixSockets,

@@ -1,6 +1,6 @@
-import { SharedMemory } from '../index.js'
+import { SharedMemory, type RingSideView, type RingView, type SharedMemoryInfo } from '../index.js'
 import { formatCapacity } from './format.js'
-import { viewRing, type RingView, type SideView } from './rings.js'
+import { viewRing } from './rings.js'
 import { print } from './stdout.js'
 import { columns } from './table.js'
 import { pause } from './waiting.js'
@@ -46,26 +46,34 @@ export async function ls({ interval, json }: LsOptions): Promise<void> {
 async function listRings(interval: number): Promise<RingRow[]> {
   const objects = await SharedMemory.list()
   const seen = objects.flatMap((object) => {
-    const view = viewRing(object.name)
-    return view === undefined ? [] : [{ object, view, before: view.look() }]
+    const before = viewRing(object.name)
+    return before === undefined ? [] : [{ object, before }]
   })
   const started = performance.now()
   if (seen.length > 0) await pause(interval)
-  return seen.map(({ object, view, before }) => {
-    const now = view.look()
+  return seen.flatMap(({ object, before }) => {
+    const now = viewRing(object.name)
     const seconds = (performance.now() - started) / 1000
-    view.close()
-    return {
-      name: object.name,
-      capacity: now.capacity,
-      used: now.used,
-      uid: object.uid ?? null,
-      mode: object.mode?.toString(8).padStart(3, '0') ?? null,
-      ownerSid: object.ownerSid ?? null,
-      producer: sideRow('producer', before, now, seconds),
-      consumer: sideRow('consumer', before, now, seconds),
-    }
+    return now === undefined ? [] : [rowOf(object, before, now, seconds)]
   })
+}
+
+function rowOf(
+  object: SharedMemoryInfo,
+  before: RingView,
+  now: RingView,
+  seconds: number,
+): RingRow {
+  return {
+    name: object.name,
+    capacity: now.capacity,
+    used: now.used,
+    uid: object.uid ?? null,
+    mode: object.mode?.toString(8).padStart(3, '0') ?? null,
+    ownerSid: object.ownerSid ?? null,
+    producer: sideRow('producer', before, now, seconds),
+    consumer: sideRow('consumer', before, now, seconds),
+  }
 }
 
 function sideRow(
@@ -84,7 +92,7 @@ function sideRow(
   }
 }
 
-function stateOf({ state, alive }: SideView): SideRow['state'] {
+function stateOf({ state, alive }: RingSideView): SideRow['state'] {
   if (alive === true) return 'alive'
   if (state !== 'open') return state
   return alive === undefined ? 'unknown' : 'dead'

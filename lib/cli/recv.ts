@@ -8,15 +8,7 @@ import { abortAtSignals } from './interruption.js'
 import { notesOf, type Note } from './notes.js'
 import { Progress } from './progress.js'
 import type { TransferOptions } from './send.js'
-import {
-  deadlineOf,
-  isNamed,
-  joinAsReceiver,
-  leave,
-  removeName,
-  shown,
-  type Session,
-} from './session.js'
+import { deadlineOf, joinAsReceiver, leave, removeName, shown, type Session } from './session.js'
 import { unlessAborted } from './waiting.js'
 
 // How often a receiver that waits looks whether its ring still bears the name.
@@ -99,7 +91,7 @@ async function senderComes(
     } catch (error) {
       const isOver = isSluiceError(error, 'ERR_SLUICE_PEER_DIED') || performance.now() >= deadline
       if (!isOver && !isSluiceError(error, 'ERR_SLUICE_TIMEOUT')) throw error
-      if (!isNamed(ring)) return false
+      if (!ring.isNamed) return false
       if (isOver) throw explained(error, ring, options.timeout, alive)
     }
   }

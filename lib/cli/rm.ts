@@ -1,7 +1,7 @@
-import { SharedMemory } from '../index.js'
+import { SharedMemory, type RingView } from '../index.js'
 import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
 import { notesOf } from './notes.js'
-import { isInUse, viewRing, type RingView } from './rings.js'
+import { isInUse, viewRing } from './rings.js'
 import { namesOutlive } from './session.js'
 import { print } from './stdout.js'
 
@@ -38,7 +38,7 @@ export async function rm(names: string[], options: RmOptions): Promise<void> {
 
 function removeDead(names: string[], force: boolean): void {
   for (const name of names) {
-    const ring = look(name)
+    const ring = viewRing(name)
     // One that nobody has used yet was perhaps made just now.
     if (ring === undefined || isInUse(ring) || !wasUsed(ring)) continue
     if (ring.used > 0 && !force) {
@@ -61,7 +61,7 @@ function wasUsed({ producer, consumer }: RingView): boolean {
 
 function removeOne(name: string, force: boolean): void {
   if (!force) {
-    const ring = look(name)
+    const ring = viewRing(name)
     if (ring === undefined) {
       // Throws what says more: it does not exist, or this user may not.
       SharedMemory.open(name, { readOnly: true, owner: 'any' }).close()
@@ -73,15 +73,6 @@ function removeOne(name: string, force: boolean): void {
   }
   SharedMemory.unlink(name)
   if (!namesOutlive) throw new CommandFailure(`${name} ${stillOpen}`)
-}
-
-function look(name: string): RingView | undefined {
-  const view = viewRing(name)
-  try {
-    return view?.look()
-  } finally {
-    view?.close()
-  }
 }
 
 function users({ producer, consumer }: RingView): string {

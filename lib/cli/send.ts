@@ -9,7 +9,6 @@ import { notesOf, type Note } from './notes.js'
 import { Progress } from './progress.js'
 import { ReceiverWatch } from './receiver_watch.js'
 import {
-  isNamed,
   joinAsSender,
   leave,
   namesOutlive,
@@ -181,7 +180,7 @@ class Sender {
         `nobody receives from ${shown(this.#ring)}, and on Windows it is gone when this process ends`,
       )
     }
-    if (!isNamed(this.#ring)) throw new CommandFailure(`somebody has removed ${shown(this.#ring)}`)
+    if (!this.#ring.isNamed) throw new CommandFailure(`somebody has removed ${shown(this.#ring)}`)
   }
 
   #tookNothing(): CommandFailure {

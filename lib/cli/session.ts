@@ -5,9 +5,7 @@
  * do so just after the next sender or receiver has opened the ring. Who waits there for the other
  * side therefore looks whether the name still leads to his ring, and if not, starts again.
  */
-import { fstatSync } from 'node:fs'
-
-import { Ring, SharedMemory, type Consumer, type Producer } from '../index.js'
+import { Ring, type Consumer, type Producer } from '../index.js'
 import type { UserId } from '../core/arguments.js'
 import { CommandFailure, isSluiceError, systemCode } from './failure.js'
 import { formatBytes, formatSeconds } from './format.js'
@@ -111,7 +109,7 @@ export async function receiverComes(
   return poll(
     () => {
       if (ring.stats().consumer.alive) return true
-      if (!isNamed(ring)) return false
+      if (!ring.isNamed) return false
       if (performance.now() > deadline) {
         throw new CommandFailure(
           `no receiver has come to ${shown(ring)} within ${formatSeconds(options.timeout ?? 0)}`,
@@ -134,7 +132,7 @@ export function leave({ ring, end }: Session<Producer | Consumer>): void {
 
 /** Removes the ring's name, unless it leads to another ring by now. */
 export function removeName(ring: Ring): void {
-  if (!isNamed(ring)) return
+  if (!ring.isNamed) return
   try {
     ring.unlink()
   } catch (error) {
@@ -156,7 +154,7 @@ function attempt<End extends Producer | Consumer>(
   try {
     const end = join(ring)
     if (end !== undefined) {
-      if (isNamed(ring)) return { ring, end }
+      if (ring.isNamed) return { ring, end }
       end.abandon()
     }
   } catch (error) {
@@ -194,25 +192,6 @@ function deadSender(ring: Ring): CommandFailure {
     `${shown(ring)} is left over: its sender, process ${String(producer.pid)}, died in the middle of a ` +
       `transfer; "sluice rm ${shown(ring)}" removes it, with ${formatBytes(used)} unread`,
   )
-}
-
-/** Whether the ring's name still leads to it. */
-export function isNamed(ring: Ring): boolean {
-  if (ring.name === undefined) return false
-  if (!namesOutlive) return true // the ring is open here
-  let memory: SharedMemory
-  try {
-    memory = SharedMemory.open(ring.name, { readOnly: true, owner: 'any' })
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false
-    throw error
-  }
-  try {
-    const [there, here] = [fstatSync(memory.fd), fstatSync(ring.fd)]
-    return there.dev === here.dev && there.ino === here.ino
-  } finally {
-    memory.close()
-  }
 }
 
 export function deadlineOf({ timeout }: SessionOptions): number {

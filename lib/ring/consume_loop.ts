@@ -1,6 +1,22 @@
 import { WaitStatus } from './native.js'
 import type { Sleeper } from './sleeper.js'
 
+/** Called with each message; `false` stops after it. It must not be async. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most handlers return nothing
+export type MessageHandler = (message: Buffer, type: number) => void | boolean
+
+export interface ConsumeOptions {
+  /** Rejects with the signal's reason when it aborts. */
+  signal?: AbortSignal | undefined
+  /**
+   * Microseconds to go on looking for messages before sleeping. 0: never look. By default up to
+   * 50, and only while messages have been coming that fast.
+   */
+  spin?: number | undefined
+  /** Messages after which timers and I/O have their turn; default 1024, and after 1 ms anyway. */
+  burst?: number | undefined
+}
+
 /** Handler time after which the event loop has its turn, in milliseconds. */
 const turnMs = 1
 const largestBatch = 256

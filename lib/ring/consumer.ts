@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream'
 
 import { checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { native, WaitStatus, type ConsumerHandle } from './native.js'
+import { WaitStatus } from './native.js'
+import { mayGoOn } from '../core/turn.js'
 import {
   aborted,
   checkTimeout,
@@ -13,40 +14,17 @@ import {
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet } from '../core/wait_queue.js'
-import { ConsumeLoop } from './consume_loop.js'
-import { Endpoint, type RingAccess } from './endpoint.js'
-import {
-  consumerMessagesWord,
-  dataWord,
-  headerSize,
-  headWord,
-  noRecord,
-  paddingType,
-  producerParkedWord,
-  recordHeaderSize,
-  recordSize,
-  State,
-  Status,
-  tailWord,
-} from './layout.js'
+import { ConsumeLoop, type ConsumeOptions, type MessageHandler } from './consume_loop.js'
+import { Endpoint, type EndpointParts } from './endpoint.js'
+import { noRecord, State, Status } from './endpoint_state.js'
+import { MessageStream } from './message_stream.js'
 import { checkSpin } from './polling.js'
-import { RecordView } from './record_view.js'
+import type { Drained, RecordReader } from './record_reader.js'
 import { createRingReadStream, type RingReadStreamOptions } from './read_stream.js'
 
-/** Called with each message; `false` stops after it. It must not be async. */
-// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most handlers return nothing
-export type MessageHandler = (message: Buffer, type: number) => void | boolean
-
-export interface ConsumeOptions {
+export interface StreamsOptions {
   /** Rejects with the signal's reason when it aborts. */
   signal?: AbortSignal | undefined
-  /**
-   * Microseconds to go on looking for messages before sleeping. 0: never look. By default up to
-   * 50, and only while messages have been coming that fast.
-   */
-  spin?: number | undefined
-  /** Messages after which timers and I/O have their turn; default 1024, and after 1 ms anyway. */
-  burst?: number | undefined
 }
 
 /**
@@ -65,23 +43,26 @@ export interface ConsumeOptions {
  * })
  * ```
  */
-export class Consumer extends Endpoint<ConsumerHandle> {
-  readonly #maxLength: number
+export class Consumer extends Endpoint {
+  readonly #reader: RecordReader
   readonly #spin: number | undefined
+  readonly #isMapped: boolean
   #loop: ConsumeLoop | undefined
   #draining = false
-  #copy: Buffer | undefined // the peeked message where no view of it can be had
+  #stream: MessageStream | undefined
+  #isStreaming = false
 
   /** @internal */
-  constructor(ring: RingAccess, spin: number | undefined) {
-    super('consumer', ring, spin, (state, id) => new native.ConsumerHandle(ring.handle, state, id))
-    this.#maxLength = ring.capacity / 2 - recordHeaderSize
+  constructor(parts: EndpointParts & { reader: RecordReader }, spin: number | undefined) {
+    super('consumer', parts, spin)
+    this.#reader = parts.reader
     this.#spin = spin
+    this.#isMapped = parts.memory !== undefined
   }
 
   /** Whether the end of the stream has been read. */
   get ended(): boolean {
-    return this.local[State.status] === Status.ended
+    return this.state[State.status] === Status.ended
   }
 
   /**
@@ -105,7 +86,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     checkWaitOptions(options)
     return promised(() => {
       this.#requireNoLoop()
-      if (!this.hasWaiting && options.signal?.aborted !== true) {
+      if (!this.hasWaiting && options.signal?.aborted !== true && mayGoOn()) {
         const message = this.#next()
         if (message !== undefined || this.ended) return Promise.resolve(message)
       }
@@ -163,7 +144,7 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     while (!this.#hasMessage() && !this.ended) {
       const status = this.waitSyncFor(() => 0, deadline - performance.now())
       if (status === WaitStatus.peerDied) throw this.peerError(status)
-      if (status === WaitStatus.peerClosed) this.handle.finish()
+      if (status === WaitStatus.peerClosed) this.#reader.finish()
       if (status === WaitStatus.nothingYet) return false
     }
     return true
@@ -177,49 +158,12 @@ export class Consumer extends Endpoint<ConsumerHandle> {
    * @throws `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` (Electron).
    */
   peek(): number {
-    const local = this.local
-    const peeked = local[State.length]
-    if (local[State.status] !== 0) {
-      this.requireUsable()
-      return noRecord
-    }
-    if (peeked !== noRecord) return peeked
-    const words = this.words
-    if (words.length === 0) this.requireDirect()
-    for (;;) {
-      const position = local[State.position]
-      if (position === local[State.peerPosition] && !this.#findRecord()) return noRecord
-      const offset = position & this.mask
-      const word = dataWord + (offset >> 2)
-      // Loaded once, then checked: a hostile producer may change it at any time.
-      const length = words[word]
-      const type = words[word + 1]
-      const stored = (local[State.peerPosition] - position) | 0
-      const size = recordSize(length)
-      if (length < 0 || length > this.capacity - recordHeaderSize || size > stored) {
-        this.failCorrupt('a record reaches beyond what was published')
-      }
-      if (type >= 0) {
-        if (length > this.#maxLength || offset + size > this.capacity) {
-          this.failCorrupt("a record's header makes no sense")
-        }
-        local[State.record] = position
-        local[State.length] = length
-        local[State.type] = type
-        return length
-      }
-      if (type !== paddingType || offset === 0 || offset + size !== this.capacity) {
-        this.failCorrupt('padding does not reach to the end of the data')
-      }
-      local[State.position] = position + size
-      // Padding that came alone must not wait for a record that is not there yet.
-      if (local[State.position] === local[State.peerPosition]) this.#publish()
-    }
+    return this.#isOver() ? noRecord : this.#reader.peek()
   }
 
   /** The type of the message that was peeked or read last. */
   get type(): number {
-    return this.local[State.type]
+    return this.state[State.type]
   }
 
   /**
@@ -229,21 +173,24 @@ export class Consumer extends Endpoint<ConsumerHandle> {
    * released for it.
    */
   release(): void {
-    const local = this.local
-    if (local[State.status] !== 0) this.requireUsable()
+    const { state } = this
+    if (state[State.status] !== 0) this.requireUsable()
     if (this.#draining) {
       throw new SluiceError(
         'ERR_SLUICE_INVALID_STATE',
         'the message of a handler is released for it',
       )
     }
-    this.#release()
+    if (state[State.length] === noRecord) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'there is no peeked message to release')
+    }
+    this.#reader.release()
   }
 
   /**
-   * Calls `handler(message, type)` for the messages that are there now, at most `limit`, and
-   * returns how many. The messages are views of shared memory that are valid during the call
-   * (copies where the runtime forbids views).
+   * Calls `handler(message, type)` for the messages that are there now, at most `limit` and at most
+   * as many as fill the ring once, and returns how many. The messages are views of shared memory
+   * that are valid during the call (copies where the runtime forbids views).
    *
    * They are released in batches, at the end of the call or when they fill an eighth of the ring:
    * if this process is killed in between, its successor gets the whole batch again. A message whose
@@ -294,6 +241,65 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     }
   }
 
+  /**
+   * The streams of one producer after the other, each from its first message to its end or its
+   * death. Each is given when something of it is there, or when its producer has gone again; the next
+   * one when the last is over: read to its end, or its `for await` left.
+   *
+   * A producer that dies leaves its stream to its successor. If that one comes before the death is
+   * noticed, its messages are of the same stream; otherwise the successor's is another one.
+   *
+   * @throws (rejects) `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`, the signal's reason;
+   * `ERR_SLUICE_INVALID_STATE` while another loop over the streams runs.
+   *
+   * @example
+   * ```ts
+   * for await (const stream of consumer.streams()) {
+   *   try {
+   *     for await (const message of stream) handle(message)
+   *     console.log(`process ${stream.pid} has ended its stream`)
+   *   } catch (error) {
+   *     if (stream.outcome !== 'died') throw error
+   *     console.log(`process ${stream.pid} has died in the middle of its stream`)
+   *   }
+   * }
+   * ```
+   */
+  streams(options: StreamsOptions = {}): AsyncGenerator<MessageStream, never, undefined> {
+    checkOptions(options, ['signal'])
+    checkWaitOptions(options)
+    return this.#streams(options.signal)
+  }
+
+  async *#streams(
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<MessageStream, never, undefined> {
+    if (this.#isStreaming) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'another loop over the streams runs')
+    }
+    this.#isStreaming = true
+    try {
+      if (this.ended) this.#goOn()
+      for (;;) {
+        await this.ready({ signal }).catch(throwUnlessDeath) // a stream may have nothing but its death
+        this.#stream = new MessageStream(this, this.life.peerPid())
+        yield this.#stream
+        await this.#stream.over(signal)
+        this.#goOn()
+      }
+    } finally {
+      this.#stream = undefined
+      this.#isStreaming = false
+    }
+  }
+
+  /** After a stream that is over: from here on another one is waited for. */
+  #goOn(): void {
+    this.requireUsable()
+    if (this.ended) this.state[State.status] = Status.usable
+    else this.life.mourn()
+  }
+
   /** A Readable whose chunks are messages; see {@link RingReadStreamOptions}. */
   createReadStream(options: RingReadStreamOptions = {}): Readable {
     this.requireUsable()
@@ -301,31 +307,51 @@ export class Consumer extends Endpoint<ConsumerHandle> {
   }
 
   /** Gives the role up. A producer that finds no room then gets `ERR_SLUICE_PEER_CLOSED`. */
-  close(): void {
-    this.leave(() => {
-      this.handle.close()
-    })
+  override close(): void {
+    super.close()
   }
 
-  protected override leave(how: () => void): void {
-    super.leave(how)
+  protected override left(): void {
+    super.left()
+    this.#stream?.fail(
+      new SluiceError(
+        'ERR_SLUICE_CLOSED',
+        'the consumer was closed while its streams were waited for',
+      ),
+    )
     this.#loop?.fail(
       new SluiceError('ERR_SLUICE_CLOSED', 'the consumer was closed while it was consuming'),
     )
   }
 
   protected override isReady(): boolean {
-    return (
-      this.words.length !== 0 && Atomics.load(this.words, tailWord) !== this.local[State.position]
-    )
+    return this.#reader.isReady()
   }
 
   protected override peerIsGone(status: WaitStatus): void {
     if (status === WaitStatus.peerClosed) {
-      this.handle.finish() // the waiting reads see the end now
+      this.#reader.finish() // the waiting reads see the end now
     } else {
       this.failWaiting(this.peerError(status))
     }
+  }
+
+  /** Whether the end has been seen; throws when the consumer cannot be used. */
+  #isOver(): boolean {
+    if (this.state[State.status] === 0) return false
+    this.requireUsable()
+    return true
+  }
+
+  #hasMessage(): boolean {
+    return !this.#isOver() && this.#reader.hasMessage()
+  }
+
+  #next(): Buffer | undefined {
+    if (this.#isOver()) return undefined
+    const copy = this.#reader.peekCopy()
+    if (copy !== undefined) this.release()
+    return copy
   }
 
   #startLoop(
@@ -334,14 +360,14 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     spin: number | undefined,
     burst: number,
   ): Promise<number> {
-    const ownSpin = spin !== undefined && this.words.length !== 0
+    const ownSpin = spin !== undefined && this.#isMapped
     if (ownSpin) this.sleeper.spin = spin
     const loop = new ConsumeLoop(
       this.sleeper,
       (limit, wasStopped) => this.#drain(handler, limit, wasStopped),
       (status) => {
         if (status === WaitStatus.peerDied) throw this.peerError(status)
-        this.handle.finish()
+        this.#reader.finish()
       },
       burst,
     )
@@ -352,145 +378,17 @@ export class Consumer extends Endpoint<ConsumerHandle> {
     })
   }
 
-  #release(): void {
-    const local = this.local
-    if (local[State.length] === noRecord) {
-      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'there is no peeked message to release')
-    }
-    if (this.words.length === 0) {
-      this.#copy = undefined
-      this.handle.release()
-      return
-    }
-    this.#advance()
-    this.#publish()
-  }
-
-  #hasMessage(): boolean {
-    if (this.words.length !== 0) return this.peek() !== noRecord
-    this.requireUsable()
-    return !this.ended && this.#peekCopy() !== undefined
-  }
-
-  #next(): Buffer | undefined {
-    const copy = this.#take()
-    if (copy !== undefined) this.release()
-    return copy
-  }
-
-  /** A copy of the next message, which stays peeked. */
-  #take(): Buffer | undefined {
-    if (this.words.length === 0) {
-      this.requireUsable()
-      return this.ended ? undefined : this.#peekCopy()
-    }
-    const length = this.peek()
-    if (length === noRecord) return undefined
-    const copy = Buffer.allocUnsafe(length)
-    copy.set(this.#viewOf(length))
-    return copy
-  }
-
-  #peekCopy(): Buffer | undefined {
-    return (this.#copy ??= this.handle.peekCopy())
-  }
-
-  #viewOf(length: number): Buffer {
-    return new RecordView(this.memory, headerSize + this.offset, length) as unknown as Buffer
-  }
-
-  #drain(
-    handler: MessageHandler,
-    limit: number,
-    wasStopped: () => boolean = never,
-  ): { count: number; stopped: boolean } {
+  #drain(handler: MessageHandler, limit: number, wasStopped: () => boolean = never): Drained {
     if (this.#draining) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'the handler must not drain')
     }
-    if (this.words.length === 0) return this.#drainCopies(handler, limit, wasStopped)
-    const local = this.local
-    const batch = this.capacity >> 3
-    let count = 0
+    if (this.#isOver()) return { count: 0, stopped: false }
     this.#draining = true
     try {
-      while (count < limit) {
-        const length = this.peek()
-        if (length === noRecord) break
-        const more = handler(this.#viewOf(length), local[State.type])
-        if (more !== undefined) refuseAsync(more)
-        count++
-        if (local[State.status] !== 0) break // closed by the handler
-        this.#advance()
-        if (((local[State.position] - local[State.published]) | 0) >= batch) this.#publish()
-        if (more === false) return { count, stopped: true }
-        if (wasStopped()) break
-      }
-    } finally {
-      this.#draining = false
-      if (local[State.status] === 0) this.#publish()
-    }
-    return { count, stopped: false }
-  }
-
-  #drainCopies(
-    handler: MessageHandler,
-    limit: number,
-    wasStopped: () => boolean,
-  ): { count: number; stopped: boolean } {
-    let count = 0
-    this.#draining = true
-    try {
-      while (count < limit) {
-        const message = this.#take()
-        if (message === undefined) break
-        const more = handler(message, this.type)
-        if (more !== undefined) refuseAsync(more)
-        count++
-        if (this.local[State.status] !== 0) break
-        this.#release()
-        if (more === false) return { count, stopped: true }
-        if (wasStopped()) break
-      }
+      return this.#reader.drain(handler, limit, wasStopped)
     } finally {
       this.#draining = false
     }
-    return { count, stopped: false }
-  }
-
-  #advance(): void {
-    const local = this.local
-    local[State.position] = local[State.record] + recordSize(local[State.length])
-    local[State.length] = noRecord
-    local[State.messages]++
-  }
-
-  #publish(): void {
-    const local = this.local
-    const words = this.words
-    const position = local[State.position]
-    if (position === local[State.published]) return
-    local[State.published] = position
-    words[consumerMessagesWord] = local[State.messages]
-    // The waker's store and load: sequentially consistent, see ring_endpoint.hpp.
-    Atomics.store(words, headWord, position)
-    const wanted = Atomics.load(words, producerParkedWord)
-    if (wanted === 0) return
-    // An old copy of the tail makes the room look larger: the wake-up comes early, never late.
-    const room = this.capacity - ((local[State.peerPosition] - position) | 0)
-    if (room >= wanted >>> 0) this.handle.wakePeer()
-  }
-
-  /** Takes the producer's position over; false when there is nothing new. */
-  #findRecord(): boolean {
-    const local = this.local
-    const tail = Atomics.load(this.words, tailWord)
-    const unreleased = (tail - local[State.published]) | 0
-    const unread = (tail - local[State.position]) | 0
-    if (unreleased < 0 || unreleased > this.capacity || unread < 0 || (tail & 7) !== 0) {
-      this.failCorrupt("the producer's position is out of range")
-    }
-    local[State.peerPosition] = tail
-    return unread !== 0
   }
 
   #requireNoReads(): void {
@@ -508,12 +406,6 @@ export class Consumer extends Endpoint<ConsumerHandle> {
 
 const never = () => false
 
-/** A handler's message is gone when it returns: a promise would work on what is overwritten. */
-function refuseAsync(returned: unknown): void {
-  if (!(returned instanceof Promise)) return
-  returned.catch(() => undefined)
-  throw new SluiceError(
-    'ERR_SLUICE_INVALID_ARGUMENT',
-    'handler must not be async: its message is valid only until it returns; use read()',
-  )
+function throwUnlessDeath(error: unknown): void {
+  if (!(error instanceof SluiceError) || error.code !== 'ERR_SLUICE_PEER_DIED') throw error
 }

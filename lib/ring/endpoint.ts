@@ -1,19 +1,26 @@
 import { SluiceError, type SluiceErrorCode } from '../core/errors.js'
 import { leaks } from '../core/leak_guard.js'
-import { WaitStatus, type EndpointHandle, type RingHandle } from './native.js'
+import { WaitStatus } from './native.js'
+import { mayGoOn } from '../core/turn.js'
 import { type WaitOptions } from '../core/wait_options.js'
 import { WaitQueue, type notYet } from '../core/wait_queue.js'
-import { headerSize, recordHeaderSize, State, stateSize, Status } from './layout.js'
+import type { Doorbell } from './doorbell.js'
+import { needsViews, requireUsable, State, Status, type Role } from './endpoint_state.js'
+import { headerSize, recordHeaderSize } from './layout.js'
+import type { Life } from './life.js'
 import { Sleeper } from './sleeper.js'
 
-/** What a ring gives to its ends. */
-export interface RingAccess {
-  handle: RingHandle
+/** What an endpoint works with; it is claimed, and made, elsewhere. */
+export interface EndpointParts {
   capacity: number
-  /** Undefined where the runtime forbids ArrayBuffers over foreign memory. */
-  buffer: ArrayBuffer | undefined
+  /** The whole ring; undefined where the runtime forbids ArrayBuffers over foreign memory. */
+  memory: ArrayBuffer | undefined
+  /** The private state; see endpoint_state.ts. */
+  state: Int32Array
+  doorbell: Doorbell
+  life: Life
   /** Called once when the endpoint has closed. */
-  left: (endpoint: Endpoint<EndpointHandle>) => void
+  left: (endpoint: Endpoint) => void
 }
 
 // A hostile peer can make the room come and go; the loop must have its turn all the same.
@@ -23,55 +30,40 @@ const roundsPerTurn = 64
 const syncSliceMs = 50
 
 /** What producer and consumer have in common. */
-export abstract class Endpoint<Handle extends EndpointHandle> {
-  protected readonly ring: RingAccess
+export abstract class Endpoint {
   protected readonly capacity: number
-  protected readonly mask: number
-  /** The whole ring; without bytes when the runtime forbids ArrayBuffers over it. */
-  protected readonly memory: ArrayBuffer
-  /** The same as words. */
-  protected readonly words: Int32Array
-  /** The private state, shared with native code (EndpointState). */
-  protected readonly local: Int32Array
-  protected readonly handle: Handle
+  protected readonly state: Int32Array
   protected readonly sleeper: Sleeper
   /** What the first waiting operation waits for: bytes of room. */
   protected wanted = 0
-  readonly #role: 'producer' | 'consumer'
+  readonly #role: Role
+  readonly #parts: EndpointParts
   readonly #queue: WaitQueue
   #bytes: Buffer | undefined
   #view: DataView | undefined
   #isRef = true
-  #retry: NodeJS.Immediate | undefined
+  #nextTurn: NodeJS.Immediate | undefined
+  #unseenFailure: SluiceError | undefined
 
-  protected constructor(
-    role: 'producer' | 'consumer',
-    ring: RingAccess,
-    spin: number | undefined,
-    claim: (state: ArrayBuffer, id: number) => Handle,
-  ) {
+  protected constructor(role: Role, parts: EndpointParts, spin: number | undefined) {
     this.#role = role
-    this.ring = ring
-    this.capacity = ring.capacity
-    this.mask = ring.capacity - 1
-    this.memory = ring.buffer ?? new ArrayBuffer(0)
-    this.words = new Int32Array(this.memory)
-    const state = new ArrayBuffer(stateSize)
-    this.local = new Int32Array(state)
-    // What cannot be seen from here need not be looked for.
-    this.sleeper = new Sleeper(() => this.isReady(), ring.buffer === undefined ? 0 : spin)
+    this.#parts = parts
+    this.capacity = parts.capacity
+    this.state = parts.state
+    this.sleeper = new Sleeper(
+      parts.doorbell,
+      () => this.isReady(),
+      parts.memory === undefined ? 0 : spin, // nothing can be seen from here
+    )
     this.#queue = new WaitQueue(() => {
       this.serve()
     })
-    const handle = claim(state, this.sleeper.id)
-    this.handle = handle
-    this.sleeper.attach(handle)
-    leaks.register(this, { what: `a ring's ${role}`, release: abandoning(handle) }, this)
+    leaks.register(this, { what: `a ring's ${role}`, release: abandoning(parts.life) }, this)
   }
 
   /** Whether this end has been closed or given up. */
   get closed(): boolean {
-    return this.local[State.status] === Status.closed
+    return this.state[State.status] === Status.closed
   }
 
   /**
@@ -80,19 +72,24 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
    * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids it (Electron).
    */
   get bytes(): Buffer {
-    this.requireDirect()
-    return (this.#bytes ??= Buffer.from(this.memory, headerSize, this.capacity))
+    // Without bytes when the ring was closed.
+    if (this.#bytes === undefined || this.#bytes.length === 0) {
+      this.#bytes = Buffer.from(this.#mapped(), headerSize, this.capacity)
+    }
+    return this.#bytes
   }
 
   /** The data area as a DataView; otherwise as `bytes`. */
   get view(): DataView {
-    this.requireDirect()
-    return (this.#view ??= new DataView(this.memory, headerSize, this.capacity))
+    if (this.#view === undefined || this.state[State.status] !== 0) {
+      this.#view = new DataView(this.#mapped(), headerSize, this.capacity)
+    }
+    return this.#view
   }
 
   /** Where the reserved or peeked payload begins; a multiple of 8. */
   get offset(): number {
-    return (this.local[State.record] & this.mask) + recordHeaderSize
+    return (this.state[State.record] & (this.capacity - 1)) + recordHeaderSize
   }
 
   /** Waits keep the process alive again. */
@@ -105,13 +102,20 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     return this.#setRef(false)
   }
 
+  /** Gives the role up for good. Idempotent. */
+  close(): void {
+    this.#leave(() => {
+      this.#parts.life.close()
+    })
+  }
+
   /**
    * Leaves the role to a successor, without ending the stream: to the peer it looks like a death.
    * What was committed is delivered. Idempotent.
    */
   abandon(): void {
-    this.leave(() => {
-      this.handle.abandon()
+    this.#leave(() => {
+      this.#parts.life.abandon()
     })
   }
 
@@ -119,24 +123,17 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     this.close()
   }
 
-  abstract close(): void
-
   /** A cheap look whether waiting is over. */
   protected abstract isReady(): boolean
 
   /** The peer has gone; settles what waits for it. */
   protected abstract peerIsGone(status: WaitStatus): void
 
-  protected leave(how: () => void): void {
-    if (this.closed) return
-    leaks.unregister(this)
-    this.sleeper.cancel()
-    clearImmediate(this.#retry)
-    how()
-    this.failWaiting(
+  /** The endpoint has closed. */
+  protected left(): void {
+    this.#queue.fail(
       new SluiceError('ERR_SLUICE_CLOSED', `the ${this.#role} was closed during the operation`),
     )
-    this.ring.left(this)
   }
 
   /** Tries now, else in turn with what already waits. */
@@ -147,7 +144,11 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
   ): Promise<T> {
     const first = this.#queue.length === 0
     const promise = this.#queue.add(what, attempt, options)
-    if (first) this.serve()
+    if (first) {
+      // A peer that is always faster would keep the loop from its timers for ever.
+      if (mayGoOn()) this.serve()
+      else this.#serveNextTurn()
+    }
     return promise
   }
 
@@ -155,13 +156,26 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     return this.#queue.length > 0
   }
 
-  protected failWaiting(reason: unknown): void {
+  /**
+   * What the operations that waited have failed with, until whoever called them could see it: what
+   * was called in the meantime counts on them, and fails as well.
+   */
+  protected get unseenFailure(): SluiceError | undefined {
+    return this.#unseenFailure
+  }
+
+  protected failWaiting(reason: SluiceError): void {
+    // A microtask that is queued here runs before those of the promises that are rejected below.
+    this.#unseenFailure = reason
+    queueMicrotask(() => {
+      this.#unseenFailure = undefined
+    })
     this.#queue.fail(reason)
   }
 
   /** Settles the operations that can be settled, and waits for the next. */
   protected readonly serve = (): void => {
-    clearImmediate(this.#retry)
+    clearImmediate(this.#nextTurn)
     for (let round = 0; round < roundsPerTurn; round++) {
       this.#queue.service()
       if (this.#queue.length === 0) {
@@ -172,13 +186,13 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
       try {
         status = this.sleeper.wait(this.wanted, this.serve)
       } catch (error) {
-        this.failWaiting(error)
+        this.#queue.fail(error)
         return
       }
       if (status === WaitStatus.nothingYet) return
       if (status !== WaitStatus.ready) this.peerIsGone(status)
     }
-    this.#retry = setImmediate(this.serve)
+    this.#serveNextTurn()
   }
 
   /** Blocks the thread, in slices, until there is something or the time is up. */
@@ -187,48 +201,48 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
     for (;;) {
       const left = deadline - performance.now()
       const slice = Math.max(0, Math.ceil(Math.min(left, syncSliceMs)))
-      const status = this.handle.waitSync(wanted(), slice)
+      const status = this.#parts.doorbell.sleepSync(wanted(), slice)
       if (status !== WaitStatus.nothingYet || left <= 0) return status
     }
   }
 
   protected requireUsable(): void {
-    switch (this.local[State.status]) {
-      case Status.closed:
-        throw new SluiceError('ERR_SLUICE_CLOSED', `the ${this.#role} is closed`)
-      case Status.corrupt:
-        throw new SluiceError(
-          'ERR_SLUICE_CORRUPT',
-          'the ring is corrupt; this end of it can only be closed',
-        )
-    }
+    requireUsable(this.state, this.#role)
   }
 
-  protected requireDirect(): void {
-    if (this.words.length === 0) {
-      if (this.closed) this.requireUsable() // detached by the ring's close
-      throw new SluiceError(
-        'ERR_SLUICE_UNSUPPORTED',
-        'this runtime forbids ArrayBuffers over shared memory; use the copying calls',
-      )
-    }
-  }
-
-  protected failCorrupt(reason: string): never {
-    this.local[State.status] = Status.corrupt
-    throw new SluiceError(
-      'ERR_SLUICE_CORRUPT',
-      `the ring's memory is corrupt, as the ${this.#role} sees it: ${reason}`,
-    )
+  protected get life(): Life {
+    return this.#parts.life
   }
 
   protected peerError(status: WaitStatus): SluiceError {
     const peer = this.#role === 'producer' ? 'consumer' : 'producer'
-    const { pid } = this.ring.handle.stats()[peer]
+    const pid = this.#parts.life.peerPid()
     const code: SluiceErrorCode =
       status === WaitStatus.peerDied ? 'ERR_SLUICE_PEER_DIED' : 'ERR_SLUICE_PEER_CLOSED'
     const fate = status === WaitStatus.peerDied ? 'is gone without having closed' : 'has closed'
     return new SluiceError(code, `the ring's ${peer}, process ${String(pid)}, ${fate}`, { pid })
+  }
+
+  #leave(how: () => void): void {
+    if (this.closed) return
+    leaks.unregister(this)
+    this.sleeper.cancel()
+    clearImmediate(this.#nextTurn)
+    how()
+    this.left()
+    this.#parts.left(this)
+  }
+
+  #serveNextTurn(): void {
+    clearImmediate(this.#nextTurn)
+    this.#nextTurn = setImmediate(this.serve)
+  }
+
+  #mapped(): ArrayBuffer {
+    const { memory } = this.#parts
+    if (memory === undefined) throw needsViews()
+    if (memory.byteLength === 0) this.requireUsable() // detached by the ring's close
+    return memory
   }
 
   #setRef(ref: boolean): this {
@@ -243,8 +257,8 @@ export abstract class Endpoint<Handle extends EndpointHandle> {
 }
 
 // Made out here: all functions made in the constructor hold on to its `this`.
-function abandoning(handle: EndpointHandle): () => void {
+function abandoning(life: Life): () => void {
   return () => {
-    handle.abandon()
+    life.abandon()
   }
 }

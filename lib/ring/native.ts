@@ -42,6 +42,7 @@ export interface EndpointHandle {
   unpark(): void
   waitSync(wanted: number, milliseconds: number): WaitStatus
   wakePeer(): void
+  mourn(): void
   close(): void
   abandon(): void
 }

@@ -2,7 +2,8 @@ import type { Writable } from 'node:stream'
 
 import { checkBytes, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { native, WaitStatus, type ProducerHandle } from './native.js'
+import { WaitStatus } from './native.js'
+import { mayGoOn, untilNextTurn } from '../core/turn.js'
 import {
   checkTimeout,
   checkWaitOptions,
@@ -12,19 +13,10 @@ import {
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet } from '../core/wait_queue.js'
-import { Endpoint, type RingAccess } from './endpoint.js'
-import {
-  consumerParkedWord,
-  dataWord,
-  headWord,
-  noRecord,
-  paddingType,
-  producerMessagesWord,
-  recordHeaderSize,
-  recordSize,
-  State,
-  tailWord,
-} from './layout.js'
+import { Endpoint, type EndpointParts } from './endpoint.js'
+import { noRecord, State } from './endpoint_state.js'
+import { maxMessageLength } from './layout.js'
+import type { RecordWriter } from './record_writer.js'
 import { createRingWriteStream, type RingWriteStreamOptions } from './write_stream.js'
 
 const largestType = 2 ** 31 - 1
@@ -46,8 +38,8 @@ export interface WriteSyncOptions {
  *
  * Nothing is visible to the consumer before it is committed, and a committed message is not lost
  * when this process dies. When the ring is full and the consumer is gone, writes that wait reject
- * with `ERR_SLUICE_PEER_DIED` or `ERR_SLUICE_PEER_CLOSED`; they work again when another consumer
- * has claimed the role.
+ * with `ERR_SLUICE_PEER_DIED` or `ERR_SLUICE_PEER_CLOSED`, together with those called after them
+ * before the failure could be seen; then they work again when another consumer has claimed the role.
  *
  * @example
  * ```ts
@@ -62,13 +54,15 @@ export interface WriteSyncOptions {
  * }
  * ```
  */
-export class Producer extends Endpoint<ProducerHandle> {
+export class Producer extends Endpoint {
+  readonly #writer: RecordWriter
   readonly #maxLength: number
 
   /** @internal */
-  constructor(ring: RingAccess, spin: number | undefined) {
-    super('producer', ring, spin, (state, id) => new native.ProducerHandle(ring.handle, state, id))
-    this.#maxLength = ring.capacity / 2 - recordHeaderSize
+  constructor(parts: EndpointParts & { writer: RecordWriter }, spin: number | undefined) {
+    super('producer', parts, spin)
+    this.#writer = parts.writer
+    this.#maxLength = maxMessageLength(parts.capacity)
   }
 
   /**
@@ -79,8 +73,7 @@ export class Producer extends Endpoint<ProducerHandle> {
   tryWrite(bytes: Uint8Array, type = 0): boolean {
     if (!(bytes instanceof Uint8Array) || bytes.byteLength === 0) checkBytes('bytes', bytes)
     // What waits was first.
-    if (this.hasWaiting) return false
-    return this.#put(bytes, type)
+    return !this.#isBehind && this.#put(bytes, type)
   }
 
   /**
@@ -97,14 +90,15 @@ export class Producer extends Endpoint<ProducerHandle> {
     const { type = 0, signal } = options
     this.#checkMessage(bytes.byteLength, type)
     return promised(() => {
+      if (this.unseenFailure !== undefined) throw this.unseenFailure
       if (!this.hasWaiting && signal?.aborted !== true && this.#put(bytes, type)) {
-        return Promise.resolve()
+        return mayGoOn() ? Promise.resolve() : untilNextTurn()
       }
       return this.wait(
         'the write',
         () => {
           if (this.#put(bytes, type)) return
-          this.wanted = this.#needed(bytes.byteLength)
+          this.wanted = this.#writer.needed(bytes.byteLength)
           return notYet
         },
         options,
@@ -136,7 +130,9 @@ export class Producer extends Endpoint<ProducerHandle> {
    * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids it (Electron); else as `tryWrite`.
    */
   tryReserve(length: number, type = 0): boolean {
-    return !this.hasWaiting && this.#reserve(length, type)
+    if (this.#isBehind) return false
+    this.#requirePossible(length, type)
+    return this.#writer.tryReserve(length, type)
   }
 
   /**
@@ -145,9 +141,9 @@ export class Producer extends Endpoint<ProducerHandle> {
    * @throws `ERR_SLUICE_INVALID_STATE` without a reservation.
    */
   commit(length?: number): void {
-    const local = this.local
-    if (local[State.status] !== 0) this.requireUsable()
-    const reserved = local[State.length]
+    const { state } = this
+    if (state[State.status] !== 0) this.requireUsable()
+    const reserved = state[State.length]
     if (reserved === noRecord) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'there is no reservation to commit')
     }
@@ -156,37 +152,28 @@ export class Producer extends Endpoint<ProducerHandle> {
     } else {
       checkInteger('length', length, 0, reserved)
     }
-    const record = local[State.record]
-    const words = this.words
-    const word = dataWord + ((record & this.mask) >> 2)
-    words[word] = length
-    words[word + 1] = local[State.type]
-    local[State.position] = record + recordSize(length)
-    local[State.length] = noRecord
-    local[State.messages]++
-    if (local[State.corked] === 0) this.#publish()
+    this.#writer.commit(length)
   }
 
   /** Gives the reservation up. */
   abort(): void {
     this.requireUsable()
-    this.local[State.length] = noRecord
+    this.state[State.length] = noRecord
   }
 
-  /** From here to `uncork`, commits are published together, or when the ring is full. */
+  /**
+   * From here to `uncork`, commits are published together, or when the ring is full. Corks nest: as
+   * many calls of `uncork` are needed.
+   */
   cork(): void {
     this.requireUsable()
-    this.local[State.corked] = 1
+    this.#writer.cork()
   }
 
+  /** Takes one `cork` back, and with the last of them publishes; without one it does nothing. */
   uncork(): void {
     this.requireUsable()
-    this.local[State.corked] = 0
-    if (this.words.length === 0) {
-      this.handle.uncork()
-    } else {
-      this.#publish()
-    }
+    this.#writer.uncork()
   }
 
   /** Resolves when a message of `length` bytes would fit. */
@@ -198,8 +185,8 @@ export class Producer extends Endpoint<ProducerHandle> {
       'ready',
       () => {
         this.requireUsable()
-        this.wanted = this.#needed(length)
-        return this.#hasRoom(this.wanted) ? undefined : notYet
+        this.wanted = this.#writer.needed(length)
+        return this.#writer.hasRoom(this.wanted) ? undefined : notYet
       },
       options,
     )
@@ -214,7 +201,7 @@ export class Producer extends Endpoint<ProducerHandle> {
     this.#checkMessage(length, 0)
     this.requireUsable()
     this.#requireNoWaiting()
-    return this.#hasRoom(this.#needed(length)) || this.#sleepSync(length, timeout)
+    return this.#writer.hasRoom(this.#writer.needed(length)) || this.#sleepSync(length, timeout)
   }
 
   /** A Writable whose chunks are messages; see {@link RingWriteStreamOptions}. */
@@ -224,18 +211,21 @@ export class Producer extends Endpoint<ProducerHandle> {
   }
 
   /** Ends the stream: the consumer reads what is committed, then the end. Idempotent. */
-  close(): void {
-    this.leave(() => {
-      this.handle.close()
-    })
+  override close(): void {
+    super.close()
   }
 
   protected override isReady(): boolean {
-    return this.words.length !== 0 && this.#room() >= this.wanted
+    return this.#writer.isReady(this.wanted)
   }
 
   protected override peerIsGone(status: WaitStatus): void {
     this.failWaiting(this.peerError(status))
+  }
+
+  /** Whether other writes come first, or one has failed that nobody knows of yet. */
+  get #isBehind(): boolean {
+    return this.hasWaiting || this.unseenFailure !== undefined
   }
 
   #checkMessage(length: number, type: number): void {
@@ -254,31 +244,14 @@ export class Producer extends Endpoint<ProducerHandle> {
   }
 
   #put(bytes: Uint8Array, type: number): boolean {
-    const length = bytes.byteLength
-    if (this.words.length === 0) {
-      this.requireUsable()
-      this.#checkMessage(length, type)
-      return this.handle.tryWrite(bytes, type)
-    }
-    if (!this.#reserve(length, type)) return false
-    try {
-      this.bytes.set(bytes, this.offset)
-    } catch (cause) {
-      // Its buffer was detached or shrunk since it was given.
-      this.abort()
-      throw new SluiceError(
-        'ERR_SLUICE_INVALID_ARGUMENT',
-        'bytes lost their memory before they were written',
-        { cause },
-      )
-    }
-    this.commit()
-    return true
+    this.#requirePossible(bytes.byteLength, type)
+    return this.#writer.tryWrite(bytes, type)
   }
 
-  #reserve(length: number, type: number): boolean {
-    const local = this.local
-    if (local[State.status] !== 0) this.requireUsable()
+  /** Throws when no message of this kind can be begun now. */
+  #requirePossible(length: number, type: number): void {
+    const { state } = this
+    if (state[State.status] !== 0) this.requireUsable()
     if (
       !(length >= 0 && length <= this.#maxLength && Number.isInteger(length)) ||
       typeof type !== 'number' ||
@@ -287,87 +260,16 @@ export class Producer extends Endpoint<ProducerHandle> {
     ) {
       this.#checkMessage(length, type)
     }
-    if (local[State.length] !== noRecord) {
+    if (state[State.length] !== noRecord) {
       throw new SluiceError(
         'ERR_SLUICE_INVALID_STATE',
         'a reservation is open; commit or abort it first',
       )
     }
-    const words = this.words
-    if (words.length === 0) this.requireDirect()
-    const position = local[State.position]
-    const offset = position & this.mask
-    const size = recordSize(length)
-    const toTheEnd = this.capacity - offset
-    const total = size <= toTheEnd ? size : size + toTheEnd
-    if (
-      this.capacity - ((position - local[State.peerPosition]) | 0) < total &&
-      !this.#findRoom(total)
-    ) {
-      return false
-    }
-    if (total !== size) {
-      // A record never wraps: padding fills the rest.
-      const word = dataWord + (offset >> 2)
-      words[word] = toTheEnd - recordHeaderSize
-      words[word + 1] = paddingType
-    }
-    local[State.record] = position + (total - size)
-    local[State.length] = length
-    local[State.type] = type
-    return true
-  }
-
-  #publish(): void {
-    const local = this.local
-    const words = this.words
-    const position = local[State.position]
-    if (position === local[State.published]) return
-    local[State.published] = position
-    words[producerMessagesWord] = local[State.messages]
-    // The waker's store and load: sequentially consistent, see ring_endpoint.hpp.
-    Atomics.store(words, tailWord, position)
-    if (Atomics.load(words, consumerParkedWord) !== 0) this.handle.wakePeer()
-  }
-
-  /** Takes the consumer's position over and looks again. */
-  #findRoom(total: number): boolean {
-    const local = this.local
-    const head = Atomics.load(this.words, headWord)
-    const unread = (local[State.published] - head) | 0
-    const used = (local[State.position] - head) | 0
-    // Neither beyond what was published nor behind where the head has been.
-    if (unread < 0 || used > this.capacity || (head & 7) !== 0) {
-      this.failCorrupt("the consumer's position is out of range")
-    }
-    local[State.peerPosition] = head
-    if (this.capacity - used >= total) return true
-    // What is corked must leave, or the room will never come.
-    this.#publish()
-    return false
-  }
-
-  #hasRoom(total: number): boolean {
-    if (this.words.length === 0) return this.handle.waitSync(total, 0) === WaitStatus.ready
-    const used = (this.local[State.position] - this.local[State.peerPosition]) | 0
-    return this.capacity - used >= total || this.#findRoom(total)
-  }
-
-  #room(): number {
-    const used = (this.local[State.position] - Atomics.load(this.words, headWord)) | 0
-    // Nonsense counts as room: who goes on finds the corruption.
-    return used < 0 ? this.capacity : this.capacity - used
-  }
-
-  /** Bytes that must be free for a message, with the padding before it. */
-  #needed(length: number): number {
-    const toTheEnd = this.capacity - (this.local[State.position] & this.mask)
-    const size = recordSize(length)
-    return size <= toTheEnd ? size : size + toTheEnd
   }
 
   #sleepSync(length: number, timeout: number): boolean {
-    const status = this.waitSyncFor(() => this.#needed(length), timeout)
+    const status = this.waitSyncFor(() => this.#writer.needed(length), timeout)
     if (status === WaitStatus.peerClosed || status === WaitStatus.peerDied) {
       throw this.peerError(status)
     }

@@ -1,23 +1,40 @@
 import { Readable } from 'node:stream'
 
-import { checkInteger, checkOptions } from '../core/arguments.js'
+import { checkBoolean, checkInteger, checkOptions } from '../core/arguments.js'
+import { mayGoOn, untilNextTurn } from '../core/turn.js'
 import { checkWaitOptions } from '../core/wait_options.js'
-import type { Consumer } from './consumer.js'
 
 export interface RingReadStreamOptions {
-  /** Bytes that the stream keeps at most before it stops reading; default 64 KiB. */
+  /**
+   * Default false: each chunk is one message (the stream is in object mode). True: a stream of bytes,
+   * which joins and splits messages as streams do, and leaves out those without bytes.
+   */
+  joined?: boolean | undefined
+  /** What the stream keeps at most before it stops reading; default 16 messages, joined 64 KiB. */
   highWaterMark?: number | undefined
   /** Destroys the stream when it aborts. */
   signal?: AbortSignal | undefined
 }
 
+/** What a read stream reads from: the consumer. */
+export interface MessageQueue {
+  tryRead(): Buffer | undefined
+  read(options: { signal?: AbortSignal }): Promise<Buffer | undefined>
+  close(): void
+}
+
 /**
  * The stream ends when the producer closes, fails when it dies, and closes the consumer when it is
- * destroyed. Messages without bytes are left out: a stream of bytes cannot show them.
+ * destroyed.
  */
-export function createRingReadStream(consumer: Consumer, options: RingReadStreamOptions): Readable {
-  checkOptions(options, ['highWaterMark', 'signal'])
-  const { highWaterMark = 65536, signal } = options
+export function createRingReadStream(
+  consumer: MessageQueue,
+  options: RingReadStreamOptions,
+): Readable {
+  checkOptions(options, ['joined', 'highWaterMark', 'signal'])
+  const { joined = false, signal } = options
+  checkBoolean('options.joined', joined)
+  const { highWaterMark = joined ? 65536 : 16 } = options
   checkInteger('options.highWaterMark', highWaterMark, 0)
   checkWaitOptions({ signal })
   const stopped = new AbortController()
@@ -29,13 +46,16 @@ export function createRingReadStream(consumer: Consumer, options: RingReadStream
   async function pump(stream: Readable): Promise<void> {
     pumping = true
     for (;;) {
+      // A producer that is always faster must not keep the loop from its timers.
+      if (!mayGoOn()) await untilNextTurn()
       const message = consumer.tryRead() ?? (await consumer.read({ signal: stopped.signal }))
       if (message === undefined) {
         stream.push(null)
         return
       }
       asked = false
-      if (message.byteLength > 0 && !stream.push(message) && !isAsked()) {
+      const isNothing = joined && message.byteLength === 0 // `push` would take it for no answer
+      if (!isNothing && !stream.push(message) && !isAsked()) {
         pumping = false
         return
       }
@@ -46,6 +66,7 @@ export function createRingReadStream(consumer: Consumer, options: RingReadStream
   const isAsked = () => asked
 
   return new Readable({
+    objectMode: !joined,
     highWaterMark,
     ...(signal && { signal }),
     read() {

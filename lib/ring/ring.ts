@@ -10,12 +10,15 @@ import {
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { leaks } from '../core/leak_guard.js'
-import { native as memory, type SharedMemoryHandle } from '../memory/native.js'
 import { requireDescriptors, requireHandles } from '../memory/platform.js'
-import { native, type EndpointHandle, type RingHandle, type RingStats } from './native.js'
+import { native as memoryNative, type SharedMemoryHandle } from '../memory/native.js'
+import { native, type RingHandle, type RingStats } from './native.js'
+import { claimConsumer, claimProducer, type RingAccess } from './claim.js'
 import { Consumer } from './consumer.js'
-import type { Endpoint, RingAccess } from './endpoint.js'
-import { maximumCapacity, minimumCapacity, recordHeaderSize } from './layout.js'
+import type { Endpoint } from './endpoint.js'
+import { identityOf, whereNameLeads, type Identity } from './identity.js'
+import { inspectRing, type RingView } from './inspect.js'
+import { maximumCapacity, maxMessageLength, minimumCapacity } from './layout.js'
 import { checkSpin } from './polling.js'
 import { Producer } from './producer.js'
 
@@ -80,14 +83,16 @@ export interface EndpointOptions {
 export class Ring {
   /** Bytes of data. */
   readonly capacity: number
-  /** The longest payload of a message: half the capacity less 8 bytes. */
+  /** The longest payload of a message: half the capacity less 16 bytes. */
   readonly maxMessageLength: number
   /** With its leading slash; undefined unless it was created or opened by name. */
   readonly name: string | undefined
   readonly #handle: RingHandle
   readonly #memory: SharedMemoryHandle
   readonly #buffer: ArrayBuffer | undefined
-  readonly #endpoints = new Set<Endpoint<EndpointHandle>>()
+  readonly #endpoints = new Set<Endpoint>()
+  /** Undefined without a name, and on Windows. */
+  readonly #identity: Identity | undefined
   #open = true
 
   private constructor(handle: RingHandle) {
@@ -95,8 +100,10 @@ export class Ring {
     this.#memory = handle.memory()
     this.#buffer = this.#memory.buffer()
     this.capacity = handle.capacity()
-    this.maxMessageLength = this.capacity / 2 - recordHeaderSize
+    this.maxMessageLength = maxMessageLength(this.capacity)
     this.name = this.#memory.name() || undefined
+    const isLinked = this.name !== undefined && process.platform !== 'win32'
+    this.#identity = isLinked ? identityOf(this.#memory.descriptor()) : undefined
     const memory = this.#memory
     const release = () => {
       memory.close()
@@ -144,6 +151,25 @@ export class Ring {
     checkOpenTimeout(timeout)
     checkOwner(owner)
     return new Ring(native.openOrCreateRing(name, capacity, mode, timeout, owner))
+  }
+
+  /**
+   * What a named ring holds and who is at its ends, as of now, whoever made it: no role is claimed
+   * and nothing is written. Permission to read it is enough, but only who may also write is told by
+   * the system who is `alive`.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`), `ERR_SLUICE_NOT_A_RING`,
+   * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_TIMEOUT` for a ring that is only half made.
+   *
+   * @example
+   * ```ts
+   * const { used, consumer } = Ring.inspect('/ticks')
+   * if (used > 0 && consumer.alive === false) console.log('nobody reads')
+   * ```
+   */
+  static inspect(name: string): RingView {
+    checkString('name', name)
+    return inspectRing(name)
   }
 
   /** Makes a ring without a name, whose descriptor can be inherited or sent. */
@@ -204,7 +230,7 @@ export class Ring {
    * `ERR_SLUICE_CORRUPT`.
    */
   producer(options: EndpointOptions = {}): Producer {
-    return this.#add(new Producer(this.#access(options), options.spin))
+    return this.#add(new Producer(claimProducer(this.#access(options)), options.spin))
   }
 
   /**
@@ -214,7 +240,7 @@ export class Ring {
    * `ERR_SLUICE_CORRUPT`.
    */
   consumer(options: EndpointOptions = {}): Consumer {
-    return this.#add(new Consumer(this.#access(options), options.spin))
+    return this.#add(new Consumer(claimConsumer(this.#access(options)), options.spin))
   }
 
   /** What the ring holds and who is at its ends, as of now. */
@@ -224,18 +250,35 @@ export class Ring {
   }
 
   /**
-   * Removes the name, whoever has it by now: also when a newer ring was made in the meantime. Who has
-   * a ring open keeps it. On Windows this does
-   * nothing: a name goes with the last who has it open.
+   * Whether the ring's name still leads to it: not when it was removed, or given to a newer ring.
+   * On Windows a name leads to its ring as long as that is open anywhere.
+   */
+  get isNamed(): boolean {
+    if (this.name === undefined) return false
+    return this.#identity === undefined || whereNameLeads(this.name, this.#identity) === 'here'
+  }
+
+  /**
+   * Removes the ring's name, so that nobody can open it any more. Who has it open keeps it. On
+   * Windows this does nothing: a name goes with the last who has it open.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`), `ERR_SLUICE_INVALID_STATE` for a ring without a name.
+   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`) when the name was removed before;
+   * `ERR_SLUICE_INVALID_STATE` for a ring without a name, and when the name is that of a newer ring,
+   * which is left alone (`SharedMemory.unlink` removes whatever has a name).
    */
   unlink(): void {
     if (this.name === undefined) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'this ring has no name')
     }
     // On Windows the name goes by itself, perhaps has gone already.
-    if (process.platform !== 'win32') memory.unlinkMemory(this.name)
+    if (this.#identity === undefined) return
+    if (whereNameLeads(this.name, this.#identity) === 'elsewhere') {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_STATE',
+        `the name ${this.name} is by now that of another ring, which is left alone`,
+      )
+    }
+    memoryNative.unlinkMemory(this.name)
   }
 
   /** Closes the ends that were made here and lets go of the memory; views are dead. Idempotent. */
@@ -244,7 +287,7 @@ export class Ring {
     this.#open = false
     leaks.unregister(this)
     for (const endpoint of this.#endpoints) endpoint.close()
-    if (this.#buffer !== undefined) memory.detachBuffer(this.#buffer)
+    if (this.#buffer !== undefined) memoryNative.detachBuffer(this.#buffer)
     this.#memory.close()
     this.#handle.close()
   }
@@ -260,12 +303,12 @@ export class Ring {
     return {
       handle: this.#handle,
       capacity: this.capacity,
-      buffer: this.#buffer,
+      memory: this.#buffer,
       left: (endpoint) => this.#endpoints.delete(endpoint),
     }
   }
 
-  #add<E extends Endpoint<EndpointHandle>>(endpoint: E): E {
+  #add<E extends Endpoint>(endpoint: E): E {
     this.#endpoints.add(endpoint)
     return endpoint
   }

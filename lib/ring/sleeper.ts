@@ -1,35 +1,21 @@
-import type { Listener } from '../core/listeners.js'
-import { wakeups } from '../core/native.js'
-import { WaitStatus, type EndpointHandle } from './native.js'
+import { WaitStatus } from './native.js'
+import type { Doorbell } from './doorbell.js'
 import { Polling, sliceMs } from './polling.js'
 
 /** An endpoint's way to wait for its peer without blocking: it looks for a while, then sleeps. */
-export class Sleeper implements Listener {
-  readonly id = wakeups.newId()
+export class Sleeper {
+  readonly #doorbell: Doorbell
   readonly #isReady: () => boolean
   #polling: Polling
-  #handle: EndpointHandle | undefined
   #immediate: NodeJS.Immediate | undefined
-  #asleep = false
-  #wake: (() => void) | undefined
   #ref = true
-  /** This sleep keeps the process alive. */
-  #keepsAlive = false
   #lookedInVain = false
 
   /** `isReady` looks at shared memory, cheaply; it may also say true for what turns out nothing. */
-  constructor(isReady: () => boolean, spin: number | undefined) {
+  constructor(doorbell: Doorbell, isReady: () => boolean, spin: number | undefined) {
+    this.#doorbell = doorbell
     this.#isReady = isReady
     this.#polling = new Polling(isReady, spin)
-  }
-
-  attach(handle: EndpointHandle): void {
-    this.#handle = handle
-  }
-
-  /** Whether a wait is under way, by looking or asleep. */
-  get waiting(): boolean {
-    return this.#asleep || this.#immediate !== undefined
   }
 
   set spin(spin: number | undefined) {
@@ -38,7 +24,7 @@ export class Sleeper implements Listener {
 
   set ref(ref: boolean) {
     this.#ref = ref
-    if (this.#asleep) this.#keepAlive(ref)
+    this.#doorbell.setRef(ref)
   }
 
   /**
@@ -47,6 +33,8 @@ export class Sleeper implements Listener {
    */
   wait(wanted: number, wake: () => void): WaitStatus {
     this.cancel()
+    // Going to sleep makes every other processor pass a barrier: not for what is there already.
+    if (this.#isReady()) return WaitStatus.ready
     // Who was just woken by what looking cannot find (the peer's end) must not look for it again.
     const budget = this.#lookedInVain ? 0 : this.#polling.budget()
     this.#lookedInVain = false
@@ -67,10 +55,7 @@ export class Sleeper implements Listener {
       clearImmediate(this.#immediate)
       this.#immediate = undefined
     }
-    if (this.#asleep) {
-      this.#awake()
-      this.#handle?.unpark()
-    }
+    this.#doorbell.awake()
   }
 
   // Between two slices the loop has its turn.
@@ -91,36 +76,12 @@ export class Sleeper implements Listener {
   }
 
   #sleep(wanted: number, wake: () => void): WaitStatus {
-    if (this.#handle === undefined) return WaitStatus.peerClosed
-    const status = this.#handle.park(wanted)
-    if (status !== WaitStatus.nothingYet) return status
-    this.#asleep = true
-    this.#wake = wake
-    this.#polling.goesToSleep()
-    wakeups.listen(this.id, this)
-    this.#keepAlive(this.#ref)
+    const awoken = () => {
+      this.#polling.wokeUp()
+      wake()
+    }
+    const status = this.#doorbell.sleep(wanted, awoken, this.#ref)
+    if (status === WaitStatus.nothingYet) this.#polling.goesToSleep()
     return status
-  }
-
-  /** @internal */
-  notify(): void {
-    const wake = this.#wake
-    this.#awake()
-    this.#polling.wokeUp()
-    wake?.()
-  }
-
-  #awake(): void {
-    this.#asleep = false
-    this.#wake = undefined
-    wakeups.forget(this.id)
-    this.#keepAlive(false)
-  }
-
-  #keepAlive(keepsAlive: boolean): void {
-    if (keepsAlive === this.#keepsAlive) return
-    this.#keepsAlive = keepsAlive
-    if (keepsAlive) wakeups.keepAlive()
-    else wakeups.letGo()
   }
 }

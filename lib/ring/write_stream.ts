@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream'
 
 import { checkInteger, checkOptions } from '../core/arguments.js'
+import { mayGoOn, untilNextTurn } from '../core/turn.js'
 import { checkWaitOptions } from '../core/wait_options.js'
-import type { Producer } from './producer.js'
 
 export interface RingWriteStreamOptions {
   /** Bytes that the stream keeps at most before `write` says so; default 64 KiB. */
@@ -17,12 +17,23 @@ export interface RingWriteStreamOptions {
 
 const defaultMessageLength = 65536
 
+/** What a write stream writes to: the producer. */
+export interface MessageSink {
+  readonly closed: boolean
+  tryWrite(bytes: Uint8Array, type?: number): boolean
+  write(bytes: Uint8Array, options: { type?: number; signal?: AbortSignal }): Promise<void>
+  cork(): void
+  uncork(): void
+  close(): void
+  abandon(): void
+}
+
 /**
  * `end()` closes the producer, so that the reader sees the end. A stream that is destroyed before
  * abandons it, so that the reader does not take half a stream for a whole one.
  */
 export function createRingWriteStream(
-  producer: Producer,
+  producer: MessageSink,
   longest: number,
   options: RingWriteStreamOptions,
 ): Writable {
@@ -37,6 +48,8 @@ export function createRingWriteStream(
 
   async function put(chunk: Uint8Array): Promise<void> {
     for (let start = 0; start < chunk.byteLength; start += maxMessageLength) {
+      // A consumer that is always faster must not keep the loop from its timers.
+      if (!mayGoOn()) await untilNextTurn()
       const piece = chunk.subarray(start, start + maxMessageLength)
       if (!producer.tryWrite(piece, type)) {
         await producer.write(piece, { type, signal: stopped.signal })

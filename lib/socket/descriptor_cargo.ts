@@ -1,7 +1,8 @@
 /** Descriptors that travel with messages. */
 import { invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import type { Cargo, CargoKind } from '../transport/transport.js'
+import type { Cargo } from '../transport/outbox.js'
+import type { CargoKind } from '../transport/transport.js'
 import { mostDescriptors } from './connection_options.js'
 import { descriptorNumber, type FileDescriptor } from './file_descriptor.js'
 import { native, type OutgoingDescriptors } from './native.js'

@@ -6,9 +6,8 @@ export type { ServerOptions, ServerStats, ShutdownResult } from './server.js'
 export type { AdmissionOptions, Authorize } from './admission.js'
 export type { Acceptor, AcceptorEvents } from './acceptor.js'
 export type { Peer } from './peer.js'
-export type { Outbox } from './outbox.js'
+export type { Cargo, Outbox } from './outbox.js'
 export type {
-  Cargo,
   CargoKind,
   Closable,
   ReceivedMessage,

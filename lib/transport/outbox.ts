@@ -10,10 +10,18 @@ import { Operation } from '../core/operation.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 import type { WaitOptions } from '../core/wait_options.js'
 import { maxWaiting, queueFull } from '../core/wait_queue.js'
-import type { Cargo } from './transport.js'
 
 /** The stream's callback for what it gave to write. */
 export type Callback = (error?: Error | null) => void
+
+/**
+ * What goes with one message beside its bytes, such as duplicates of open files: kept from the call of
+ * `send` until the message has gone or never will.
+ */
+export interface Cargo {
+  /** Called once. `sent`: the system has the whole message. */
+  settled(sent: boolean): void
+}
 
 /** What the outbox asks of its connection. */
 export interface OutboxOwner {

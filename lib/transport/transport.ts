@@ -5,17 +5,8 @@
  * has a transport, which moves bytes and knows nothing of streams. Somebody who writes a transport
  * implements {@link Transport} and passes it to `new Connection(transport)`.
  */
-import type { Outbox } from './outbox.js'
+import type { Cargo, Outbox } from './outbox.js'
 import type { Peer } from './peer.js'
-
-/**
- * What goes with one message beside its bytes, such as duplicates of open files: kept from the call of
- * `send` until the message has gone or never will.
- */
-export interface Cargo {
-  /** Called once. `sent`: the system has the whole message. */
-  settled(sent: boolean): void
-}
 
 /** What comes with a message, the receiver's to close. */
 export interface Closable {

@@ -76,7 +76,7 @@ describe('fairness', () => {
     )
     running = false
     expect(largest).toBeLessThanOrEqual(16)
-    expect(count).toBe(4096)
+    expect(count).toBe(4095)
     expect(turns).toBeGreaterThanOrEqual(count / 16 - 1)
   })
 

@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest'
 
 import { Ring, type Consumer, type Producer } from '../../lib/index.js'
 import { namedRing, setPositions, zeroCopy } from '../support/rings.js'
-import { stress } from '../support/stress.js'
 
 interface Message {
   bytes: Buffer
@@ -17,7 +16,7 @@ class Model {
   readonly #capacity: number
   position: number
   visible = 0 // how many of the messages the consumer may see
-  corked = false
+  corked = 0
   used = 0
 
   constructor(capacity: number, position: number) {
@@ -28,7 +27,8 @@ class Model {
   /** False when it does not fit; what is corked is then published. */
   put(message: Message, reserved = message.bytes.length): boolean {
     const [padding, size] = this.#sizes(reserved)
-    if (this.used + padding + size > this.#capacity) {
+    // The word behind it says that nothing follows.
+    if (this.used + padding + size + 8 > this.#capacity) {
       this.visible = this.messages.length
       return false
     }
@@ -36,7 +36,7 @@ class Model {
     this.messages.push({ ...message, size: taken })
     this.used += taken
     this.position = (this.position + taken) % 2 ** 32
-    if (!this.corked) this.visible = this.messages.length
+    if (this.corked === 0) this.visible = this.messages.length
     return true
   }
 
@@ -84,8 +84,8 @@ function check(message: Message | undefined, bytes: Uint8Array | undefined, type
 
 const length = fc.oneof(
   { weight: 5, arbitrary: fc.nat(100) },
-  { weight: 2, arbitrary: fc.nat(2040) },
-  { weight: 1, arbitrary: fc.constantFrom(0, 1, 7, 8, 9, 2039, 2040) },
+  { weight: 2, arbitrary: fc.nat(2032) },
+  { weight: 1, arbitrary: fc.constantFrom(0, 1, 7, 8, 9, 2031, 2032) },
 )
 const type = fc.nat(2 ** 31 - 1)
 
@@ -111,13 +111,13 @@ const drain = fc.tuple(fc.nat(20), fc.nat(30)).map(([limit, stopAt]): Step => (m
 
 const cork = fc.constant<Step>((model, { producer }) => {
   producer.cork()
-  model.corked = true
+  model.corked++
 })
 
 const uncork = fc.constant<Step>((model, { producer }) => {
   producer.uncork()
-  model.corked = false
-  model.visible = model.messages.length
+  model.corked = Math.max(0, model.corked - 1)
+  if (model.corked === 0) model.visible = model.messages.length
 })
 
 const reserve = fc
@@ -149,7 +149,7 @@ const claimAgain = fc.constantFrom('producer', 'consumer').map((role): Step => (
   if (role === 'producer') {
     real.producer.abandon()
     real.producer = real.ring.producer()
-    model.corked = false
+    model.corked = 0
     model.visible = model.messages.length
   } else {
     real.consumer.abandon()
@@ -169,7 +169,7 @@ const steps = zeroCopy
   ? [...copyingSteps, { weight: 5, arbitrary: reserve }, { weight: 5, arbitrary: peek }]
   : copyingSteps
 
-const runs = stress({ short: 300, full: 300, long: 20_000 })
+const runs = process.env['SLUICE_LONG'] === '1' ? 20_000 : 300
 
 describe('a ring is a queue', () => {
   test('whatever is done to it, wherever its positions begin', () => {
@@ -184,6 +184,7 @@ describe('a ring is a queue', () => {
             const real = { ring, producer: ring.producer(), consumer: ring.consumer() }
             const model = new Model(4096, position)
             for (const step of sequence) step(model, real)
+            while (model.corked-- > 0) real.producer.uncork()
             real.producer.uncork()
             for (const message of model.messages) {
               const bytes = real.consumer.tryRead()

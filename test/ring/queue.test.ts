@@ -37,17 +37,17 @@ describe('tryWrite and tryRead', () => {
     expect(consumer.tryRead()).toBeUndefined()
   })
 
-  test('a message may be half the ring less its header, not longer', () => {
+  test('a message may be half the ring less two headers, not longer', () => {
     const { ring, producer, consumer } = ringWithEnds()
-    expect(ring.maxMessageLength).toBe(2040)
-    const longest = fill(2040, 1)
+    expect(ring.maxMessageLength).toBe(2032)
+    const longest = fill(2032, 1)
     for (let i = 0; i < 10; i++) {
       expect(producer.tryWrite(longest)).toBe(true)
       expect(consumer.tryRead()?.equals(longest)).toBe(true)
     }
     const tooLong = sluiceError('ERR_SLUICE_MESSAGE_TOO_LONG')
-    expect(() => producer.tryWrite(fill(2041, 1))).toThrow(tooLong)
-    expect(() => producer.write(fill(2041, 1))).toThrow(tooLong)
+    expect(() => producer.tryWrite(fill(2033, 1))).toThrow(tooLong)
+    expect(() => producer.write(fill(2033, 1))).toThrow(tooLong)
   })
 
   test.each([0, 1, 2 ** 31 - 1])('a type may be %i', (type) => {
@@ -61,8 +61,9 @@ describe('tryWrite and tryRead', () => {
     const { ring, producer, consumer } = ringWithEnds()
     let written = 0
     while (producer.tryWrite(fill(56, written))) written++
-    expect(written).toBe(4096 / 64)
-    expect(ring.stats().used).toBe(4096)
+    // Behind the last message there is room for the word that says that nothing follows.
+    expect(written).toBe(4096 / 64 - 1)
+    expect(ring.stats().used).toBe(4096 - 64)
     expect(consumer.tryRead()).toEqual(fill(56, 0))
     expect(producer.tryWrite(fill(56, written))).toBe(true)
     expect(producer.tryWrite(fill(56, 0))).toBe(false)
@@ -154,6 +155,35 @@ describe('cork', () => {
     await waiting
   })
 
+  test('corks nest: the last of as many calls of uncork publishes', () => {
+    const { ring, producer, consumer } = ringWithEnds()
+    producer.cork()
+    producer.tryWrite(bytes('outer'))
+    producer.cork()
+    producer.tryWrite(bytes('inner'))
+    producer.uncork()
+    expect(consumer.tryRead()).toBeUndefined()
+    expect(ring.stats().used).toBe(0)
+    producer.uncork()
+    expect([String(consumer.tryRead()), String(consumer.tryRead())]).toEqual(['outer', 'inner'])
+    producer.uncork() // one too many is nothing
+    producer.tryWrite(bytes('at once'))
+    expect(consumer.tryRead()?.toString()).toBe('at once')
+  })
+
+  test('bytes of an earlier lap are never taken for a message', () => {
+    const { producer, consumer } = ringWithEnds()
+    // Each word of every payload looks like the header of a message.
+    const forged = Buffer.alloc(1000)
+    for (let at = 0; at < forged.length; at += 4) forged.writeUInt32LE(0x80000000 + 8, at)
+    for (let i = 0; i < 2000; i++) {
+      const message = forged.subarray(0, (i * 37) % 1000)
+      expect(producer.tryWrite(message)).toBe(true)
+      expect(consumer.tryRead()?.equals(message)).toBe(true)
+      expect(consumer.tryRead()).toBeUndefined()
+    }
+  })
+
   test('close publishes what is corked', async () => {
     const { producer, consumer } = ringWithEnds()
     producer.cork()
@@ -222,6 +252,20 @@ describe('reserve, commit, peek and release', () => {
     expect(consumer.tryRead()).toBeUndefined()
   })
 
+  test('what is corked becomes visible beside a reservation that is open', () => {
+    const { producer, consumer } = ringWithEnds()
+    producer.cork()
+    producer.tryWrite(bytes('corked'))
+    producer.tryReserve(100)
+    producer.bytes.fill(0xff, producer.offset, producer.offset + 100)
+    producer.uncork()
+    expect(consumer.tryRead()?.toString()).toBe('corked')
+    expect(consumer.tryRead()).toBeUndefined()
+    producer.commit(3)
+    expect(consumer.tryRead()).toEqual(Buffer.alloc(3, 0xff))
+    expect(consumer.tryRead()).toBeUndefined()
+  })
+
   test('abort gives the reservation up', () => {
     const { ring, producer, consumer } = ringWithEnds()
     producer.tryReserve(1000)
@@ -279,7 +323,7 @@ describe('reserve, commit, peek and release', () => {
 
   test('a length beyond the longest is refused', () => {
     const { producer } = ringWithEnds()
-    for (const length of [2041, 2 ** 31, 2 ** 32, Number.MAX_VALUE]) {
+    for (const length of [2033, 2 ** 31, 2 ** 32, Number.MAX_VALUE]) {
       expect(() => producer.tryReserve(length)).toThrow(/ERR_|longer than|must be an integer/)
     }
   })
@@ -380,6 +424,7 @@ describe('wrong input', () => {
     expect(() => producer.waitSync(1, -1)).toThrow(invalid)
     expect(() => producer.ready(-1)).toThrow(invalid)
     expect(() => consumer.createReadStream({ highWaterMark: -1 })).toThrow(invalid)
+    expect(() => consumer.createReadStream({ joined: 1 } as never)).toThrow(invalid)
     expect(() => consumer.createReadStream({ objectMode: true } as never)).toThrow(invalid)
     expect(() => producer.createWriteStream({ maxMessageLength: 0 })).toThrow(invalid)
     expect(() => producer.createWriteStream({ maxMessageLength: 5000 })).toThrow(invalid)

@@ -83,30 +83,36 @@ async function eventuallyWithoutCollecting(holds: () => boolean): Promise<void> 
   }
 }
 
-test('a slow reader holds the writer up: what is kept is bounded', async () => {
-  const { ring, producer, consumer } = ringWithEnds()
-  const writer = producer.createWriteStream({ highWaterMark: 1000 })
-  const reader = consumer.createReadStream({ highWaterMark: 1000 })
-  let accepted = 0
-  const chunk = Buffer.alloc(100)
-  while (writer.write(chunk)) accepted++
-  // Nobody reads from the stream: it fills up to its mark, then the ring, then the writer.
-  reader.read(0)
-  let quiet = 0
-  let before = -1
-  await eventually(() => {
-    while (writer.writableLength < 1000 && writer.write(chunk)) accepted++
-    quiet = before === accepted ? quiet + 1 : 0
-    before = accepted
-    return quiet > 50
-  })
-  expect(accepted * 100).toBeLessThan(3 * 1000 + ring.capacity)
-  expect(reader.readableLength).toBeLessThanOrEqual(1000 + 100)
-  writer.on('error', () => undefined)
-  reader.on('error', () => undefined)
-  reader.destroy()
-  writer.destroy()
-})
+test.each([
+  ['bytes', { joined: true, highWaterMark: 1000 }, 1000 + 100],
+  ['messages', { highWaterMark: 10 }, 10],
+])(
+  'a slow reader holds the writer up: what is kept is bounded, in %s',
+  async (_, options, most) => {
+    const { ring, producer, consumer } = ringWithEnds()
+    const writer = producer.createWriteStream({ highWaterMark: 1000 })
+    const reader = consumer.createReadStream(options)
+    let accepted = 0
+    const chunk = Buffer.alloc(100)
+    while (writer.write(chunk)) accepted++
+    // Nobody reads from the stream: it fills up to its mark, then the ring, then the writer.
+    reader.read(0)
+    let quiet = 0
+    let before = -1
+    await eventually(() => {
+      while (writer.writableLength < 1000 && writer.write(chunk)) accepted++
+      quiet = before === accepted ? quiet + 1 : 0
+      before = accepted
+      return quiet > 50
+    })
+    expect(accepted * 100).toBeLessThan(3 * 1000 + ring.capacity)
+    expect(reader.readableLength).toBeLessThanOrEqual(most)
+    writer.on('error', () => undefined)
+    reader.on('error', () => undefined)
+    reader.destroy()
+    writer.destroy()
+  },
+)
 
 test('a stream can be paused and resumed without a loss', async () => {
   const { producer, consumer } = ringWithEnds()
@@ -151,11 +157,39 @@ test('strings are written in their encoding; empty chunks are nothing', async ()
   expect((await buffer(consumer.createReadStream())).toString()).toBe('üü')
 })
 
-test('messages without bytes do not end a read stream', async () => {
+test('each chunk is one message, whatever way the stream is read', async () => {
+  const messages = ['', 'a', '', 'bc', 'def', '']
+  const ways: ((stream: Readable) => Promise<Buffer[]>)[] = [
+    (stream) => stream.toArray() as Promise<Buffer[]>,
+    async (stream) => {
+      const all: Buffer[] = []
+      for await (const chunk of stream) all.push(chunk as Buffer)
+      return all
+    },
+    async (stream) => {
+      const all: Buffer[] = []
+      stream.on('readable', () => {
+        for (let chunk; (chunk = stream.read() as Buffer | null) !== null;) all.push(chunk)
+      })
+      await once(stream, 'end')
+      return all
+    },
+    (stream) => stream.map((chunk: Buffer) => chunk).toArray() as Promise<Buffer[]>,
+  ]
+  for (const way of ways) {
+    const { producer, consumer } = ringWithEnds()
+    for (const text of messages) producer.tryWrite(bytes(text))
+    producer.close()
+    expect((await way(consumer.createReadStream())).map(String)).toEqual(messages)
+  }
+})
+
+test('a stream of bytes joins messages; those without bytes do not end it', async () => {
   const { producer, consumer } = ringWithEnds()
-  for (const text of ['', 'a', '', '', 'b', '']) producer.tryWrite(bytes(text))
+  for (const text of ['', 'a', '', '', 'bc', '']) producer.tryWrite(bytes(text))
   producer.close()
-  expect((await buffer(consumer.createReadStream())).toString()).toBe('ab')
+  const stream = consumer.createReadStream({ joined: true })
+  expect((await buffer(stream)).toString()).toBe('abc')
 })
 
 describe('the end', () => {
@@ -196,7 +230,7 @@ describe('destroying', () => {
 
   test.each(['idle', 'waiting for a message', 'full'])('a reader that is %s', async (state) => {
     const { producer, consumer } = ringWithEnds()
-    const reader = consumer.createReadStream({ highWaterMark: 100 })
+    const reader = consumer.createReadStream({ highWaterMark: 1 })
     if (state !== 'idle') reader.read(0)
     if (state === 'full') {
       while (producer.tryWrite(Buffer.alloc(200)));

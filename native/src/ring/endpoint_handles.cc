@@ -65,6 +65,7 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
         Wrap::template InstanceMethod<&Self::unpark>("unpark"),
         Wrap::template InstanceMethod<&Self::wait_sync>("waitSync"),
         Wrap::template InstanceMethod<&Self::wake_peer>("wakePeer"),
+        Wrap::template InstanceMethod<&Self::mourn>("mourn"),
         Wrap::template InstanceMethod<&Self::close>("close"),
         Wrap::template InstanceMethod<&Self::abandon>("abandon"),
     };
@@ -118,7 +119,7 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
       publish_before_waiting();
       threads_->unpark(id_);  // a wake-up that came late may have left it parked
       const auto sleep = endpoint.announce(info[0].As<Napi::Number>().Uint32Value());
-      const WaitStatus status = endpoint.look(sleep);
+      const WaitStatus status = endpoint.look_here(sleep);
       if (status == WaitStatus::kNothingYet) {
         park_announced(sleep);
       } else {
@@ -162,6 +163,10 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
 
   void wake_peer(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { require_open().wake_peer(); });
+  }
+
+  void mourn(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { require_open().mourn(); });
   }
 
   void close(const Napi::CallbackInfo&) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -80,7 +81,8 @@ class RingEndpoint {
   struct Sleep {
     uint32_t ticket;
     uint32_t position;
-    uint32_t wanted;  // bytes of room; for the consumer nothing
+    uint32_t wanted;                                 // bytes of room; for the consumer nothing
+    std::optional<uint32_t> mourned = std::nullopt;  // the claim whose holder's death is known
   };
 
   // `state` must outlive the endpoint; by default it is the endpoint's own.
@@ -99,13 +101,21 @@ class RingEndpoint {
   Sleep announce_again(const Sleep& sleep) const;  // for a thread that sleeps on its behalf
   void retract() {
     // relaxed: whoever still sees the announcement rings for nothing.
-    own_parked().store(awake_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    own_parked().store(fenced_ ? kFenceWanted : 0, std::memory_order_relaxed);
   }
 
   // Whether there is something to wake up for. Safe from any thread while the endpoint is open.
   // Whether the peer is alive is a system call, which a sleeper that looks often can leave out.
   enum class Peer { kAskedFor, kTakenForAlive };
-  WaitStatus look(const Sleep& sleep, Peer peer = Peer::kAskedFor) const;
+  WaitStatus look(const Sleep& sleep, Peer peer = Peer::kAskedFor) const {
+    return look(sleep, peer, nullptr);
+  }
+  // The same for the thread of the endpoint, which may `mourn` then.
+  WaitStatus look_here(const Sleep& sleep) { return look(sleep, Peer::kAskedFor, &found_dead_); }
+
+  // The death that was found last is known: from here on it counts for nothing, so that one can
+  // wait for a successor.
+  void mourn() { mourned_ = found_dead_; }
 
   // Blocks the calling thread.
   WaitStatus wait(uint32_t wanted, std::chrono::nanoseconds timeout);
@@ -148,15 +158,14 @@ class RingEndpoint {
   bool spin(uint32_t wanted) const;
   void begin_or_resume_stream();
   bool available(const Sleep& sleep) const;
+  WaitStatus look(const Sleep& sleep, Peer asked, uint32_t* found_dead) const;
 
   EndpointState own_state_;
+  uint32_t found_dead_ = 0;  // the claim of the peer whose death was found last
+  std::optional<uint32_t> mourned_;
   // Whether this side's process passes nobody's remote barriers. A copy of the state's: a thread
   // that sleeps on this endpoint's behalf reads it.
   const bool fenced_;
-  // The own `parked` word while this side is awake: the wish for fences, or nothing. Atomic,
-  // because a thread that sleeps on this endpoint's behalf may find that it has to wish. relaxed
-  // everywhere.
-  mutable std::atomic<uint32_t> awake_;
   std::shared_ptr<const Bell> bell_;
   std::shared_ptr<const Bell> peer_bell_;
   std::unique_ptr<Life> life_;
@@ -171,7 +180,6 @@ inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, RingSurroundings s
       role_(role),
       records_(ring_.data(), ring_.capacity()),
       fenced_(!detail::register_for_remote_barriers()),
-      awake_(fenced_ ? kFenceWanted : 0),
       bell_(std::move(surroundings.bell)),
       peer_bell_(std::move(surroundings.peer_bell)),
       life_(std::move(surroundings.life)),
@@ -257,31 +265,30 @@ inline void RingEndpoint::begin_or_resume_stream() {
 }
 
 inline RingEndpoint::Sleep RingEndpoint::announce(uint32_t wanted) {
-  return announce_again({.ticket = 0, .position = state_.position, .wanted = wanted});
+  return announce_again(
+      {.ticket = 0, .position = state_.position, .wanted = wanted, .mourned = mourned_});
 }
 
 inline RingEndpoint::Sleep RingEndpoint::announce_again(const Sleep& sleep) const {
   // The ticket first: a ring after this line makes the sleep return at once.
-  const Sleep announced{
-      .ticket = bell_->ticket(), .position = sleep.position, .wanted = sleep.wanted};
+  const Sleep announced{.ticket = bell_->ticket(),
+                        .position = sleep.position,
+                        .wanted = sleep.wanted,
+                        .mourned = sleep.mourned};
   // A producer asks to be woken when half the ring is free, not for every record that leaves:
   // fewer wake-ups, and no message waits for it. Less room than that is found by the recheck.
   const uint32_t bytes =
       role_ == Role::kConsumer ? 1 : std::max(sleep.wanted, records_.capacity() / 2);
-  const uint32_t parked = bytes | awake_.load(std::memory_order_relaxed);
+  const uint32_t parked = fenced_ ? bytes | kFenceWanted : bytes;
   // Still announced, and the barrier passed then: whoever takes it back from here on rings after
   // the ticket was read.
   if (own_parked().load(std::memory_order_relaxed) == parked) return announced;
   // seq_cst: the sleeper's store; pairs with the load in `peer_wants`.
   own_parked().store(parked, std::memory_order_seq_cst);
-  const bool must_wish = (parked & kFenceWanted) != 0;
-  if (must_wish || !detail::remote_barrier()) {
-    if (!must_wish) {
-      // Refused since the claim (a sandbox was closed): from now on the peer has to fence. What it
-      // does just now, the recheck finds.
-      awake_.store(kFenceWanted, std::memory_order_relaxed);
-      own_parked().store(parked | kFenceWanted, std::memory_order_seq_cst);
-    }
+  if (fenced_ || !detail::remote_barrier()) {
+    // Refused since the claim (a sandbox was closed): from now on the peer has to fence. What it
+    // does just now, the recheck finds.
+    if (!fenced_) own_parked().store(parked | kFenceWanted, std::memory_order_seq_cst);
     // Between the store and the look; pairs with the fence in `peer_wants`.
     std::atomic_thread_fence(std::memory_order_seq_cst);
   }
@@ -320,7 +327,7 @@ inline bool RingEndpoint::available(const Sleep& sleep) const {
   return used > records_.capacity() || records_.capacity() - used >= sleep.wanted;
 }
 
-inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked) const {
+inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked, uint32_t* found_dead) const {
   constexpr auto kClosed = static_cast<uint32_t>(RoleState::kClosed);
   if (available(sleep)) return WaitStatus::kReady;
   // acquire, in this order: see begin_or_resume_stream. Who sees the role closed sees the last
@@ -344,7 +351,10 @@ inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked) const {
   if (peer().claims.load(std::memory_order_acquire) != claims) return WaitStatus::kNothingYet;
   // A successor that had counted its claim before the first look, and opened after it.
   if (state == kClosed && last_state != kClosed) return WaitStatus::kNothingYet;
-  return last_state == kClosed ? WaitStatus::kPeerClosed : WaitStatus::kPeerDied;
+  if (last_state == kClosed) return WaitStatus::kPeerClosed;
+  if (sleep.mourned == claims) return WaitStatus::kNothingYet;
+  if (found_dead != nullptr) *found_dead = claims;
+  return WaitStatus::kPeerDied;
 }
 
 // A producer hopes for an eighth of the ring: it would have to look again after each record.
@@ -363,12 +373,13 @@ inline bool RingEndpoint::spin(uint32_t wanted) const {
 inline WaitStatus RingEndpoint::wait(uint32_t wanted, std::chrono::nanoseconds timeout) {
   if (timeout <= timeout.zero()) {
     // Nobody is going to sleep, so there is nothing to announce.
-    return look({.ticket = 0, .position = state_.position, .wanted = wanted});
+    return look_here(
+        {.ticket = 0, .position = state_.position, .wanted = wanted, .mourned = mourned_});
   }
   if (spin(wanted)) return WaitStatus::kReady;
   const auto deadline = deadline_after(timeout);
   for (Sleep sleep = announce(wanted);; sleep = announce_again(sleep)) {
-    const WaitStatus status = look(sleep);
+    const WaitStatus status = look_here(sleep);
     const auto left = deadline - std::chrono::steady_clock::now();
     if (status != WaitStatus::kNothingYet || left <= left.zero()) {
       retract();

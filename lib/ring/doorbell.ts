@@ -1,0 +1,87 @@
+/** How an endpoint sleeps until its peer has done something, and wakes a peer that sleeps. */
+import type { Listener } from '../core/listeners.js'
+import { wakeups } from '../core/native.js'
+import { WaitStatus, type EndpointHandle } from './native.js'
+
+/**
+ * A ring has no bell of its own: it is given one. Whoever sleeps says so, looks once more and then
+ * sleeps; whoever has done something for a sleeper rings.
+ */
+export interface Doorbell {
+  /**
+   * Sleeps for `wanted` (bytes of room; 0 for the consumer). Returns what there is at once, or
+   * `nothingYet`; then it calls `wake` later, once, unless `awake` is called before.
+   */
+  sleep(wanted: number, wake: () => void, ref: boolean): WaitStatus
+  /** Takes a sleep back. Does nothing when there is none. */
+  awake(): void
+  /** Whether the sleep keeps the process alive. */
+  setRef(ref: boolean): void
+  /** Blocks the thread for so many milliseconds at most. */
+  sleepSync(wanted: number, milliseconds: number): WaitStatus
+  /** Wakes the peer, if it sleeps. */
+  ring(): void
+}
+
+/** The doorbells in the ring's memory: a futex, on Windows an event. */
+export class NativeDoorbell implements Doorbell, Listener {
+  readonly #id: number
+  readonly #handle: EndpointHandle
+  /** Called at the wake-up; undefined while nobody sleeps. */
+  #wake: (() => void) | undefined
+  /** This sleep keeps the process alive. */
+  #keepsAlive = false
+
+  /** `id` is the one that the handle was made with. */
+  constructor(id: number, handle: EndpointHandle) {
+    this.#id = id
+    this.#handle = handle
+  }
+
+  sleep(wanted: number, wake: () => void, ref: boolean): WaitStatus {
+    const status = this.#handle.park(wanted)
+    if (status !== WaitStatus.nothingYet) return status
+    this.#wake = wake
+    wakeups.listen(this.#id, this)
+    this.#keepAlive(ref)
+    return status
+  }
+
+  awake(): void {
+    if (this.#wake === undefined) return
+    this.#forget()
+    this.#handle.unpark()
+  }
+
+  setRef(ref: boolean): void {
+    if (this.#wake !== undefined) this.#keepAlive(ref)
+  }
+
+  /** The parking thread's call. */
+  notify(): void {
+    const wake = this.#wake
+    this.#forget()
+    wake?.()
+  }
+
+  #forget(): void {
+    this.#wake = undefined
+    wakeups.forget(this.#id)
+    this.#keepAlive(false)
+  }
+
+  #keepAlive(keepsAlive: boolean): void {
+    if (keepsAlive === this.#keepsAlive) return
+    this.#keepsAlive = keepsAlive
+    if (keepsAlive) wakeups.keepAlive()
+    else wakeups.letGo()
+  }
+
+  sleepSync(wanted: number, milliseconds: number): WaitStatus {
+    return this.#handle.waitSync(wanted, milliseconds)
+  }
+
+  ring(): void {
+    this.#handle.wakePeer()
+  }
+}

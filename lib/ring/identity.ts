@@ -1,0 +1,44 @@
+/** Which object a name leads to: names can be removed and given anew while a ring is open. */
+import { fstatSync } from 'node:fs'
+import { constants } from 'node:os'
+
+import { SluiceError } from '../core/errors.js'
+import { native } from '../memory/native.js'
+
+export interface Identity {
+  dev: bigint
+  ino: bigint
+}
+
+/** Of the object behind a descriptor. (On macOS all shared memory looks alike.) */
+export function identityOf(fd: number): Identity {
+  const { dev, ino } = fstatSync(fd, { bigint: true })
+  return { dev, ino }
+}
+
+/**
+ * Whether the name leads to this object, to another one, or nowhere. By the time that the caller
+ * acts on it somebody may have changed that: no system can remove a name only if it leads to this.
+ */
+export function whereNameLeads(
+  name: string,
+  { dev, ino }: Identity,
+): 'here' | 'elsewhere' | 'nowhere' {
+  let memory
+  try {
+    memory = native.openMemory(name, true, 'any')
+  } catch (error) {
+    if (isNotFound(error)) return 'nowhere'
+    throw error
+  }
+  try {
+    const there = identityOf(memory.descriptor())
+    return there.dev === dev && there.ino === ino ? 'here' : 'elsewhere'
+  } finally {
+    memory.close()
+  }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof SluiceError && error.errno === -constants.errno.ENOENT
+}

@@ -1,0 +1,110 @@
+/** A ring as a bystander sees it: no role is claimed and nothing is written. */
+import { constants } from 'node:os'
+
+import { SluiceError } from '../core/errors.js'
+import { native as memoryNative } from '../memory/native.js'
+import { native, type RingHandle, type RingSideStats, type RingStats } from './native.js'
+import { needsViews } from './endpoint_state.js'
+import {
+  capacityWord,
+  consumerSide,
+  headerSize,
+  headWord,
+  magic,
+  producerSide,
+  sideMessages,
+  sidePid,
+  sideState,
+  tailWord,
+  versionMajor,
+  versionWord,
+} from './layout.js'
+
+/** One end of a ring that somebody else has made. */
+export interface RingSideView extends Omit<RingSideStats, 'alive'> {
+  /** Undefined when this user may read the ring only: then the system does not say who is there. */
+  alive: boolean | undefined
+}
+
+/** What {@link Ring.inspect} finds. */
+export interface RingView extends Omit<RingStats, 'producer' | 'consumer'> {
+  producer: RingSideView
+  consumer: RingSideView
+}
+
+/** Throws what `Ring.open` throws. */
+export function inspectRing(name: string): RingView {
+  let handle: RingHandle
+  try {
+    handle = native.openRing(name, 0, 'any')
+  } catch (error) {
+    if (isAccessDenied(error)) return inspectReadOnly(name)
+    throw error
+  }
+  try {
+    return handle.stats()
+  } finally {
+    handle.close()
+  }
+}
+
+function isAccessDenied(error: unknown): boolean {
+  return error instanceof SluiceError && error.errno === -accessDenied
+}
+const accessDenied = process.platform === 'win32' ? 5 : constants.errno.EACCES
+
+const states = ['never', 'open', 'closed'] as const
+
+function inspectReadOnly(name: string): RingView {
+  const memory = memoryNative.openMemory(name, true, 'any')
+  try {
+    const buffer = memory.buffer()
+    if (buffer === undefined) throw needsViews()
+    try {
+      return viewOf(buffer, name)
+    } finally {
+      memoryNative.detachBuffer(buffer)
+    }
+  } finally {
+    memory.close()
+  }
+}
+
+function viewOf(buffer: ArrayBuffer, name: string): RingView {
+  const isLarge = buffer.byteLength > headerSize
+  const words = new Uint32Array(buffer, 0, isLarge ? headerSize / 4 : 0)
+  const capacity = words[capacityWord]
+  const isRing =
+    isLarge &&
+    Buffer.from(buffer, 0, magic.length).toString('latin1') === magic &&
+    words[versionWord] >>> 16 === versionMajor &&
+    buffer.byteLength >= headerSize + capacity
+  if (!isRing) {
+    throw new SluiceError(
+      'ERR_SLUICE_NOT_A_RING',
+      `shared memory '${name}' is not a ring, or not one of this version`,
+    )
+  }
+  const used = words[tailWord] - words[headWord]
+  return {
+    capacity,
+    used: clampUsed(used, capacity),
+    producer: sideOf(words, producerSide),
+    consumer: sideOf(words, consumerSide),
+  }
+}
+
+// Between the two loads the head may pass the tail, which is only a note besides.
+function clampUsed(used: number, capacity: number): number {
+  return used >>> 0 > capacity ? 0 : used >>> 0
+}
+
+function sideOf(words: Uint32Array, side: number): RingSideView {
+  const pid = words[side + sidePid]
+  return {
+    state: states[Math.min(words[side + sideState], 2)],
+    alive: undefined,
+    ...(pid !== 0 && { pid }),
+    messages: words[side + sideMessages],
+  }
+}

@@ -1,0 +1,108 @@
+import { SluiceError } from '../core/errors.js'
+import { type WaitOptions } from '../core/wait_options.js'
+import { notYet, WaitQueue } from '../core/wait_queue.js'
+import type { ConsumeOptions, MessageHandler } from './consume_loop.js'
+
+/** What a stream reads from: the consumer. */
+export interface MessageSource {
+  readonly ended: boolean
+  read(options?: WaitOptions): Promise<Buffer | undefined>
+  consume(handler: MessageHandler, options?: ConsumeOptions): Promise<number>
+}
+
+/**
+ * The messages of one producer, from its first to its end or its death; given by
+ * `consumer.streams()`.
+ */
+export class MessageStream {
+  /** The process that writes it, as it said itself. */
+  readonly pid: number | undefined
+  readonly #source: MessageSource
+  readonly #waiting = new WaitQueue(() => undefined)
+  #outcome: 'open' | 'ended' | 'died' = 'open'
+  #death: SluiceError | undefined
+  #left = false
+
+  /** @internal */
+  constructor(source: MessageSource, pid: number | undefined) {
+    this.#source = source
+    this.pid = pid
+  }
+
+  /**
+   * `'ended'` when the producer has closed and all was read, `'died'` when it is gone without having
+   * closed and all that it had committed was read, else `'open'`.
+   */
+  get outcome(): 'open' | 'ended' | 'died' {
+    return this.#outcome
+  }
+
+  /**
+   * Resolves with a copy of the next message, or undefined at the end of this stream.
+   *
+   * @throws (rejects) `ERR_SLUICE_PEER_DIED` when its producer has died; else as `consumer.read`.
+   */
+  read(options: WaitOptions = {}): Promise<Buffer | undefined> {
+    if (this.#death !== undefined) return Promise.reject(this.#death)
+    if (this.#outcome === 'ended') return Promise.resolve(undefined)
+    return this.#follow(this.#source.read(options))
+  }
+
+  /**
+   * Calls `handler(message, type)` for every message of this stream; see `consumer.consume`.
+   *
+   * @throws (rejects) `ERR_SLUICE_PEER_DIED` when its producer has died; else as `consumer.consume`.
+   */
+  consume(handler: MessageHandler, options: ConsumeOptions = {}): Promise<number> {
+    if (this.#death !== undefined) return Promise.reject(this.#death)
+    if (this.#outcome === 'ended') return Promise.resolve(0)
+    return this.#follow(this.#source.consume(handler, options))
+  }
+
+  /** Copies of the messages. Who leaves the loop early is given the next stream; the rest is lost. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      for (;;) {
+        const message = await this.read()
+        if (message === undefined) return
+        yield message
+      }
+    } finally {
+      this.#left = true
+      this.#waiting.service()
+    }
+  }
+
+  /** @internal Resolves when nothing of this stream is left in the ring and nobody wants it. */
+  async over(signal: AbortSignal | undefined): Promise<void> {
+    const isDone = () => this.#outcome !== 'open' || this.#left
+    const done = this.#waiting.add('', () => (isDone() ? undefined : notYet), { signal })
+    this.#waiting.service()
+    await done
+    try {
+      await this.consume(() => undefined, { signal })
+    } catch (error) {
+      if (this.#death === undefined) throw error
+    }
+  }
+
+  /** @internal */
+  fail(reason: SluiceError): void {
+    this.#waiting.fail(reason)
+  }
+
+  async #follow<T>(reading: Promise<T>): Promise<T> {
+    try {
+      return await reading
+    } catch (error) {
+      if (error instanceof SluiceError && error.code === 'ERR_SLUICE_PEER_DIED') {
+        this.#death = error
+        this.#outcome = 'died'
+      }
+      throw error
+    } finally {
+      if (this.#outcome === 'open' && this.#source.ended) this.#outcome = 'ended'
+      this.#waiting.service()
+    }
+  }
+}
