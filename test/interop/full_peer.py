@@ -66,36 +66,44 @@ class Role:
 
 
 class Producer(minimal_peer.Producer):
+    def __init__(self, ring):
+        self.role = Role(ring, PRODUCER)
+        super().__init__(ring)
+        self.role.announce(PRODUCER_PARKED)
+        begun, seen = self.words[PRODUCER + STREAMS], self.words[CONSUMER + STREAMS]
+        if begun == seen:
+            self.words[PRODUCER + STREAMS] = (begun + 1) & MASK
+
     def claim(self):
-        self.role = Role(self.ring, PRODUCER)
         begun, seen = self.words[PRODUCER + STREAMS], self.words[CONSUMER + STREAMS]
         if self.words[PRODUCER + STATE] == CLOSED and begun != seen:
             raise RingError('nobody has seen the end of the last stream yet')
-        self.role.announce(PRODUCER_PARKED)
-        if begun == seen:
-            self.words[PRODUCER + STREAMS] = (begun + 1) & MASK
 
     def peer_is_gone(self):
         return self.role.peer_is_gone() is not None
 
     def close(self):
+        self.publish()
         self.role.close()
 
 
 class Consumer(minimal_peer.Consumer):
-    def claim(self):
-        self.role = Role(self.ring, CONSUMER)
+    def __init__(self, ring):
+        self.role = Role(ring, CONSUMER)
+        super().__init__(ring)
         self.role.announce(CONSUMER_PARKED)
+
+    def claim(self):
+        pass
 
     def peer_is_gone(self):
         gone = self.role.peer_is_gone()
-        if gone == 'died' and self.load_tail() == self.position:
+        if gone == 'died' and self.find(self.position) is None:
             raise RingError('the producer died')
         return gone == 'closed'
 
     def close(self):
-        self.words[CONSUMER + minimal_peer.MESSAGES] = self.messages
-        self.words[CONSUMER + minimal_peer.POSITION] = self.position
+        self.release()
         self.role.close()
 
 
