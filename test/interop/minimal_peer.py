@@ -5,9 +5,9 @@ polls, its death is not noticed, and someone else must see to it that it is alon
 
 Python cannot store with release, nor load with acquire. On x86 the order of the statements is
 enough, because the processor keeps stores in order, and loads too. So this program must not run on
-another processor, ARM for one: its consumer would see the header of a record before the payload. The store
-that publishes a record must be the last of those that the record needs, and each store of a word
-one store: `words[i] = value` is, `struct.pack_into` is several.
+another processor, ARM for one: its consumer would see the header of a record before the payload.
+The store that publishes a record must be the last of those that the record needs, and each store of
+a word one store: `words[i] = value` is, `struct.pack_into` is several.
 
     python3 minimal_peer.py read  NAME [COUNT]     until the end of the stream, or COUNT records
     python3 minimal_peer.py write NAME COUNT [SEED [CORK]]     CORK records are published at once

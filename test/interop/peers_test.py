@@ -129,8 +129,8 @@ class Peers(unittest.TestCase):
                 stores = 0
                 while self.dies(corked, released, stores + 1):
                     stores += 1
-                # Stores of words: 2 at the claim; 2 a record, 2 more with padding, 1 more if it is not
-                # the first of its publication; 3 a publication. The payload is none of them.
+                # Stores of words: 2 at the claim; 2 a record, 2 more with padding, 1 more if it is
+                # not the first of its publication; 3 a publication. The payload is none of them.
                 publications = -(-len(RECORDS) // corked)
                 held_back = len(RECORDS) - publications
                 self.assertEqual(stores, 2 + 2 * len(RECORDS) + 2 + held_back + 3 * publications)
