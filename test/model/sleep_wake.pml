@@ -127,13 +127,13 @@ end_idle:
   od
 }
 
-/* Doorbell::wait: the kernel compares and falls asleep in one step. */
+/* Doorbell::wait: the kernel compares and falls asleep in one step, or returns for no reason. */
 inline fall_asleep(me, ticket) {
   atomic {
     pending[me] == 0; /* a system call */
     if
     :: memory[BELL(me)] == ticket -> asleep[me] = true
-    :: else
+    :: true
     fi
   }
 }
@@ -161,20 +161,29 @@ inline wake_peer(me, peer) {
   fi
 }
 
-/* What comes before the second look. */
+/*
+ * What comes before the second look. A sleeper that comes back and finds its word as it left it need
+ * not pass the barrier again: whoever takes the word back from now on rings after the ticket.
+ */
 inline announce(me, peer, wanted) {
 #ifndef LATE_TICKET
   load(me, BELL(me), ticket);
 #endif
-  store(me, PARKED(me), IDLE(me) + wanted);
+  load(me, PARKED(me), value);
   if
-  :: FENCED(me) ->
+  :: value == IDLE(me) + wanted -> value = 0
+  :: else ->
+     value = 0;
+     store(me, PARKED(me), IDLE(me) + wanted);
+     if
+     :: FENCED(me) ->
 #ifndef NO_SLEEPER_FENCE
-     fence(me)
+        fence(me)
 #else
-     skip
+        skip
 #endif
-  :: else -> barrier(me, peer)
+     :: else -> barrier(me, peer)
+     fi
   fi
 }
 
