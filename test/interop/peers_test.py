@@ -42,11 +42,6 @@ class TemporaryRing:
         return minimal_peer.Ring(self.name)
 
 
-def start(script, *arguments):
-    command = [sys.executable, script, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
 class Killed(Exception):
     pass
 
@@ -96,24 +91,36 @@ def read_all(consumer):
 
 class Peers(unittest.TestCase):
     def setUp(self):
-        signal.alarm(120)  # a peer that waits for ever
+        signal.signal(signal.SIGALRM, self.waited_too_long)
+        signal.alarm(120)
+
+    def waited_too_long(self, *_):
+        raise TimeoutError('a peer waits for ever')
+
+    def start(self, script, *arguments):
+        command = [sys.executable, script, *map(str, arguments)]
+        pipe, both = subprocess.PIPE, subprocess.STDOUT
+        peer = subprocess.Popen(command, stdout=pipe, stderr=both, text=True)
+        self.addCleanup(peer.stdout.close)
+        self.addCleanup(peer.wait)
+        self.addCleanup(peer.kill)
+        return peer
 
     def test_each_understands_the_other(self):
         for reads in (MINIMAL, FULL):
             for writes in (MINIMAL, FULL):
                 for corked in (1, 7):
                     for position in (0, MASK + 1 - 65536):
-                        with self.subTest(reads=reads, writes=writes, corked=corked, at=position):
-                            self.exchange(reads, writes, corked, position)
+                        self.exchange(reads, writes, corked, position)
 
     def exchange(self, reads, writes, corked, position):
         with TemporaryRing(4096, position) as ring:
             for stream in range(2):
-                reader = start(reads, 'read', ring.name)
+                reader = self.start(reads, 'read', ring.name)
                 # The first reader has closed the role; a writer would take the second for gone.
                 while ring.open().words[CONSUMER + STATE] == minimal_peer.CLOSED:
                     self.assertIsNone(reader.poll())
-                writer = start(writes, 'write', ring.name, 400, stream + 5, corked)
+                writer = self.start(writes, 'write', ring.name, 400, stream + 5, corked)
                 written, read = writer.communicate()[0], reader.communicate()[0]
                 self.assertEqual(written[:12], 'records 400 ')
                 self.assertEqual(read, written)
@@ -168,7 +175,7 @@ class Peers(unittest.TestCase):
             consumer = minimal_peer.Consumer(ring.open())
             count = 0
             for number in range(10):
-                writer = start(FULL, 'write', ring.name, 10**9, 1, 1 + number % 3)
+                writer = self.start(FULL, 'write', ring.name, 10**9, 1, 1 + number % 3)
                 before = count
                 while count - before < 500:
                     count += len(read_all(consumer))
@@ -177,7 +184,7 @@ class Peers(unittest.TestCase):
                 writer.communicate()
                 count += len(read_all(consumer))
                 consumer.release()
-            successor = start(FULL, 'write', ring.name, 20)
+            successor = self.start(FULL, 'write', ring.name, 20)
             self.assertEqual(successor.communicate()[0][:11], 'records 20 ')
             count += len(read_all(consumer))
             consumer.release()
@@ -195,7 +202,7 @@ class Peers(unittest.TestCase):
                 for index, value in stores:
                     words[HEADER_SIZE // 4 + index] = value
                 for mode in ('read', 'write'):
-                    peer = start(MINIMAL, mode, ring.name, 1)
+                    peer = self.start(MINIMAL, mode, ring.name, 1)
                     self.assertEqual(peer.communicate()[0], f'{MINIMAL}: {complaint}\n')
                     self.assertEqual(peer.returncode, 1)
 
