@@ -2,7 +2,7 @@
 # Searches the models of the ring exhaustively. The protocol must pass in each of its forms; each
 # variant that lacks something it needs must fail, or the model proves nothing.
 #   scripts/check-model.sh           a minute or two
-#   scripts/check-model.sh --long    larger rings and deeper store buffers, too: half an hour, 4 GB
+#   scripts/check-model.sh --long    larger rings and deeper store buffers, too: ten minutes, 2 GB
 # Ends with "N passed, M failed", counted in searches.
 set -eu
 cd "$(dirname "$0")/.."
