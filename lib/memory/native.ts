@@ -21,7 +21,13 @@ export interface MemoryNative {
   createMemory(name: string, size: number, mode: number, exclusive: boolean): SharedMemoryHandle
   openMemory(name: string, readOnly: boolean, owner: NativeOwner): SharedMemoryHandle
   anonymousMemory(size: number, seal: boolean, hugePages: boolean): SharedMemoryHandle
-  memoryFromDescriptor(fd: number, requireSeals: boolean, readOnly: boolean): SharedMemoryHandle
+  memoryFromDescriptor(
+    fd: number,
+    requireSeals: boolean,
+    readOnly: boolean,
+    offset: number,
+    length: number | undefined,
+  ): SharedMemoryHandle
   mapFile(
     path: string,
     offset: number,

@@ -1,3 +1,5 @@
+import { constants } from 'node:buffer'
+
 import {
   checkBoolean,
   checkInteger,
@@ -40,6 +42,10 @@ export interface AnonymousMemoryOptions {
 }
 
 export interface FromFdOptions {
+  /** Bytes from the start of the memory; default 0. Need not be aligned. */
+  offset?: number | undefined
+  /** Bytes; by default to the end of the memory. */
+  length?: number | undefined
   /** Default true: refuse memory that its other holders could shrink (`ERR_SLUICE_UNSEALED`). */
   requireSeals?: boolean | undefined
   /** Default false; see {@link OpenMemoryOptions.readOnly}. */
@@ -152,19 +158,21 @@ export class SharedMemory {
   }
 
   /**
-   * Maps the memory behind a descriptor that was inherited or received. The descriptor is
-   * duplicated and stays the caller's to close.
+   * Maps the memory behind a descriptor that was inherited or received, or a range of it. The
+   * descriptor is duplicated and stays the caller's to close.
    *
-   * @throws `ERR_SLUICE_UNSEALED` unless it is sealed against shrinking or `requireSeals` is false.
+   * @throws `ERR_SLUICE_UNSEALED` unless it is sealed against shrinking or `requireSeals` is false;
+   * `ERR_SLUICE_INVALID_ARGUMENT` for a range outside of the memory.
    */
   static fromFd(fd: number, options: FromFdOptions = {}): SharedMemory {
     requireDescriptors()
-    checkOptions(options, ['requireSeals', 'readOnly'])
-    const { requireSeals = true, readOnly = false } = options
+    checkOptions(options, ['offset', 'length', 'requireSeals', 'readOnly'])
+    const { offset = 0, length, requireSeals = true, readOnly = false } = options
     checkInteger('fd', fd, 0, 2 ** 31 - 1)
+    checkRange(offset, length)
     checkBoolean('options.requireSeals', requireSeals)
     checkBoolean('options.readOnly', readOnly)
-    return new SharedMemory(native.memoryFromDescriptor(fd, requireSeals, readOnly))
+    return new SharedMemory(native.memoryFromDescriptor(fd, requireSeals, readOnly, offset, length))
   }
 
   /**
@@ -180,7 +188,7 @@ export class SharedMemory {
     const { readOnly = false } = options
     checkInteger('handle', handle, 1, 2 ** 31 - 1)
     checkBoolean('options.readOnly', readOnly)
-    return new SharedMemory(native.memoryFromDescriptor(handle, false, readOnly))
+    return new SharedMemory(native.memoryFromDescriptor(handle, false, readOnly, 0, undefined))
   }
 
   /**
@@ -194,8 +202,7 @@ export class SharedMemory {
     checkOptions(options, ['offset', 'length', 'readOnly', 'populate'])
     const { offset = 0, length, readOnly = false, populate = false } = options
     checkString('path', path)
-    checkInteger('options.offset', offset, 0)
-    if (length !== undefined) checkInteger('options.length', length, 1)
+    checkRange(offset, length)
     checkBoolean('options.readOnly', readOnly)
     checkBoolean('options.populate', populate)
     return new SharedMemory(native.mapFile(path, offset, length, readOnly, populate))
@@ -220,10 +227,13 @@ export class SharedMemory {
   /**
    * The memory as an ArrayBuffer, the same one each time.
    *
-   * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids such buffers (Electron).
+   * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids such buffers (Electron), and for
+   * memory longer than its longest (4 GiB before Node 21; `buffer.constants.MAX_LENGTH`): map that
+   * in parts, with `offset` and `length` of `mapFile` or `fromFd`.
    */
   get buffer(): ArrayBuffer {
     this.#requireOpen()
+    this.#requireBufferLength()
     this.#buffer ??= this.#handle.buffer()
     if (this.#buffer === undefined) {
       throw new SluiceError(
@@ -239,10 +249,12 @@ export class SharedMemory {
    * The memory as a SharedArrayBuffer, for `Atomics.wait` and for workers. It cannot be detached:
    * its views stay usable after `close()`, and the memory stays mapped until they are collected.
    *
-   * @throws `ERR_SLUICE_UNSUPPORTED` before Node 22.23, 24.16 and 26.1.
+   * @throws `ERR_SLUICE_UNSUPPORTED` before Node 22.23, 24.16 and 26.1, and for memory that is too
+   * long, as with `buffer`.
    */
   get sharedBuffer(): SharedArrayBuffer {
     this.#requireOpen()
+    this.#requireBufferLength()
     this.#sharedBuffer ??= this.#handle.sharedBuffer()
     if (this.#sharedBuffer === undefined) {
       throw new SluiceError(
@@ -316,4 +328,20 @@ export class SharedMemory {
   #requireOpen(): void {
     if (!this.#open) throw new SluiceError('ERR_SLUICE_CLOSED', 'the shared memory is closed')
   }
+
+  // Asked beforehand, because not every engine survives being asked for more.
+  #requireBufferLength(): void {
+    if (this.#size <= constants.MAX_LENGTH) return
+    throw new SluiceError(
+      'ERR_SLUICE_UNSUPPORTED',
+      `this runtime has no ArrayBuffer of ${String(this.#size)} bytes, at most ` +
+        `${String(constants.MAX_LENGTH)}; map the memory in parts: SharedMemory.mapFile and ` +
+        'SharedMemory.fromFd take offset and length',
+    )
+  }
+}
+
+function checkRange(offset: unknown, length: unknown): void {
+  checkInteger('options.offset', offset, 0)
+  if (length !== undefined) checkInteger('options.length', length, 1)
 }

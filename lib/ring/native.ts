@@ -24,6 +24,8 @@ export interface RingStats {
 
 export interface RingHandle {
   memory(): SharedMemoryHandle
+  /** Its own bytes, however long the memory is; undefined where the runtime forbids it. */
+  buffer(): ArrayBuffer | undefined
   capacity(): number
   stats(): RingStats
   close(): void

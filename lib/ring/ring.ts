@@ -98,7 +98,7 @@ export class Ring {
   private constructor(handle: RingHandle) {
     this.#handle = handle
     this.#memory = handle.memory()
-    this.#buffer = this.#memory.buffer()
+    this.#buffer = handle.buffer()
     this.capacity = handle.capacity()
     this.maxMessageLength = maxMessageLength(this.capacity)
     this.name = this.#memory.name() || undefined

@@ -26,6 +26,12 @@ struct Owner {
   std::string sid = {};              // likewise on Windows
 };
 
+// A part of a memory or file.
+struct MemoryRange {
+  uint64_t offset = 0;                  // need not be aligned
+  std::optional<uint64_t> length = {};  // by default to the end
+};
+
 // Thrown for an object without bytes: its creator has not sized it yet, or died before it did.
 class EmptyMemory : public Error {
  public:
@@ -55,9 +61,10 @@ class SharedMemory {
   static SharedMemory anonymous(uint64_t size, bool seal = true, bool huge_pages = false);
 
   // Duplicates the descriptor or handle; the caller keeps its own. `require_seals` wants
-  // F_SEAL_SHRINK; on Windows nothing can shrink.
+  // F_SEAL_SHRINK; on Windows nothing can shrink. A handle's memory is mapped as a whole.
   static SharedMemory from_descriptor(SystemHandleNumber number, bool require_seals = true,
-                                      Access access = Access::kReadWrite);
+                                      Access access = Access::kReadWrite,
+                                      const MemoryRange& range = {});
 
   struct FileOptions {
     uint64_t offset = 0;

@@ -1,13 +1,12 @@
 #include "memory/shared_memory_handle.hpp"
 
-#include <cstdlib>
 #include <string>
 #include <utility>
 
 #include "core/arguments.hpp"
 #include "core/environment.hpp"
 #include "core/errors.hpp"
-#include "core/runtime_symbol.hpp"
+#include "memory/external_buffer.hpp"
 
 namespace sluice::binding {
 namespace {
@@ -15,27 +14,7 @@ namespace {
 // What an environment keeps for shared memory.
 struct MemoryPart {
   Napi::FunctionReference constructor;
-  // Set for tests and for runtimes that refuse ArrayBuffers over foreign memory.
-  bool external_buffers_forbidden = std::getenv("SLUICE_NO_EXTERNAL_BUFFERS") != nullptr;
 };
-
-// An ArrayBuffer's own share of the mapping, given back by its finalizer. It is the mapping's
-// alone: a finalizer may run late, and the descriptor must not stay open until then.
-using Holder = std::shared_ptr<const void>;
-
-void drop_holder(napi_env, void*, void* hint) {
-  const std::unique_ptr<Holder> holder(static_cast<Holder*>(hint));
-}
-
-using CreateSharedBuffer = napi_status (*)(napi_env, void*, size_t, void (*)(void*, void*), void*,
-                                           napi_value*);
-
-// From Node 22.23, 24.16 and 26.1 on; older binaries do not have the symbol.
-CreateSharedBuffer create_shared_buffer() {
-  static const auto function = reinterpret_cast<CreateSharedBuffer>(
-      runtime_symbol("node_api_create_external_sharedarraybuffer"));
-  return function;
-}
 
 template <typename Make>
 Napi::Value made(const Napi::CallbackInfo& info, Make&& make) {
@@ -71,12 +50,14 @@ Napi::Value anonymous(const Napi::CallbackInfo& info) {
   });
 }
 
-// memoryFromDescriptor(fd, requireSeals, readOnly)
+// memoryFromDescriptor(fd, requireSeals, readOnly, offset, length | undefined)
 Napi::Value from_descriptor(const Napi::CallbackInfo& info) {
   return made(info, [&] {
+    MemoryRange range = {.offset = to_u64(info[3]), .length = std::nullopt};
+    if (info[4].IsNumber()) range.length = to_u64(info[4]);
     return SharedMemory::from_descriptor(
         to_system_handle(info[0]), info[1].As<Napi::Boolean>(),
-        info[2].As<Napi::Boolean>() ? Access::kReadOnly : Access::kReadWrite);
+        info[2].As<Napi::Boolean>() ? Access::kReadOnly : Access::kReadWrite, range);
   });
 }
 
@@ -103,16 +84,8 @@ void detach_buffer(const Napi::CallbackInfo& info) {
   if (!buffer.IsDetached()) buffer.Detach();
 }
 
-// hasExternalBuffers(): tried with memory that outlives everything.
 Napi::Value has_external_buffers(const Napi::CallbackInfo& info) {
-  static std::byte probe[8];
-  const Napi::Env env = info.Env();
-  if (Environment::of(env).part<MemoryPart>().external_buffers_forbidden)
-    return Napi::Boolean::New(env, false);
-  napi_value buffer = nullptr;
-  const napi_status status =
-      napi_create_external_arraybuffer(env, probe, sizeof(probe), nullptr, nullptr, &buffer);
-  return Napi::Boolean::New(env, status == napi_ok);
+  return Napi::Boolean::New(info.Env(), has_external_array_buffers(info.Env()));
 }
 
 // Writes a mapping back to its file without blocking the loop.
@@ -170,7 +143,7 @@ void SharedMemoryHandle::define(Napi::Env env, Napi::Object exports) {
   exports.Set("unlinkMemory", Napi::Function::New(env, unlink));
   exports.Set("detachBuffer", Napi::Function::New(env, detach_buffer));
   exports.Set("hasExternalBuffers", Napi::Function::New(env, has_external_buffers));
-  exports.Set("hasSharedBuffers", Napi::Boolean::New(env, create_shared_buffer() != nullptr));
+  exports.Set("hasSharedBuffers", Napi::Boolean::New(env, has_external_shared_array_buffers()));
 }
 
 Napi::Value SharedMemoryHandle::wrap(Napi::Env env, std::shared_ptr<SharedMemory> memory) {
@@ -188,39 +161,16 @@ SharedMemory& SharedMemoryHandle::require_open() const {
 }
 
 Napi::Value SharedMemoryHandle::buffer(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
+  return guarded(info.Env(), [&] {
     SharedMemory& memory = require_open();
-    if (Environment::of(env).part<MemoryPart>().external_buffers_forbidden) return env.Undefined();
-    auto holder = std::make_unique<Holder>(memory.mapping());
-    napi_value buffer = nullptr;
-    const napi_status status = napi_create_external_arraybuffer(env, memory.data(), memory.size(),
-                                                                drop_holder, holder.get(), &buffer);
-    if (status == napi_no_external_buffers_allowed) return env.Undefined();
-    NAPI_THROW_IF_FAILED(env, status, env.Undefined());
-    static_cast<void>(holder.release());  // the finalizer's from now on
-    return {env, buffer};
+    return external_array_buffer(info.Env(), memory.mapping(), memory.data(), memory.size());
   });
 }
 
 Napi::Value SharedMemoryHandle::shared_buffer(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
+  return guarded(info.Env(), [&] {
     SharedMemory& memory = require_open();
-    const auto create = create_shared_buffer();
-    if (create == nullptr || Environment::of(env).part<MemoryPart>().external_buffers_forbidden) {
-      return env.Undefined();
-    }
-    auto holder = std::make_unique<Holder>(memory.mapping());
-    napi_value buffer = nullptr;
-    // Its finalizer may run on any thread, whence no environment in it.
-    const napi_status status = create(
-        env, memory.data(), memory.size(),
-        [](void*, void* hint) { drop_holder(nullptr, nullptr, hint); }, holder.get(), &buffer);
-    if (status == napi_no_external_buffers_allowed) return env.Undefined();
-    NAPI_THROW_IF_FAILED(env, status, env.Undefined());
-    static_cast<void>(holder.release());
-    return {env, buffer};
+    return external_shared_array_buffer(info.Env(), memory.mapping(), memory.data(), memory.size());
   });
 }
 

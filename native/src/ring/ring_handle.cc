@@ -6,6 +6,7 @@
 #include "core/arguments.hpp"
 #include "core/environment.hpp"
 #include "core/errors.hpp"
+#include "memory/external_buffer.hpp"
 #include "memory/shared_memory_handle.hpp"
 
 namespace sluice::binding {
@@ -77,6 +78,7 @@ void RingHandle::define(Napi::Env env, Napi::Object exports) {
       DefineClass(env, "RingHandle",
                   {
                       InstanceMethod<&RingHandle::memory>("memory"),
+                      InstanceMethod<&RingHandle::buffer>("buffer"),
                       InstanceMethod<&RingHandle::capacity>("capacity"),
                       InstanceMethod<&RingHandle::stats>("stats"),
                       InstanceMethod<&RingHandle::close>("close"),
@@ -105,6 +107,16 @@ const Ring& RingHandle::require_open() const {
 Napi::Value RingHandle::memory(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return SharedMemoryHandle::wrap(info.Env(), require_open().memory().shared_memory());
+  });
+}
+
+// The ring's own bytes: memory that came from somebody else can be longer, of any length.
+Napi::Value RingHandle::buffer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Ring& ring = require_open();
+    const SharedMemory& memory = ring.memory().memory();
+    return external_array_buffer(info.Env(), memory.mapping(), memory.data(),
+                                 ring_memory_size(ring.capacity()));
   });
 }
 

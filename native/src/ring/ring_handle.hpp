@@ -20,6 +20,8 @@ class RingHandle : public Napi::ObjectWrap<RingHandle> {
 
  private:
   Napi::Value memory(const Napi::CallbackInfo& info);
+  // An ArrayBuffer over the ring; undefined where the runtime forbids such buffers.
+  Napi::Value buffer(const Napi::CallbackInfo& info);
   Napi::Value capacity(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);

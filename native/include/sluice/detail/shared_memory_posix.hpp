@@ -61,6 +61,14 @@ inline void check_owner(const struct stat& status, const Owner& owner, const std
                   ", who is neither the current user nor root; pass the owner option to accept it");
 }
 
+// Pages beyond the end of a file would be SIGBUS when touched.
+inline uint64_t length_within(uint64_t size, uint64_t offset, std::optional<uint64_t> length,
+                              const std::string& subject) {
+  if (offset < size && length.value_or(1) <= size - offset) return length.value_or(size - offset);
+  throw Error(error_code::kInvalidArgument, "the range to map lies outside of " + subject +
+                                                ", which has " + std::to_string(size) + " bytes");
+}
+
 // Removes a name that was just created when its creation fails further on.
 class UnlinkOnFailure {
  public:
@@ -162,7 +170,8 @@ inline SharedMemory SharedMemory::open(const std::string& given, Access access,
   return memory;
 }
 
-inline SharedMemory SharedMemory::from_descriptor(int fd, bool require_seals, Access access) {
+inline SharedMemory SharedMemory::from_descriptor(int fd, bool require_seals, Access access,
+                                                  const MemoryRange& range) {
   FileDescriptor descriptor = FileDescriptor::duplicate(fd);
   const struct stat status = detail::file_status(descriptor, "");
   if (!S_ISREG(status.st_mode)) {
@@ -176,7 +185,12 @@ inline SharedMemory SharedMemory::from_descriptor(int fd, bool require_seals, Ac
                     "process fault; pass requireSeals: false if you trust them");
   }
   SharedMemory memory(std::move(descriptor), "", access);
-  memory.map(0, static_cast<uint64_t>(status.st_size), false);
+  const auto size = static_cast<uint64_t>(status.st_size);
+  const uint64_t length =
+      size == 0 ? 0
+                : detail::length_within(size, range.offset, range.length,
+                                        "the memory behind file descriptor " + std::to_string(fd));
+  memory.map(range.offset, length, false);
   return memory;
 }
 
@@ -194,16 +208,11 @@ inline SharedMemory SharedMemory::map_file(const std::string& path, const FileOp
   if (!S_ISREG(status.st_mode)) {
     throw Error(error_code::kInvalidArgument, "'" + path + "' is not a regular file");
   }
-  const uint64_t file_size = static_cast<uint64_t>(status.st_size);
-  if (options.offset >= file_size || options.length.value_or(1) > file_size - options.offset) {
-    // Pages beyond the end of a file would be SIGBUS when touched.
-    throw Error(error_code::kInvalidArgument, "the range to map lies outside of '" + path +
-                                                  "', which has " + std::to_string(file_size) +
-                                                  " bytes");
-  }
+  const uint64_t length = detail::length_within(static_cast<uint64_t>(status.st_size),
+                                                options.offset, options.length, "'" + path + "'");
   SharedMemory memory(std::move(descriptor), "",
                       options.read_only ? Access::kReadOnly : Access::kReadWrite);
-  memory.map(options.offset, options.length.value_or(file_size - options.offset), options.populate);
+  memory.map(options.offset, length, options.populate);
   return memory;
 }
 

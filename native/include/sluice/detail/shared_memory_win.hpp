@@ -187,8 +187,9 @@ inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_
 }
 
 inline SharedMemory SharedMemory::from_descriptor(SystemHandleNumber number, bool require_seals,
-                                                  Access access) {
+                                                  Access access, const MemoryRange& range) {
   static_cast<void>(require_seals);  // a section's size never changes
+  static_cast<void>(range);          // it cannot be asked for
   SharedMemory memory(Handle::duplicate(number), "", access);
   memory.map(0, 0, false);
   return memory;
