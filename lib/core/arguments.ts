@@ -66,6 +66,20 @@ export function checkBytes(name: string, value: unknown): asserts value is Uint8
   }
 }
 
+/**
+ * For bytes that a wait holds on to: their memory may have been transferred away, or resized, since
+ * they were `length` bytes long. Nothing of somebody else's memory is ever sent, nor a part of a
+ * message as if it were all.
+ */
+export function checkStillThere(bytes: Uint8Array, length: number): void {
+  if (bytes.byteLength === length) return
+  throw new SluiceError(
+    'ERR_SLUICE_INVALID_ARGUMENT',
+    `the ${String(length)} bytes lost their memory before they were written: their buffer was ` +
+      'transferred or resized',
+  )
+}
+
 function isDetached(buffer: ArrayBufferLike): boolean {
   if (buffer.byteLength !== 0 || !(buffer instanceof ArrayBuffer)) return false
   try {

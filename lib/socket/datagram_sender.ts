@@ -1,3 +1,4 @@
+import { checkStillThere } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
 import { RetryTimer, shortBackoff } from '../core/retry.js'
 import type { OutgoingDescriptors, SocketHandle } from './native.js'
@@ -46,9 +47,14 @@ export class DatagramSender {
 
   async send(bytes: Uint8Array, numbers: readonly number[], options: WaitOptions): Promise<void> {
     const descriptors = duplicateAll(numbers)
+    const length = bytes.byteLength
     const first = this.#queue.length === 0
     try {
-      const sent = this.#queue.add('send', () => this.#attempt(bytes, descriptors), options)
+      const attempt = () => {
+        checkStillThere(bytes, length)
+        return this.#attempt(bytes, descriptors)
+      }
+      const sent = this.#queue.add('send', attempt, options)
       if (first) this.service()
       await sent
     } finally {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/arguments.hpp"
+#include "core/byte_view.hpp"
 #include "core/environment.hpp"
 #include "core/errors.hpp"
 #include "sluice/detail/security_win.hpp"
@@ -137,9 +138,10 @@ Napi::Value PipeHandle::read(const Napi::CallbackInfo& info) {
 
 Napi::Value PipeHandle::write(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto array = info[0].As<Napi::Uint8Array>();
-    const std::span bytes(reinterpret_cast<const std::byte*>(array.Data()), array.ByteLength());
-    return Napi::Number::New(info.Env(), static_cast<double>(port_->write(require_open(), bytes)));
+    Pipe& pipe = require_open();
+    const auto bytes = bytes_from(info.Env(), info[0]);
+    const int64_t outcome = bytes ? port_->write(pipe, *bytes) : ERROR_INVALID_USER_BUFFER;
+    return Napi::Number::New(info.Env(), static_cast<double>(outcome));
   });
 }
 

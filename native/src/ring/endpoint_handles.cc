@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/arguments.hpp"
+#include "core/byte_view.hpp"
 #include "core/environment.hpp"
 #include "core/errors.hpp"
 #include "core/parking_threads.hpp"
@@ -18,12 +19,6 @@
 
 namespace sluice::binding {
 namespace {
-
-// The bytes of a Uint8Array.
-std::span<const std::byte> bytes_of(const Napi::Value& value) {
-  const auto array = value.As<Napi::Uint8Array>();
-  return {reinterpret_cast<const std::byte*>(array.Data()), array.ByteLength()};
-}
 
 // An endpoint whose owner sleeps, as the parking threads see it.
 class ParkedEndpoint : public Waitable {
@@ -180,9 +175,13 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
   // The copying interface, for runtimes without ArrayBuffers over foreign memory.
   Napi::Value try_write(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
+      const auto bytes = bytes_from(info.Env(), info[0]);
+      if (!bytes) {
+        throw Error(error_code::kInvalidArgument,
+                    "bytes lost their memory before they were written");
+      }
       return Napi::Boolean::New(
-          info.Env(),
-          require_open().try_write(bytes_of(info[0]), info[1].As<Napi::Number>().Int32Value()));
+          info.Env(), require_open().try_write(*bytes, info[1].As<Napi::Number>().Int32Value()));
     });
   }
 

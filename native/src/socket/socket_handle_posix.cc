@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "core/byte_view.hpp"
 #include "core/environment.hpp"
 #include "core/errors.hpp"
 #include "socket/descriptors.hpp"
@@ -16,6 +17,13 @@ namespace {
 
 // As many pieces as go into one call; more than that gains nothing.
 constexpr size_t kMaxPieces = 64;
+
+// The status of a call whose bytes have lost their memory since they were given.
+constexpr int kBytesGone = -EFAULT;
+
+iovec piece_of(std::span<std::byte> bytes) {
+  return {.iov_base = bytes.data(), .iov_len = bytes.size()};
+}
 
 // Repeats what a signal has interrupted.
 template <typename Call>
@@ -138,10 +146,11 @@ Napi::Value SocketHandle::at_end(const Napi::CallbackInfo& info) {
 // read(buffer, offset, length): a message, or what there is of a stream; 0 at the end; -EAGAIN. An
 // empty message is the length of the buffer plus 1.
 Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
-  auto buffer = info[0].As<Napi::Uint8Array>();
+  const auto offset = static_cast<size_t>(info[1].As<Napi::Number>().Int64Value());
   const auto length = static_cast<size_t>(info[2].As<Napi::Number>().Int64Value());
-  iovec piece = {.iov_base = buffer.Data() + info[1].As<Napi::Number>().Int64Value(),
-                 .iov_len = length};
+  const auto room = bytes_from(info.Env(), info[0], offset);
+  if (!room || room->size() < length) return Napi::Number::New(info.Env(), kBytesGone);
+  iovec piece = piece_of(room->first(length));
   ControlBuffer control;
   msghdr message{};
   // A datagram's; who is connected has one peer.
@@ -188,8 +197,8 @@ Napi::Value SocketHandle::sender(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), text);
 }
 
-// write(chunks, index, offset): the stream's bytes from `offset` in the chunk `index` on, as many
-// as go now; -EAGAIN if none do.
+// write(chunks, index, end, offset): the stream's bytes from `offset` in the chunk `index` on, as
+// many as go now; -EAGAIN if none do.
 Napi::Value SocketHandle::write(const Napi::CallbackInfo& info) {
   const napi_env env = info.Env();
   const napi_value chunks = info[0];
@@ -203,12 +212,13 @@ Napi::Value SocketHandle::write(const Napi::CallbackInfo& info) {
     size_t wanted = 0;
     for (; index < end && count < kMaxPieces; ++index) {
       napi_value chunk = nullptr;
-      void* data = nullptr;
-      size_t length = 0;
       napi_get_element(env, chunks, index, &chunk);
-      napi_get_typedarray_info(env, chunk, nullptr, &length, &data, nullptr, nullptr);
-      pieces[count++] = {.iov_base = static_cast<char*>(data) + offset, .iov_len = length - offset};
-      wanted += length - offset;
+      const auto bytes = bytes_from(env, chunk, offset);
+      if (!bytes) {  // what went before is said now, and this comes again
+        return Napi::Number::New(env, written == 0 ? kBytesGone : static_cast<double>(written));
+      }
+      pieces[count++] = piece_of(*bytes);
+      wanted += bytes->size();
       offset = 0;
     }
     const ssize_t sent = send_pieces(socket_.get(), std::span(pieces).first(count));
@@ -226,9 +236,10 @@ Napi::Value SocketHandle::write(const Napi::CallbackInfo& info) {
 // that went are closed here.
 Napi::Value SocketHandle::send(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    auto bytes = info[0].As<Napi::Uint8Array>();
     const auto offset = static_cast<size_t>(info[1].As<Napi::Number>().Int64Value());
-    iovec piece = {.iov_base = bytes.Data() + offset, .iov_len = bytes.ByteLength() - offset};
+    const auto bytes = bytes_from(info.Env(), info[0], offset);
+    if (!bytes) return Napi::Value(Napi::Number::New(info.Env(), kBytesGone));
+    iovec piece = piece_of(*bytes);
     msghdr message{};
     message.msg_iov = &piece;
     message.msg_iovlen = 1;
@@ -254,7 +265,8 @@ Napi::Value SocketHandle::send(const Napi::CallbackInfo& info) {
 
 // sendNumbers(bytes, descriptors): as `send`, with descriptors that stay the caller's.
 Napi::Value SocketHandle::send_numbers(const Napi::CallbackInfo& info) {
-  auto bytes = info[0].As<Napi::Uint8Array>();
+  const auto bytes = bytes_from(info.Env(), info[0]);
+  if (!bytes) return Napi::Number::New(info.Env(), kBytesGone);
   const auto list = info[1].As<Napi::Array>();
   std::array<int, kMaxDescriptors> numbers;
   const size_t count = std::min<size_t>(list.Length(), numbers.size());
@@ -262,7 +274,7 @@ Napi::Value SocketHandle::send_numbers(const Napi::CallbackInfo& info) {
     const Napi::Value number = list[static_cast<uint32_t>(i)];
     numbers[i] = number.As<Napi::Number>().Int32Value();
   }
-  iovec piece = {.iov_base = bytes.Data(), .iov_len = bytes.ByteLength()};
+  iovec piece = piece_of(*bytes);
   msghdr message{};
   message.msg_iov = &piece;
   message.msg_iovlen = 1;
