@@ -1,8 +1,8 @@
 // A Uint8Array of the caller's, as it is at this moment.
 //
 // While a write waits, JavaScript may transfer the memory beneath its bytes away, or shrink it:
-// structuredClone with `transfer`, ArrayBuffer.prototype.transfer, a resizable ArrayBuffer. The view
-// is then shorter, or has no bytes, and what lies where they were belongs to somebody else. So
+// structuredClone with `transfer`, ArrayBuffer.prototype.transfer, a resizable ArrayBuffer. The
+// view is then shorter, or has no bytes, and what lies where they were belongs to somebody else. So
 // nothing of a view is kept from one system call to the next, and what is left of it is asked for
 // before each one. (Shared memory cannot shrink; its bytes can change, as any others can.)
 #pragma once

@@ -26,7 +26,7 @@ struct SenderCredentials {
 struct Ancillary {
   std::vector<FileDescriptor> descriptors;
   std::optional<SenderCredentials> credentials;
-  bool truncated = false;  // descriptors were lost; those that came are closed
+  bool truncated = false;  // descriptors were lost, beside those that came
 };
 
 // The control part of one sendmsg or recvmsg.

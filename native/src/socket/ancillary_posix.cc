@@ -53,10 +53,7 @@ Ancillary ControlBuffer::take(msghdr& message) {
       result.credentials = credentials;
     }
   }
-  if ((message.msg_flags & MSG_CTRUNC) != 0) {
-    result.truncated = true;
-    result.descriptors.clear();
-  }
+  result.truncated = (message.msg_flags & MSG_CTRUNC) != 0;
   return result;
 }
 

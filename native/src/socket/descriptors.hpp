@@ -3,9 +3,11 @@
 
 #include <napi.h>
 
+#include <utility>
 #include <vector>
 
 #include "sluice/detail/file_descriptor.hpp"
+#include "socket/descriptor_closer.hpp"
 
 namespace sluice::binding {
 
@@ -17,13 +19,20 @@ class OwnedDescriptors {
   OwnedDescriptors& operator=(const OwnedDescriptors&) = delete;
   ~OwnedDescriptors();
 
-  int add(FileDescriptor descriptor);
+  // `from_peer`: whoever sent it has a hand in how long its close takes.
+  int add(FileDescriptor descriptor, bool from_peer);
   void close(int number);
+  // One that is nobody's yet, or a socket that may hold some of a peer's.
+  void close(FileDescriptor descriptor) { closer_.close(std::move(descriptor)); }
   // Whether it was owned.
   bool release(int number);
+  bool is_from_peer(int number) const;
 
  private:
-  std::vector<bool> owned_;  // by number: the system gives out the smallest
+  DescriptorCloser closer_;
+  // By number: the system gives out the smallest.
+  std::vector<bool> owned_;
+  std::vector<bool> from_peer_;
 };
 
 // Duplicates that belong to a message until it is sent.

@@ -24,7 +24,9 @@ OwnedDescriptors& owned(const Napi::CallbackInfo& info) {
 // duplicateDescriptor(fd)
 Napi::Value duplicate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const int number = owned(info).add(FileDescriptor::duplicate(number_of(info[0])));
+    OwnedDescriptors& all = owned(info);
+    const int original = number_of(info[0]);
+    const int number = all.add(FileDescriptor::duplicate(original), all.is_from_peer(original));
     return Napi::Number::New(info.Env(), number);
   });
 }
@@ -36,7 +38,7 @@ Napi::Value adopt(const Napi::CallbackInfo& info) {
     const int flags = ::fcntl(number, F_GETFD);
     if (flags < 0) throw Error::system("fcntl", errno, "cannot take the descriptor over");
     ::fcntl(number, F_SETFD, flags | FD_CLOEXEC);
-    return Napi::Number::New(info.Env(), owned(info).add(FileDescriptor(number)));
+    return Napi::Number::New(info.Env(), owned(info).add(FileDescriptor(number), false));
   });
 }
 
@@ -76,15 +78,27 @@ OwnedDescriptors::~OwnedDescriptors() {
   for (size_t number = 0; number < owned_.size(); ++number) close(static_cast<int>(number));
 }
 
-int OwnedDescriptors::add(FileDescriptor descriptor) {
+int OwnedDescriptors::add(FileDescriptor descriptor, bool from_peer) {
   const auto number = static_cast<size_t>(descriptor.get());
-  if (number >= owned_.size()) owned_.resize(number + 1);
+  if (number >= owned_.size()) {
+    owned_.resize(number + 1);
+    from_peer_.resize(number + 1);
+  }
   owned_[number] = true;
+  from_peer_[number] = from_peer;
   return descriptor.release();
 }
 
 void OwnedDescriptors::close(int number) {
-  if (release(number)) FileDescriptor closing(number);
+  const bool from_peer = is_from_peer(number);
+  if (!release(number)) return;
+  FileDescriptor descriptor(number);
+  if (from_peer) closer_.close(std::move(descriptor));
+}
+
+bool OwnedDescriptors::is_from_peer(int number) const {
+  const auto index = static_cast<size_t>(number);
+  return index < owned_.size() && owned_[index] && from_peer_[index];
 }
 
 bool OwnedDescriptors::release(int number) {

@@ -32,7 +32,7 @@ Napi::Value peer_process(const Napi::CallbackInfo& info) {
     Napi::Object result = Napi::Object::New(info.Env());
     result.Set(
         "descriptor",
-        Environment::of(info.Env()).part<OwnedDescriptors>().add(std::move(process.descriptor)));
+        Environment::of(info.Env()).part<OwnedDescriptors>().add(std::move(process.descriptor), false));
     result.Set("exact", process.exact);
     return result;
   });

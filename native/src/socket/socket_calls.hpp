@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "sluice/detail/file_descriptor.hpp"
 
@@ -36,5 +37,9 @@ ssize_t next_message_length(int descriptor);
 // After a receive of 0 bytes on a socket that keeps message boundaries: whether that was the end
 // rather than an empty message.
 bool is_at_end(int descriptor);
+
+// Takes nothing more from any peer, and says whether nothing waits to be read; false where that
+// cannot be told. Connections that a listening socket held with something in them come in `unread`.
+bool ends_with_nothing_unread(int descriptor, std::vector<FileDescriptor>& unread);
 
 }  // namespace sluice::binding

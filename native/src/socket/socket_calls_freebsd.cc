@@ -74,4 +74,9 @@ bool is_at_end(int) {
   return true;
 }
 
+// Here a shutdown itself closes the descriptors that wait.
+bool ends_with_nothing_unread(int, std::vector<FileDescriptor>&) {
+  return false;
+}
+
 }  // namespace sluice::binding

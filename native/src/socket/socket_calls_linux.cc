@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "socket/ancillary.hpp"
 #include "socket/socket_calls.hpp"
@@ -73,6 +74,37 @@ bool is_at_end(int descriptor) {
   // The peer has closed, but what it sent before may be waiting behind an empty message.
   int queued = 0;
   return ::ioctl(descriptor, SIOCINQ, &queued) != 0 || queued == 0;
+}
+
+bool ends_with_nothing_unread(int descriptor, std::vector<FileDescriptor>& unread) {
+  const int on = 1;
+  if (::shutdown(descriptor, SHUT_RD) != 0 ||
+      ::setsockopt(descriptor, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0) {
+    return false;
+  }
+  char byte = 0;
+  iovec piece = {.iov_base = &byte, .iov_len = 1};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  const ssize_t count = ::recvmsg(descriptor, &message, MSG_PEEK | MSG_DONTWAIT);
+  // An empty message looks like the end, but for the sender's credentials, which find no room.
+  if (count == 0) return (message.msg_flags & MSG_CTRUNC) == 0;
+  if (count > 0) return false;
+  if (errno == EAGAIN) return true;
+  if (errno != EINVAL && errno != ENOTCONN) return false;
+  int listens = 0;
+  socklen_t size = sizeof(listens);
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) return false;
+  if (listens == 0) return true;  // it never was connected
+  // Nobody can connect any more; EINVAL says so when none is left that had.
+  for (;;) {
+    FileDescriptor waiting = accept_socket(descriptor);
+    if (!waiting.valid()) return errno == EINVAL;
+    if (!ends_with_nothing_unread(waiting.get(), unread)) {
+      unread.push_back(std::move(waiting));
+    }
+  }
 }
 
 }  // namespace sluice::binding

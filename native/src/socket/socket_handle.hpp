@@ -57,6 +57,9 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   explicit SocketHandle(const Napi::CallbackInfo& info);
   ~SocketHandle() override;
 
+  // It came from somebody who may have it still.
+  void set_shared() { is_shared_ = true; }
+
  private:
   Napi::Value descriptor(const Napi::CallbackInfo& info);
   void watch(const Napi::CallbackInfo& info);
@@ -77,9 +80,13 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   void close(const Napi::CallbackInfo& info);
 
   void ask_for_peer();
+  void close_socket();
   Napi::Value status_of(const Napi::CallbackInfo& info, ssize_t result);
 
+  std::shared_ptr<OwnedDescriptors> descriptors_;
   FileDescriptor socket_;
+  // Somebody else may use the socket, too: it may not be shut down.
+  bool is_shared_ = false;
   std::unique_ptr<BoundName> name_;  // few sockets have one
   int type_ = 0;                     // SOCK_STREAM, ...
   std::unique_ptr<Watch> watch_;     // after socket_: destroyed before it is closed

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "core/byte_view.hpp"
 #include "core/environment.hpp"
@@ -95,12 +96,26 @@ Napi::Object SocketHandle::wrap(Napi::Env env, FileDescriptor socket, int type,
 
 SocketHandle::SocketHandle(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<SocketHandle>(info),
+      descriptors_(Environment::of(info.Env()).shared_part<OwnedDescriptors>()),
       shared_(&Environment::of(info.Env()).part<SocketPart>()) {}
 
 SocketHandle::~SocketHandle() {
+  close_socket();
+}
+
+void SocketHandle::close_socket() {
   // The name goes first: who connects between the two would be refused by a live name.
   name_.reset();
   watch_.reset();
+  if (!socket_.valid()) return;
+  // Descriptors that wait to be read are closed with the socket, and may linger.
+  std::vector<FileDescriptor> unread;
+  if (!is_shared_ && ends_with_nothing_unread(socket_.get(), unread)) {
+    socket_.reset();
+  } else {
+    descriptors_->close(std::move(socket_));
+  }
+  for (FileDescriptor& connection : unread) descriptors_->close(std::move(connection));
 }
 
 Napi::Value SocketHandle::status_of(const Napi::CallbackInfo& info, ssize_t result) {
@@ -108,6 +123,7 @@ Napi::Value SocketHandle::status_of(const Napi::CallbackInfo& info, ssize_t resu
 }
 
 Napi::Value SocketHandle::descriptor(const Napi::CallbackInfo& info) {
+  set_shared();  // with whomever it is sent or inherited to
   return Napi::Number::New(info.Env(), socket_.get());
 }
 
@@ -180,7 +196,11 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
       results.gid = static_cast<int32_t>(ancillary.credentials->gid);
     }
     for (FileDescriptor& descriptor : ancillary.descriptors) {
-      results.numbers[results.descriptors++] = shared_->descriptors.add(std::move(descriptor));
+      if (ancillary.truncated) {
+        descriptors_->close(std::move(descriptor));
+      } else {
+        results.numbers[results.descriptors++] = descriptors_->add(std::move(descriptor), true);
+      }
     }
   }
   if ((message.msg_flags & MSG_TRUNC) != 0) results.flags |= SocketResults::kMessageCut;
@@ -360,9 +380,7 @@ void SocketHandle::leave_name(const Napi::CallbackInfo&) {
 }
 
 void SocketHandle::close(const Napi::CallbackInfo&) {
-  name_.reset();
-  watch_.reset();
-  socket_.reset();
+  close_socket();
 }
 
 }  // namespace sluice::binding

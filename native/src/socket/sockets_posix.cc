@@ -117,7 +117,9 @@ Napi::Value from_descriptor(const Napi::CallbackInfo& info) {
     const std::string text = address.to_string();
     if (!text.empty()) result.Set("address", text);
     result.Set("type", type_name(type));
-    result.Set("handle", SocketHandle::wrap(env, std::move(socket), type));
+    const Napi::Object handle = SocketHandle::wrap(env, std::move(socket), type);
+    SocketHandle::Unwrap(handle)->set_shared();  // with who inherits or sends the descriptor
+    result.Set("handle", handle);
     return result;
   });
 }
