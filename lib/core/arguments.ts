@@ -4,33 +4,98 @@ import { inspect, types } from 'node:util'
 import { SluiceError } from './errors.js'
 
 export function invalidArgument(name: string, expected: string, received: unknown): SluiceError {
-  const shown = inspect(received, { depth: 0, maxStringLength: 64, breakLength: Infinity })
   return new SluiceError(
     'ERR_SLUICE_INVALID_ARGUMENT',
-    `${name} must be ${expected}; received ${shown}`,
+    `${name} must be ${expected}; received ${shown(received)}`,
   )
 }
 
-/** An options object with no other members than these: a misspelt option is not ignored. */
-export function checkOptions(options: unknown, allowed: readonly string[]): void {
-  if (options === undefined) return
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalidArgument('options', 'an object', options)
-  }
-  for (const key of Object.keys(options)) {
-    if (!allowed.includes(key)) {
-      throw new SluiceError(
-        'ERR_SLUICE_INVALID_ARGUMENT',
-        `options.${key} is unknown; known are ${allowed.join(', ')}`,
-      )
-    }
+function shown(value: unknown): string {
+  try {
+    return inspect(value, { depth: 0, maxStringLength: 64, breakLength: Infinity })
+  } catch {
+    return `an ${typeof value} that cannot be shown` // its own way to be shown throws
   }
 }
 
-/** As `checkOptions`, where some of the options have to be given. */
-export function requireOptions(options: unknown, allowed: readonly string[]): void {
-  if (options === undefined) throw invalidArgument('options', 'an object', options)
-  checkOptions(options, allowed)
+const noOptions: object = Object.freeze(Object.create(null) as object)
+
+/**
+ * A copy of an options object, to read the options from: it has the object's own properties and
+ * inherits nothing, so that `Object.prototype.mode = 0o777` is nobody's option. (Spread into a new
+ * object it would inherit again: `{ ...options }` is as bad as the original.) Members that are not
+ * among the allowed are errors, because a misspelt option must not be ignored.
+ */
+export function ownOptions<Options extends object>(
+  options: Options | undefined,
+  allowed: readonly string[],
+  name = 'options',
+): Readonly<Options> {
+  if (options === undefined) return noOptions as Readonly<Options>
+  const given: unknown = options
+  const own = Object.create(null) as Record<string, unknown>
+  try {
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+      throw invalidArgument(name, 'an object', given)
+    }
+    for (const key of Object.keys(given)) {
+      if (!allowed.includes(key)) {
+        throw new SluiceError(
+          'ERR_SLUICE_INVALID_ARGUMENT',
+          `${name}.${key} is unknown; known are ${allowed.join(', ')}`,
+        )
+      }
+      own[key] = (given as Record<string, unknown>)[key]
+    }
+  } catch (error) {
+    throw unreadable(name, error)
+  }
+  return own as Readonly<Options>
+}
+
+/** As `ownOptions`, where some of the options have to be given. */
+export function requiredOptions<Options extends object>(
+  options: Options,
+  allowed: readonly string[],
+): Readonly<Options> {
+  if ((options as unknown) === undefined) throw invalidArgument('options', 'an object', options)
+  return ownOptions(options, allowed)
+}
+
+/** A revoked proxy, or a getter that throws. */
+function unreadable(name: string, cause: unknown): SluiceError {
+  if (cause instanceof SluiceError) return cause
+  return new SluiceError('ERR_SLUICE_INVALID_ARGUMENT', `${name} cannot be read`, { cause })
+}
+
+/** The names alone, for callers that read the options from what they were given. */
+export function checkOptions(options: unknown, allowed: readonly string[]): void {
+  ownOptions(options as object | undefined, allowed)
+}
+
+/**
+ * An AbortSignal of any realm, or of a package that makes them: as Node's own calls take it. What
+ * only looks like one would fail later, in the middle of an operation.
+ */
+export function checkSignal(name: string, value: unknown): asserts value is AbortSignal {
+  let valid: boolean
+  try {
+    const { aborted, addEventListener, removeEventListener } = Object(value) as Partial<AbortSignal>
+    valid =
+      typeof aborted === 'boolean' &&
+      typeof addEventListener === 'function' &&
+      typeof removeEventListener === 'function'
+  } catch (error) {
+    throw unreadable(name, error)
+  }
+  if (!valid) throw invalidArgument(name, 'an AbortSignal', value)
+}
+
+/** Why it has aborted; the signals of older makers do not tell. */
+export function abortReason(signal: AbortSignal): unknown {
+  return signal.reason === undefined
+    ? new DOMException('This operation was aborted', 'AbortError')
+    : signal.reason
 }
 
 export function checkString(name: string, value: unknown): asserts value is string {

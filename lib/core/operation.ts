@@ -1,3 +1,4 @@
+import { abortReason } from './arguments.js'
 import { longestDelay, timedOut, type WaitOptions } from './wait_options.js'
 
 /** An operation whatever it resolves with. */
@@ -86,7 +87,7 @@ function listen(signal: AbortSignal, operation: Cancellable): void {
     const operations = new Set<Cancellable>()
     const listener = () => {
       // Cancelling removes from the set.
-      for (const one of [...operations]) one.cancel(signal.reason)
+      for (const one of [...operations]) one.cancel(abortReason(signal))
     }
     entry = { operations, listener }
     signals.set(signal, entry)

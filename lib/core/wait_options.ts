@@ -1,5 +1,5 @@
 /** The options of every call that can wait. */
-import { invalidArgument } from './arguments.js'
+import { abortReason, checkSignal, invalidArgument } from './arguments.js'
 import { SluiceError } from './errors.js'
 
 /** What every operation that can wait takes. */
@@ -16,9 +16,7 @@ export const waitOptionNames = ['signal', 'timeout'] as const
 export const longestDelay = 2 ** 31 - 1
 
 export function checkWaitOptions({ signal, timeout }: WaitOptions): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgument('options.signal', 'an AbortSignal', signal)
-  }
+  if (signal !== undefined) checkSignal('options.signal', signal)
   checkTimeout('options.timeout', timeout)
 }
 
@@ -36,7 +34,7 @@ export function timedOut(what: string, timeout: number): SluiceError {
 /** A promise that is rejected with the reason of a signal that has aborted. */
 export function aborted(signal: AbortSignal): Promise<never> {
   // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a reason can be anything
-  return Promise.reject(signal.reason)
+  return Promise.reject(abortReason(signal))
 }
 
 /** Runs what may throw, for a call whose failures are rejections. */

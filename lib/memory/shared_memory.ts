@@ -4,10 +4,10 @@ import {
   checkBoolean,
   checkInteger,
   checkMode,
-  checkOptions,
   checkOwner,
   checkString,
-  requireOptions,
+  ownOptions,
+  requiredOptions,
   type UserId,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
@@ -115,8 +115,11 @@ export class SharedMemory {
    * @throws `ERR_SLUICE_SYSTEM`: `EEXIST`, `ENOSPC`, `EACCES`; `ERR_SLUICE_INVALID_ARGUMENT`.
    */
   static create(name: string, options: CreateMemoryOptions): SharedMemory {
-    requireOptions(options, ['size', 'mode', 'exclusive'])
-    const { size, mode = 0o600, exclusive = true } = options
+    const {
+      size,
+      mode = 0o600,
+      exclusive = true,
+    } = requiredOptions(options, ['size', 'mode', 'exclusive'])
     checkString('name', name)
     checkInteger('options.size', size, 1)
     checkMode(mode)
@@ -133,8 +136,7 @@ export class SharedMemory {
    * @throws `ERR_SLUICE_SYSTEM`: `ENOENT`, `EACCES`; `ERR_SLUICE_UNTRUSTED_OWNER`.
    */
   static open(name: string, options: OpenMemoryOptions = {}): SharedMemory {
-    checkOptions(options, ['readOnly', 'owner'])
-    const { readOnly = false, owner } = options
+    const { readOnly = false, owner } = ownOptions(options, ['readOnly', 'owner'])
     checkString('name', name)
     checkBoolean('options.readOnly', readOnly)
     checkOwner(owner)
@@ -149,8 +151,11 @@ export class SharedMemory {
    * reserved (`vm.nr_hugepages`).
    */
   static anonymous(options: AnonymousMemoryOptions): SharedMemory {
-    requireOptions(options, ['size', 'seal', 'hugePages'])
-    const { size, seal = true, hugePages = false } = options
+    const {
+      size,
+      seal = true,
+      hugePages = false,
+    } = requiredOptions(options, ['size', 'seal', 'hugePages'])
     checkInteger('options.size', size, 1)
     checkBoolean('options.seal', seal)
     checkBoolean('options.hugePages', hugePages)
@@ -166,8 +171,12 @@ export class SharedMemory {
    */
   static fromFd(fd: number, options: FromFdOptions = {}): SharedMemory {
     requireDescriptors()
-    checkOptions(options, ['offset', 'length', 'requireSeals', 'readOnly'])
-    const { offset = 0, length, requireSeals = true, readOnly = false } = options
+    const {
+      offset = 0,
+      length,
+      requireSeals = true,
+      readOnly = false,
+    } = ownOptions(options, ['offset', 'length', 'requireSeals', 'readOnly'])
     checkInteger('fd', fd, 0, 2 ** 31 - 1)
     checkRange(offset, length)
     checkBoolean('options.requireSeals', requireSeals)
@@ -184,8 +193,7 @@ export class SharedMemory {
    */
   static fromHandle(handle: number, options: FromHandleOptions = {}): SharedMemory {
     requireHandles()
-    checkOptions(options, ['readOnly'])
-    const { readOnly = false } = options
+    const { readOnly = false } = ownOptions(options, ['readOnly'])
     checkInteger('handle', handle, 1, 2 ** 31 - 1)
     checkBoolean('options.readOnly', readOnly)
     return new SharedMemory(native.memoryFromDescriptor(handle, false, readOnly, 0, undefined))
@@ -199,8 +207,12 @@ export class SharedMemory {
    * of the file, an empty file, or what is no regular file.
    */
   static mapFile(path: string, options: MapFileOptions = {}): SharedMemory {
-    checkOptions(options, ['offset', 'length', 'readOnly', 'populate'])
-    const { offset = 0, length, readOnly = false, populate = false } = options
+    const {
+      offset = 0,
+      length,
+      readOnly = false,
+      populate = false,
+    } = ownOptions(options, ['offset', 'length', 'readOnly', 'populate'])
     checkString('path', path)
     checkRange(offset, length)
     checkBoolean('options.readOnly', readOnly)

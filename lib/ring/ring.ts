@@ -2,10 +2,10 @@ import {
   checkBoolean,
   checkInteger,
   checkMode,
-  checkOptions,
   checkOwner,
   checkString,
   invalidArgument,
+  ownOptions,
   type UserId,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
@@ -118,8 +118,7 @@ export class Ring {
    * @throws `ERR_SLUICE_SYSTEM` (`EEXIST`, `ENOSPC`), `ERR_SLUICE_INVALID_ARGUMENT`.
    */
   static create(name: string, options: CreateRingOptions = {}): Ring {
-    checkOptions(options, ['capacity', 'mode'])
-    const { capacity = defaultCapacity, mode = 0o600 } = options
+    const { capacity = defaultCapacity, mode = 0o600 } = ownOptions(options, ['capacity', 'mode'])
     checkString('name', name)
     checkCapacity(capacity)
     checkMode(mode)
@@ -133,8 +132,7 @@ export class Ring {
    * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_UNTRUSTED_OWNER`, `ERR_SLUICE_TIMEOUT`.
    */
   static open(name: string, options: OpenRingOptions = {}): Ring {
-    checkOptions(options, ['timeout', 'owner'])
-    const { timeout = defaultTimeout, owner } = options
+    const { timeout = defaultTimeout, owner } = ownOptions(options, ['timeout', 'owner'])
     checkString('name', name)
     checkOpenTimeout(timeout)
     checkOwner(owner)
@@ -143,8 +141,12 @@ export class Ring {
 
   /** Opens a named ring, or makes it; the capacity counts only when it is made. */
   static openOrCreate(name: string, options: CreateRingOptions & OpenRingOptions = {}): Ring {
-    checkOptions(options, ['capacity', 'mode', 'timeout', 'owner'])
-    const { capacity = defaultCapacity, mode = 0o600, timeout = defaultTimeout, owner } = options
+    const {
+      capacity = defaultCapacity,
+      mode = 0o600,
+      timeout = defaultTimeout,
+      owner,
+    } = ownOptions(options, ['capacity', 'mode', 'timeout', 'owner'])
     checkString('name', name)
     checkCapacity(capacity)
     checkMode(mode)
@@ -174,8 +176,7 @@ export class Ring {
 
   /** Makes a ring without a name, whose descriptor can be inherited or sent. */
   static anonymous(options: AnonymousRingOptions = {}): Ring {
-    checkOptions(options, ['capacity'])
-    const { capacity = defaultCapacity } = options
+    const { capacity = defaultCapacity } = ownOptions(options, ['capacity'])
     checkCapacity(capacity)
     return new Ring(native.anonymousRing(capacity))
   }
@@ -188,8 +189,7 @@ export class Ring {
    */
   static fromFd(fd: number, options: RingFromFdOptions = {}): Ring {
     requireDescriptors()
-    checkOptions(options, ['requireSeals'])
-    const { requireSeals = true } = options
+    const { requireSeals = true } = ownOptions(options, ['requireSeals'])
     checkInteger('fd', fd, 0, 2 ** 31 - 1)
     checkBoolean('options.requireSeals', requireSeals)
     return new Ring(native.ringFromDescriptor(fd, requireSeals))
@@ -230,7 +230,8 @@ export class Ring {
    * `ERR_SLUICE_CORRUPT`.
    */
   producer(options: EndpointOptions = {}): Producer {
-    return this.#add(new Producer(claimProducer(this.#access(options)), options.spin))
+    const { spin } = ownOptions(options, ['spin'])
+    return this.#add(new Producer(claimProducer(this.#access(spin)), spin))
   }
 
   /**
@@ -240,7 +241,8 @@ export class Ring {
    * `ERR_SLUICE_CORRUPT`.
    */
   consumer(options: EndpointOptions = {}): Consumer {
-    return this.#add(new Consumer(claimConsumer(this.#access(options)), options.spin))
+    const { spin } = ownOptions(options, ['spin'])
+    return this.#add(new Consumer(claimConsumer(this.#access(spin)), spin))
   }
 
   /** What the ring holds and who is at its ends, as of now. */
@@ -296,9 +298,8 @@ export class Ring {
     this.close()
   }
 
-  #access(options: EndpointOptions): RingAccess {
-    checkOptions(options, ['spin'])
-    if (options.spin !== undefined) checkSpin(options.spin)
+  #access(spin: number | undefined): RingAccess {
+    if (spin !== undefined) checkSpin(spin)
     this.#requireOpen()
     return {
       handle: this.#handle,

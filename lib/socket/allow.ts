@@ -1,4 +1,4 @@
-import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
+import { checkBoolean, checkInteger, invalidArgument, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { native } from './native.js'
 import type { PeerCredentials } from './peer_credentials.js'
@@ -30,8 +30,12 @@ export interface AllowOptions {
  */
 export function allow(options: AllowOptions): (peer: PeerCredentials) => boolean {
   requireSockets()
-  checkOptions(options, ['sameUser', 'uids', 'gids', 'groups'])
-  const { sameUser = false, uids = [], gids = [], groups = [] } = options
+  const {
+    sameUser = false,
+    uids = [],
+    gids = [],
+    groups = [],
+  } = ownOptions(options, ['sameUser', 'uids', 'gids', 'groups'])
   checkBoolean('options.sameUser', sameUser)
   checkIds('options.uids', uids)
   checkIds('options.gids', gids)

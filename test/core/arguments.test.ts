@@ -1,0 +1,150 @@
+/** What all arguments have in common, wherever they are taken. */
+import { runInNewContext } from 'node:vm'
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+import { Ring, SharedMemory } from '../../lib/index.js'
+import { unixOnly } from '../support/platform.js'
+import { closedAfterTest, ringWithEnds, sluiceError, uniqueName } from '../support/rings.js'
+
+/** As a package that was tricked into it would do. */
+function pollute(properties: Record<string, unknown>): void {
+  Object.assign(Object.prototype, properties)
+  onTestFinished(() => {
+    for (const key of Object.keys(properties)) Reflect.deleteProperty(Object.prototype, key)
+  })
+}
+
+describe('options count only as own properties', () => {
+  unixOnly('there are no modes on Windows')('the mode of a name', async () => {
+    const { statSync } = await import('node:fs')
+    const [memory, ring, either] = [uniqueName(), uniqueName(), uniqueName()]
+    pollute({ mode: 0o666 })
+    closedAfterTest(SharedMemory.create(memory, { size: 1 }))
+    closedAfterTest(Ring.create(ring))
+    closedAfterTest(Ring.openOrCreate(either))
+    for (const name of [memory, ring, either]) {
+      expect(statSync(`/dev/shm${name}`).mode & 0o777).toBe(0o600)
+    }
+  })
+
+  unixOnly('there are no descriptors on Windows')('the demand for seals', () => {
+    const memory = closedAfterTest(SharedMemory.anonymous({ size: 2 ** 16, seal: false }))
+    pollute({ requireSeals: false })
+    const unsealed = sluiceError('ERR_SLUICE_UNSEALED')
+    expect(() => SharedMemory.fromFd(memory.fd)).toThrow(unsealed)
+    expect(() => SharedMemory.fromFd(memory.fd, {})).toThrow(unsealed)
+    expect(() => Ring.fromFd(memory.fd)).toThrow(unsealed)
+  })
+
+  test('sizes, which then are missing', () => {
+    pollute({ size: 4096 })
+    const untyped = SharedMemory as unknown as { anonymous: (options: object) => SharedMemory }
+    expect(() => untyped.anonymous({})).toThrow(/options\.size must be/)
+    expect(() => untyped.anonymous(Object.create({ size: 1 }) as object)).toThrow(/options\.size/)
+  })
+
+  test('an object without a prototype is as good as any', () => {
+    const options = Object.assign(Object.create(null) as object, { capacity: 8192 })
+    expect(closedAfterTest(Ring.anonymous(options)).capacity).toBe(8192)
+  })
+})
+
+describe('what cannot be read is a wrong argument', () => {
+  const revoked = () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy
+  }
+  const throwing = () => ({
+    get capacity(): number {
+      throw new Error('mine')
+    },
+  })
+
+  test('options', () => {
+    const refused = sluiceError('ERR_SLUICE_INVALID_ARGUMENT')
+    expect(() => Ring.anonymous(revoked())).toThrow(refused)
+    expect(() => SharedMemory.open('/never', revoked())).toThrow(refused)
+    expect(() => Ring.anonymous(throwing())).toThrow(
+      sluiceError('ERR_SLUICE_INVALID_ARGUMENT', {
+        cause: expect.objectContaining({ message: 'mine' }),
+      }),
+    )
+  })
+
+  test('values, also those that throw when they are shown', () => {
+    const untyped = SharedMemory as unknown as { open: (name: unknown) => SharedMemory }
+    const hostile = {
+      [Symbol.for('nodejs.util.inspect.custom')]() {
+        throw new Error('not shown')
+      },
+    }
+    for (const value of [revoked(), hostile]) {
+      expect(() => untyped.open(value)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+    }
+  })
+
+  test('signals', () => {
+    const { consumer } = ringWithEnds()
+    const read = (signal: unknown) => consumer.read({ signal: signal as AbortSignal })
+    const forged = [
+      revoked(),
+      {},
+      { aborted: false },
+      { aborted: false, addEventListener: () => undefined },
+      { aborted: 'no', addEventListener: () => undefined, removeEventListener: () => undefined },
+      null,
+      7,
+      'abort',
+      Object.create(AbortSignal.prototype),
+    ]
+    for (const signal of forged) {
+      expect(() => read(signal)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+    }
+  })
+})
+
+describe('signals of other makers', () => {
+  /** As npm's abort-controller has it: no reason, no static members. */
+  class OldSignal extends EventTarget {
+    aborted = false
+  }
+
+  test('of another realm', async () => {
+    const { consumer } = ringWithEnds()
+    const controller = new AbortController()
+    // jsdom's and vm's are no instances of this realm's class either.
+    const foreign = runInNewContext(
+      `({
+        get aborted() { return signal.aborted },
+        get reason() { return signal.reason },
+        addEventListener(...args) { signal.addEventListener(...args) },
+        removeEventListener(...args) { signal.removeEventListener(...args) },
+      })`,
+      { signal: controller.signal },
+    ) as AbortSignal
+    expect(foreign instanceof Object).toBe(false)
+    const reading = consumer.read({ signal: foreign })
+    controller.abort(new Error('enough'))
+    await expect(reading).rejects.toThrow('enough')
+    await expect(consumer.read({ signal: foreign })).rejects.toThrow('enough')
+  })
+
+  test('of a maker that knows no reasons: an AbortError', async () => {
+    const { consumer } = ringWithEnds()
+    const old = new OldSignal()
+    const reading = consumer.read({ signal: old as unknown as AbortSignal })
+    old.aborted = true
+    old.dispatchEvent(new Event('abort'))
+    await expect(reading).rejects.toMatchObject({ name: 'AbortError' })
+    const again = consumer.read({ signal: old as unknown as AbortSignal })
+    await expect(again).rejects.toMatchObject({ name: 'AbortError' })
+  })
+})
+
+test('the names of options are told when one is unknown', () => {
+  const untyped = Ring as unknown as { anonymous: (options: object) => Ring }
+  expect(() => untyped.anonymous({ capasity: 4096 })).toThrow(
+    /options\.capasity is unknown; known are capacity/,
+  )
+})
