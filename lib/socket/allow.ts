@@ -6,7 +6,7 @@ import { requireSockets } from './native.js'
 
 /** Whom to let in: whoever fits one of these. */
 export interface AllowOptions {
-  /** This process's effective user. */
+  /** This process's effective user; see {@link PeerCredentials.sameUser}. */
   sameUser?: boolean
   uids?: readonly number[]
   /** As the primary or as a supplementary group. */
@@ -37,8 +37,8 @@ export function allow(options: AllowOptions): (peer: PeerCredentials) => boolean
     groups = [],
   } = ownOptions(options, ['sameUser', 'uids', 'gids', 'groups'])
   checkBoolean('options.sameUser', sameUser)
-  checkIds('options.uids', uids)
-  checkIds('options.gids', gids)
+  checkIds('options.uids', uids, (uid) => native.isUnmappedUser(uid))
+  checkIds('options.gids', gids, (gid) => native.isUnmappedGroup(gid))
   if (!Array.isArray(groups)) throw invalidArgument('options.groups', 'an array of names', groups)
   const users = new Set<number>(uids)
   const members = new Set<number>([...gids, ...groups.map(groupNumber)])
@@ -52,14 +52,25 @@ export function allow(options: AllowOptions): (peer: PeerCredentials) => boolean
     (peer.groups ?? []).some((gid) => members.has(gid))
 }
 
-function checkIds(name: string, ids: readonly number[]): void {
+function checkIds(name: string, ids: readonly number[], isUnmapped: (id: number) => boolean): void {
   if (!Array.isArray(ids)) throw invalidArgument(name, 'an array of ids', ids)
-  for (const id of ids) checkInteger(`each of ${name}`, id, 0, 0xffffffff)
+  for (const id of ids) {
+    checkInteger(`each of ${name}`, id, 0, 0xffffffff)
+    if (isUnmapped(id)) {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_ARGUMENT',
+        `each of ${name} must be somebody's id; ${String(id)} stands for everybody who is not ` +
+          'mapped into this user namespace',
+      )
+    }
+  }
 }
 
 function groupNumber(name: unknown): number {
   if (typeof name !== 'string') throw invalidArgument('each of options.groups', 'a name', name)
   const number = native.findGroup(name)
-  if (number === undefined) throw invalidArgument('each of options.groups', 'a known group', name)
+  if (number === undefined || native.isUnmappedGroup(number)) {
+    throw invalidArgument('each of options.groups', 'a known group', name)
+  }
   return number
 }

@@ -85,6 +85,9 @@ export interface SocketNative {
   securityLabel(fd: number): string | undefined
   signalProcess(pidfd: number, signal: number): number
   hasExited(pidfd: number): boolean
+  /** Whether the id stands for everybody whom this user namespace does not know. */
+  isUnmappedUser(uid: number): boolean
+  isUnmappedGroup(gid: number): boolean
   findGroup(name: string): number | undefined
 }
 

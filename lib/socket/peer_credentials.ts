@@ -38,9 +38,12 @@ export class PeerCredentials implements Peer {
     return this.uid
   }
 
-  /** Whether the peer is of this process's effective user. */
+  /**
+   * Whether the peer is of this process's effective user. In a user namespace that does not know its
+   * user, nobody is: the id (65534) is shared by all who are unknown there.
+   */
   get sameUser(): boolean {
-    return this.uid === process.geteuid?.()
+    return this.uid === process.geteuid?.() && !native.isUnmappedUser(this.uid)
   }
 
   /** The security module's label (SELinux, AppArmor), while the socket is open. */

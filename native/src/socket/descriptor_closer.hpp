@@ -1,10 +1,10 @@
 // Closes what a peer has had a hand in, without letting the peer stop the loop.
 //
 // close(2) can take as long as somebody else likes: a TCP socket with SO_LINGER waits until its
-// bytes are taken, a file of a FUSE file system until its server answers, a tape until it has wound.
-// A socket whose queue holds such descriptors closes them with itself, so that closing a connection
-// that was not read to its end is the same. Linger cannot just be taken off: whoever sent the
-// descriptor may still have the socket, and puts it on again.
+// bytes are taken, a file of a FUSE file system until its server answers, a tape until it has
+// wound. A socket whose queue holds such descriptors closes them with itself, so that closing a
+// connection that was not read to its end is the same. Linger cannot just be taken off: whoever
+// sent the descriptor may still have the socket, and puts it on again.
 #pragma once
 
 #include <memory>

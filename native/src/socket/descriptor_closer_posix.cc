@@ -1,5 +1,3 @@
-#include "socket/descriptor_closer.hpp"
-
 #include <dlfcn.h>
 #include <sys/socket.h>
 
@@ -11,6 +9,8 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include "socket/descriptor_closer.hpp"
 
 namespace sluice::binding {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "core/environment.hpp"
 #include "core/errors.hpp"
+#include "sluice/detail/unmapped_id.hpp"
 #include "socket/descriptors.hpp"
 #include "socket/peer_object.hpp"
 
@@ -30,9 +31,9 @@ Napi::Value peer_process(const Napi::CallbackInfo& info) {
     PeerProcess process = open_peer_process(number_of(info[0]), pid);
     if (!process.descriptor.valid()) return info.Env().Undefined();
     Napi::Object result = Napi::Object::New(info.Env());
-    result.Set(
-        "descriptor",
-        Environment::of(info.Env()).part<OwnedDescriptors>().add(std::move(process.descriptor), false));
+    result.Set("descriptor", Environment::of(info.Env())
+                                 .part<OwnedDescriptors>()
+                                 .add(std::move(process.descriptor), false));
     result.Set("exact", process.exact);
     return result;
   });
@@ -53,6 +54,16 @@ Napi::Value signal(const Napi::CallbackInfo& info) {
 // hasExited(pidfd)
 Napi::Value exited(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), has_exited(number_of(info[0])));
+}
+
+// isUnmappedUser(uid), isUnmappedGroup(gid)
+Napi::Value unmapped_user(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(),
+                            detail::is_unmapped_user(info[0].As<Napi::Number>().Uint32Value()));
+}
+Napi::Value unmapped_group(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(),
+                            detail::is_unmapped_group(info[0].As<Napi::Number>().Uint32Value()));
 }
 
 // findGroup(name): its number, or undefined.
@@ -85,6 +96,8 @@ void define_peer_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("securityLabel", Napi::Function::New(env, security_label));
   exports.Set("signalProcess", Napi::Function::New(env, signal));
   exports.Set("hasExited", Napi::Function::New(env, exited));
+  exports.Set("isUnmappedUser", Napi::Function::New(env, unmapped_user));
+  exports.Set("isUnmappedGroup", Napi::Function::New(env, unmapped_group));
   exports.Set("findGroup", Napi::Function::New(env, group));
 }
 

@@ -15,6 +15,8 @@
 #include <thread>
 #include <utility>
 
+#include "sluice/detail/unmapped_id.hpp"
+
 namespace sluice {
 namespace detail {
 
@@ -53,9 +55,17 @@ inline struct stat file_status(const FileDescriptor& descriptor, const std::stri
 }
 
 inline void check_owner(const struct stat& status, const Owner& owner, const std::string& name) {
-  const bool trusted = owner.any || status.st_uid == ::geteuid() || status.st_uid == 0 ||
-                       (owner.uid && *owner.uid == status.st_uid);
+  const bool unknown = is_unmapped_user(status.st_uid);
+  const bool trusted =
+      owner.any || status.st_uid == 0 ||
+      (!unknown && (status.st_uid == ::geteuid() || (owner.uid && *owner.uid == status.st_uid)));
   if (trusted) return;
+  if (unknown) {
+    throw Error(error_code::kUntrustedOwner,
+                "shared memory '" + name + "' belongs to user " + std::to_string(status.st_uid) +
+                    ", which in this user namespace is everybody who is not mapped into it; pass "
+                    "owner: 'any' to accept it");
+  }
   throw Error(error_code::kUntrustedOwner,
               "shared memory '" + name + "' belongs to user " + std::to_string(status.st_uid) +
                   ", who is neither the current user nor root; pass the owner option to accept it");
