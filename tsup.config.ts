@@ -10,7 +10,8 @@ export default defineConfig([
     format: 'cjs',
     target: 'node20',
     dts: { entry: { index: 'lib/index.ts' } },
-    shims: true,
+    // CommonJS has no such address; what there is instead is asked for by name.
+    define: { 'import.meta.url': 'undefined' },
     clean: true,
     sourcemap: true,
     outExtension: () => ({ js: '.cjs' }),

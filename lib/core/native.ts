@@ -1,11 +1,7 @@
-/** The addon: its binary is found here, and each folder beside it has its own view of what is in it. */
-import { createRequire } from 'node:module'
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
+/** The addon; each folder beside this one has its own view of what is in it. */
 import { SluiceError, type SluiceErrorCode } from './errors.js'
 import { Listeners } from './listeners.js'
+import { loadAddon } from './load_addon.js'
 
 interface Callbacks {
   createError(
@@ -30,26 +26,8 @@ interface CoreNative {
   shared?: Map<string, unknown>
 }
 
-// This file runs from lib/core (in the tests) and from dist (in the package).
-function packageRoot(): string {
-  let directory = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory)
-  return directory
-}
-
 function load(): CoreNative {
-  const require = createRequire(import.meta.url)
-  try {
-    const nodeGypBuild = require('node-gyp-build') as (directory: string) => CoreNative
-    return nodeGypBuild(packageRoot())
-  } catch (cause) {
-    throw new SluiceError(
-      'ERR_SLUICE_NATIVE_MISSING',
-      `sluice has no binary that loads on ${process.platform}-${process.arch}; ` +
-        'build one with "npx node-gyp rebuild" in the package\'s folder',
-      { cause },
-    )
-  }
+  return loadAddon() as CoreNative
 }
 
 export const addon = load()
