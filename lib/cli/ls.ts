@@ -1,5 +1,7 @@
 import { SharedMemory, type RingSideView, type RingView, type SharedMemoryInfo } from '../index.js'
+import { messageOf } from './failure.js'
 import { formatCapacity } from './format.js'
+import { notesOf } from './notes.js'
 import { viewRing } from './rings.js'
 import { print } from './stdout.js'
 import { columns } from './table.js'
@@ -10,6 +12,8 @@ export interface LsOptions {
   interval: number
   json?: boolean
 }
+
+const note = notesOf('ls', false)
 
 interface SideRow {
   pid: number | null
@@ -43,16 +47,26 @@ export async function ls({ interval, json }: LsOptions): Promise<void> {
   }
 }
 
+/** Undefined also for what cannot be looked at, which is said: the others are listed all the same. */
+function viewOrNote(name: string): RingView | undefined {
+  try {
+    return viewRing(name)
+  } catch (error) {
+    note(`${name}: ${messageOf(error)}`)
+    return undefined
+  }
+}
+
 async function listRings(interval: number): Promise<RingRow[]> {
   const objects = await SharedMemory.list()
   const seen = objects.flatMap((object) => {
-    const before = viewRing(object.name)
+    const before = viewOrNote(object.name)
     return before === undefined ? [] : [{ object, before }]
   })
   const started = performance.now()
   if (seen.length > 0) await pause(interval)
   return seen.flatMap(({ object, before }) => {
-    const now = viewRing(object.name)
+    const now = viewOrNote(object.name)
     const seconds = (performance.now() - started) / 1000
     return now === undefined ? [] : [rowOf(object, before, now, seconds)]
   })

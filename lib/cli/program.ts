@@ -4,6 +4,7 @@ import { doctor, type DoctorOptions } from './doctor.js'
 import { CommandFailure, exitCodes, messageOf } from './failure.js'
 import { ls, type LsOptions } from './ls.js'
 import { nc, type NcOptions } from './nc.js'
+import { printableLines } from './printable.js'
 import { recv } from './recv.js'
 import { rm, type RmOptions } from './rm.js'
 import { echo } from './self_test.js'
@@ -163,7 +164,7 @@ async function exitCodeOf(work: Promise<unknown>, running: () => string): Promis
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
     const message = messageOf(error)
-    if (message !== '') process.stderr.write(`${running()}: ${message}\n`)
+    if (message !== '') process.stderr.write(`${running()}: ${printableLines(message)}\n`)
     return error instanceof CommandFailure ? error.exitCode : exitCodes.failed
   }
 }

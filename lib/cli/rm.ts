@@ -1,6 +1,7 @@
 import { SharedMemory, type RingView } from '../index.js'
 import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
 import { notesOf } from './notes.js'
+import { printable } from './printable.js'
 import { isInUse, viewRing } from './rings.js'
 import { namesOutlive } from './session.js'
 import { print } from './stdout.js'
@@ -38,7 +39,7 @@ export async function rm(names: string[], options: RmOptions): Promise<void> {
 
 function removeDead(names: string[], force: boolean): void {
   for (const name of names) {
-    const ring = viewRing(name)
+    const ring = lookOrNote(name)
     // One that nobody has used yet was perhaps made just now.
     if (ring === undefined || isInUse(ring) || !wasUsed(ring)) continue
     if (ring.used > 0 && !force) {
@@ -50,8 +51,13 @@ function removeDead(names: string[], force: boolean): void {
       note(`${name} ${stillOpen}`)
       continue
     }
-    SharedMemory.unlink(name)
-    print(`removed ${name}\n`)
+    try {
+      SharedMemory.unlink(name)
+    } catch (error) {
+      note(complaintAbout(name, error)) // the others are removed all the same
+      continue
+    }
+    print(`removed ${printable(name)}\n`)
   }
 }
 
@@ -75,6 +81,16 @@ function removeOne(name: string, force: boolean): void {
   if (!namesOutlive) throw new CommandFailure(`${name} ${stillOpen}`)
 }
 
+/** Undefined also for what cannot be looked at, which is said: the others are looked at all the same. */
+function lookOrNote(name: string): RingView | undefined {
+  try {
+    return viewRing(name)
+  } catch (error) {
+    note(complaintAbout(name, error))
+    return undefined
+  }
+}
+
 function users({ producer, consumer }: RingView): string {
   return [producer, consumer]
     .filter(({ alive }) => alive !== false)
@@ -83,7 +99,8 @@ function users({ producer, consumer }: RingView): string {
 }
 
 function complaintAbout(name: string, error: unknown): string {
-  if (systemCode(error) === 'ENOENT') return `there is no ${name}`
-  if (systemCode(error) === 'EACCES') return `${name}: permission denied`
-  return messageOf(error)
+  const shown = printable(name)
+  if (systemCode(error) === 'ENOENT') return `there is no ${shown}`
+  if (systemCode(error) === 'EACCES') return `${shown}: permission denied`
+  return printable(messageOf(error))
 }

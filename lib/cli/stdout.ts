@@ -7,6 +7,7 @@
  */
 import { CommandFailure, exitCodes, systemCode } from './failure.js'
 import { fileFailure } from './files.js'
+import { printableLines } from './printable.js'
 
 let allWrites: Promise<unknown> = Promise.resolve()
 
@@ -15,7 +16,7 @@ export function print(text: string): void {
   // The callback tells what failed; without a listener the event would end in a stack.
   if (!stdout.listeners('error').includes(ignore)) stdout.on('error', ignore)
   const write = new Promise<void>((resolve, reject) => {
-    stdout.write(text, (error) => {
+    stdout.write(printableLines(text), (error) => {
       if (error) reject(failureOf(error))
       else resolve()
     })

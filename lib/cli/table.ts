@@ -1,5 +1,7 @@
 import Table from 'cli-table3'
 
+import { printable } from './printable.js'
+
 /** Plain columns, two spaces apart, which other tools can cut. `numeric` columns are right-aligned. */
 export function columns(head: string[], rows: string[][], numeric: readonly number[] = []): string {
   const table = new Table({
@@ -24,7 +26,7 @@ export function columns(head: string[], rows: string[][], numeric: readonly numb
       middle: '',
     },
   })
-  table.push(...rows)
+  table.push(...rows.map((row) => row.map(printable)))
   return table
     .toString()
     .split('\n')

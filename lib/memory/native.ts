@@ -19,7 +19,13 @@ export interface MemoryNative {
   hasExternalBuffers(): boolean
   readonly hasSharedBuffers: boolean
   createMemory(name: string, size: number, mode: number, exclusive: boolean): SharedMemoryHandle
-  openMemory(name: string, readOnly: boolean, owner: NativeOwner): SharedMemoryHandle
+  openMemory(
+    name: string,
+    readOnly: boolean,
+    owner: NativeOwner,
+    offset: number,
+    length: number | undefined,
+  ): SharedMemoryHandle
   anonymousMemory(size: number, seal: boolean, hugePages: boolean): SharedMemoryHandle
   memoryFromDescriptor(
     fd: number,

@@ -26,6 +26,10 @@ export interface CreateMemoryOptions {
 }
 
 export interface OpenMemoryOptions {
+  /** Bytes from the start of the memory; default 0. Need not be aligned. */
+  offset?: number | undefined
+  /** Bytes; by default to the end of the memory. */
+  length?: number | undefined
   /** Default false. True: stores stay in this process (copy-on-write) and never reach the others. */
   readOnly?: boolean | undefined
   /** Whose object is accepted beside the current user's and root's: a user id (on Windows a SID), or `'any'`. */
@@ -128,7 +132,7 @@ export class SharedMemory {
   }
 
   /**
-   * Opens a named object.
+   * Opens a named object, or a range of it.
    *
    * Names can be squatted on: any local user may create one. Hence an object of another user
    * (but root) is refused unless `owner` says otherwise.
@@ -136,11 +140,17 @@ export class SharedMemory {
    * @throws `ERR_SLUICE_SYSTEM`: `ENOENT`, `EACCES`; `ERR_SLUICE_UNTRUSTED_OWNER`.
    */
   static open(name: string, options: OpenMemoryOptions = {}): SharedMemory {
-    const { readOnly = false, owner } = ownOptions(options, ['readOnly', 'owner'])
+    const {
+      offset = 0,
+      length,
+      readOnly = false,
+      owner,
+    } = ownOptions(options, ['offset', 'length', 'readOnly', 'owner'])
     checkString('name', name)
+    checkRange(offset, length)
     checkBoolean('options.readOnly', readOnly)
     checkOwner(owner)
-    return new SharedMemory(native.openMemory(name, readOnly, owner))
+    return new SharedMemory(native.openMemory(name, readOnly, owner, offset, length))
   }
 
   /**
@@ -241,7 +251,7 @@ export class SharedMemory {
    *
    * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids such buffers (Electron), and for
    * memory longer than its longest (4 GiB before Node 21; `buffer.constants.MAX_LENGTH`): map that
-   * in parts, with `offset` and `length` of `mapFile` or `fromFd`.
+   * in parts, with `offset` and `length` of `open`, `fromFd` or `mapFile`.
    */
   get buffer(): ArrayBuffer {
     this.#requireOpen()
@@ -347,8 +357,8 @@ export class SharedMemory {
     throw new SluiceError(
       'ERR_SLUICE_UNSUPPORTED',
       `this runtime has no ArrayBuffer of ${String(this.#size)} bytes, at most ` +
-        `${String(constants.MAX_LENGTH)}; map the memory in parts: SharedMemory.mapFile and ` +
-        'SharedMemory.fromFd take offset and length',
+        `${String(constants.MAX_LENGTH)}; map the memory in parts: SharedMemory.open, ` +
+        'fromFd and mapFile take offset and length',
     )
   }
 }

@@ -26,7 +26,7 @@ export function whereNameLeads(
 ): 'here' | 'elsewhere' | 'nowhere' {
   let memory
   try {
-    memory = native.openMemory(name, true, 'any')
+    memory = native.openMemory(name, true, 'any', 0, 1) // as little as there is
   } catch (error) {
     if (isNotFound(error)) return 'nowhere'
     throw error

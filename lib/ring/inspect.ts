@@ -1,8 +1,9 @@
 /** A ring as a bystander sees it: no role is claimed and nothing is written. */
+import { fstatSync } from 'node:fs'
 import { constants } from 'node:os'
 
 import { SluiceError } from '../core/errors.js'
-import { native as memoryNative } from '../memory/native.js'
+import { native as memoryNative, type SharedMemoryHandle } from '../memory/native.js'
 import { native, type RingHandle, type RingSideStats, type RingStats } from './native.js'
 import { needsViews } from './endpoint_state.js'
 import {
@@ -38,7 +39,7 @@ export function inspectRing(name: string): RingView {
   try {
     handle = native.openRing(name, 0, 'any')
   } catch (error) {
-    if (isAccessDenied(error)) return inspectReadOnly(name)
+    if (needsLess(error)) return inspectReadOnly(name)
     throw error
   }
   try {
@@ -48,20 +49,25 @@ export function inspectRing(name: string): RingView {
   }
 }
 
-function isAccessDenied(error: unknown): boolean {
-  return error instanceof SluiceError && error.errno === -accessDenied
+/**
+ * The right to write, or memory for a mapping of all that somebody says is there: of a sparse object
+ * that can be more than there is, and a ring's header is little.
+ */
+function needsLess(error: unknown): boolean {
+  return error instanceof SluiceError && [-accessDenied, -noMemory].includes(error.errno ?? 0)
 }
 const accessDenied = process.platform === 'win32' ? 5 : constants.errno.EACCES
+const noMemory = process.platform === 'win32' ? 8 : constants.errno.ENOMEM
 
 const states = ['never', 'open', 'closed'] as const
 
 function inspectReadOnly(name: string): RingView {
-  const memory = memoryNative.openMemory(name, true, 'any')
+  const memory = openHeader(name)
   try {
     const buffer = memory.buffer()
     if (buffer === undefined) throw needsViews()
     try {
-      return viewOf(buffer, name)
+      return viewOf(buffer, sizeOf(memory), name)
     } finally {
       memoryNative.detachBuffer(buffer)
     }
@@ -70,20 +76,36 @@ function inspectReadOnly(name: string): RingView {
   }
 }
 
-function viewOf(buffer: ArrayBuffer, name: string): RingView {
-  const isLarge = buffer.byteLength > headerSize
-  const words = new Uint32Array(buffer, 0, isLarge ? headerSize / 4 : 0)
+function openHeader(name: string): SharedMemoryHandle {
+  try {
+    return memoryNative.openMemory(name, true, 'any', 0, headerSize)
+  } catch (error) {
+    const tooShort = error instanceof SluiceError && error.code === 'ERR_SLUICE_INVALID_ARGUMENT'
+    throw tooShort ? notARing(name) : error
+  }
+}
+
+/** Of all of it, of which only the header is mapped; Windows has no such call. */
+function sizeOf(memory: SharedMemoryHandle): number {
+  return process.platform === 'win32' ? Infinity : fstatSync(memory.descriptor()).size
+}
+
+function notARing(name: string): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_NOT_A_RING',
+    `shared memory '${name}' is not a ring, or not one of this version`,
+  )
+}
+
+function viewOf(buffer: ArrayBuffer, size: number, name: string): RingView {
+  const words = new Uint32Array(buffer)
   const capacity = words[capacityWord]
   const isRing =
-    isLarge &&
     Buffer.from(buffer, 0, magic.length).toString('latin1') === magic &&
     words[versionWord] >>> 16 === versionMajor &&
-    buffer.byteLength >= headerSize + capacity
+    size >= headerSize + capacity
   if (!isRing) {
-    throw new SluiceError(
-      'ERR_SLUICE_NOT_A_RING',
-      `shared memory '${name}' is not a ring, or not one of this version`,
-    )
+    throw notARing(name)
   }
   const used = words[tailWord] - words[headWord]
   return {

@@ -55,13 +55,13 @@ class SharedMemory {
   static SharedMemory create(const std::string& name, const CreateOptions& options);
 
   static SharedMemory open(const std::string& name, Access access = Access::kReadWrite,
-                           const Owner& owner = {});
+                           const Owner& owner = {}, const MemoryRange& range = {});
 
   // `seal` forbids every later change of the size, so that no holder can make another fault.
   static SharedMemory anonymous(uint64_t size, bool seal = true, bool huge_pages = false);
 
   // Duplicates the descriptor or handle; the caller keeps its own. `require_seals` wants
-  // F_SEAL_SHRINK; on Windows nothing can shrink. A handle's memory is mapped as a whole.
+  // F_SEAL_SHRINK; on Windows nothing can shrink.
   static SharedMemory from_descriptor(SystemHandleNumber number, bool require_seals = true,
                                       Access access = Access::kReadWrite,
                                       const MemoryRange& range = {});

@@ -33,12 +33,19 @@ Napi::Value create(const Napi::CallbackInfo& info) {
   });
 }
 
-// openMemory(name, readOnly, owner)
+// offset, length | undefined
+MemoryRange to_range(const Napi::Value& offset, const Napi::Value& length) {
+  MemoryRange range = {.offset = to_u64(offset), .length = std::nullopt};
+  if (length.IsNumber()) range.length = to_u64(length);
+  return range;
+}
+
+// openMemory(name, readOnly, owner, offset, length | undefined)
 Napi::Value open(const Napi::CallbackInfo& info) {
   return made(info, [&] {
     return SharedMemory::open(info[0].As<Napi::String>(),
                               info[1].As<Napi::Boolean>() ? Access::kReadOnly : Access::kReadWrite,
-                              to_owner(info[2]));
+                              to_owner(info[2]), to_range(info[3], info[4]));
   });
 }
 
@@ -53,11 +60,10 @@ Napi::Value anonymous(const Napi::CallbackInfo& info) {
 // memoryFromDescriptor(fd, requireSeals, readOnly, offset, length | undefined)
 Napi::Value from_descriptor(const Napi::CallbackInfo& info) {
   return made(info, [&] {
-    MemoryRange range = {.offset = to_u64(info[3]), .length = std::nullopt};
-    if (info[4].IsNumber()) range.length = to_u64(info[4]);
     return SharedMemory::from_descriptor(
         to_system_handle(info[0]), info[1].As<Napi::Boolean>(),
-        info[2].As<Napi::Boolean>() ? Access::kReadOnly : Access::kReadWrite, range);
+        info[2].As<Napi::Boolean>() ? Access::kReadOnly : Access::kReadWrite,
+        to_range(info[3], info[4]));
   });
 }
 

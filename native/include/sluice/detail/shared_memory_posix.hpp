@@ -71,10 +71,15 @@ inline void check_owner(const struct stat& status, const Owner& owner, const std
                   ", who is neither the current user nor root; pass the owner option to accept it");
 }
 
-// Pages beyond the end of a file would be SIGBUS when touched.
-inline uint64_t length_within(uint64_t size, uint64_t offset, std::optional<uint64_t> length,
+// The length of what is to be mapped; 0 when there is nothing at all, which `map` says. Pages
+// beyond the end of a file would be SIGBUS when touched.
+inline uint64_t length_within(const struct stat& status, const MemoryRange& range,
                               const std::string& subject) {
-  if (offset < size && length.value_or(1) <= size - offset) return length.value_or(size - offset);
+  const auto size = static_cast<uint64_t>(status.st_size);
+  if (size == 0 && range.offset == 0) return 0;
+  if (range.offset < size && range.length.value_or(1) <= size - range.offset) {
+    return range.length.value_or(size - range.offset);
+  }
   throw Error(error_code::kInvalidArgument, "the range to map lies outside of " + subject +
                                                 ", which has " + std::to_string(size) + " bytes");
 }
@@ -162,8 +167,8 @@ inline SharedMemory SharedMemory::open_existing(const std::string& name,
   }
 }
 
-inline SharedMemory SharedMemory::open(const std::string& given, Access access,
-                                       const Owner& owner) {
+inline SharedMemory SharedMemory::open(const std::string& given, Access access, const Owner& owner,
+                                       const MemoryRange& range) {
   const std::string name = canonical_name(given);
   const int flags = (access == Access::kReadOnly ? O_RDONLY : O_RDWR) | detail::open_flags();
   FileDescriptor descriptor(::shm_open(name.c_str(), flags, 0));
@@ -176,7 +181,7 @@ inline SharedMemory SharedMemory::open(const std::string& given, Access access,
     throw Error(error_code::kInvalidArgument, "'" + name + "' is not shared memory");
   }
   SharedMemory memory(std::move(descriptor), name, access);
-  memory.map(0, static_cast<uint64_t>(status.st_size), false);
+  memory.map(range.offset, detail::length_within(status, range, "'" + name + "'"), false);
   return memory;
 }
 
@@ -195,11 +200,8 @@ inline SharedMemory SharedMemory::from_descriptor(int fd, bool require_seals, Ac
                     "process fault; pass requireSeals: false if you trust them");
   }
   SharedMemory memory(std::move(descriptor), "", access);
-  const auto size = static_cast<uint64_t>(status.st_size);
-  const uint64_t length =
-      size == 0 ? 0
-                : detail::length_within(size, range.offset, range.length,
-                                        "the memory behind file descriptor " + std::to_string(fd));
+  const uint64_t length = detail::length_within(
+      status, range, "the memory behind file descriptor " + std::to_string(fd));
   memory.map(range.offset, length, false);
   return memory;
 }
@@ -218,8 +220,8 @@ inline SharedMemory SharedMemory::map_file(const std::string& path, const FileOp
   if (!S_ISREG(status.st_mode)) {
     throw Error(error_code::kInvalidArgument, "'" + path + "' is not a regular file");
   }
-  const uint64_t length = detail::length_within(static_cast<uint64_t>(status.st_size),
-                                                options.offset, options.length, "'" + path + "'");
+  const uint64_t length = detail::length_within(
+      status, {.offset = options.offset, .length = options.length}, "'" + path + "'");
   SharedMemory memory(std::move(descriptor), "",
                       options.read_only ? Access::kReadOnly : Access::kReadWrite);
   memory.map(options.offset, length, options.populate);

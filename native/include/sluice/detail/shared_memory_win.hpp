@@ -154,8 +154,8 @@ inline SharedMemory SharedMemory::create(const std::string& given, const CreateO
   }
 }
 
-inline SharedMemory SharedMemory::open(const std::string& given, Access access,
-                                       const Owner& owner) {
+inline SharedMemory SharedMemory::open(const std::string& given, Access access, const Owner& owner,
+                                       const MemoryRange& range) {
   const std::string name = canonical_name(given);
   const DWORD wanted = access == Access::kReadOnly ? FILE_MAP_READ : FILE_MAP_READ | FILE_MAP_WRITE;
   Handle section(
@@ -166,7 +166,7 @@ inline SharedMemory SharedMemory::open(const std::string& given, Access access,
   }
   detail::check_owner(section, owner, name);
   SharedMemory memory(std::move(section), name, access);
-  memory.map(0, 0, false);
+  memory.map(range.offset, range.length.value_or(0), false);
   return memory;
 }
 
@@ -189,9 +189,8 @@ inline SharedMemory SharedMemory::anonymous(uint64_t size, bool seal, bool huge_
 inline SharedMemory SharedMemory::from_descriptor(SystemHandleNumber number, bool require_seals,
                                                   Access access, const MemoryRange& range) {
   static_cast<void>(require_seals);  // a section's size never changes
-  static_cast<void>(range);          // it cannot be asked for
   SharedMemory memory(Handle::duplicate(number), "", access);
-  memory.map(0, 0, false);
+  memory.map(range.offset, range.length.value_or(0), false);
   return memory;
 }
 
@@ -246,7 +245,7 @@ inline void SharedMemory::unlink(const std::string& given) {
   }
 }
 
-// `size` 0: all of it.
+// `size` 0: all of it from `offset` on.
 inline void SharedMemory::map(uint64_t offset, uint64_t size, bool populate) {
   const uint64_t slack = offset % detail::kAllocationGranularity;
   const uint64_t start = offset - slack;
@@ -261,7 +260,7 @@ inline void SharedMemory::map(uint64_t offset, uint64_t size, bool populate) {
   }
   mapping_ = std::shared_ptr<std::byte>(static_cast<std::byte*>(address),
                                         [](std::byte* view) { ::UnmapViewOfFile(view); });
-  size_ = size == 0 ? detail::view_size(mapping_.get()) : size;
+  size_ = size == 0 ? detail::view_size(mapping_.get()) - slack : size;
   mapping_size_ = size_ + slack;
   data_ = mapping_.get() + slack;
   if (!detail::is_committed(mapping_.get(), mapping_size_)) {
