@@ -2,6 +2,9 @@
 #pragma once
 
 #include <sys/stat.h>
+#include <sys/types.h>
+
+#include <optional>
 
 #include "sluice/detail/file_descriptor.hpp"
 
@@ -11,5 +14,8 @@ namespace sluice::binding {
 // that does not listen yet refuses connections as a dead one does. False also when the system does
 // not tell.
 bool is_bound_inode(const struct stat& status);
+
+// The process that holds a flock(2) on the file, as far as the system tells.
+std::optional<pid_t> lock_holder(const struct stat& status);
 
 }  // namespace sluice::binding

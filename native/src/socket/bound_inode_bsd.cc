@@ -7,4 +7,8 @@ bool is_bound_inode(const struct stat&) {
   return false;
 }
 
+std::optional<pid_t> lock_holder(const struct stat&) {
+  return std::nullopt;
+}
+
 }  // namespace sluice::binding

@@ -8,8 +8,12 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <optional>
+#include <sstream>
+#include <string>
 
 #include "socket/bound_inode.hpp"
 
@@ -84,6 +88,27 @@ bool is_bound_inode(const struct stat& status) {
       }
     }
   }
+}
+
+// "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"; those of other pid namespaces are not listed.
+std::optional<pid_t> lock_holder(const struct stat& status) {
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    std::istringstream fields(line);
+    std::string number, kind, advice, mode, file;
+    pid_t pid = 0;
+    if (!(fields >> number >> kind >> advice >> mode >> pid >> file) || kind != "FLOCK") continue;
+    unsigned int device_major = 0;
+    unsigned int device_minor = 0;
+    unsigned long long inode = 0;
+    if (std::sscanf(file.c_str(), "%x:%x:%llu", &device_major, &device_minor, &inode) != 3)
+      continue;
+    if (inode == status.st_ino && device_major == major(status.st_dev) &&
+        device_minor == minor(status.st_dev) && pid > 0) {
+      return pid;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace sluice::binding

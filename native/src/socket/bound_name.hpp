@@ -36,7 +36,7 @@ class BoundName {
   void leave();
 
  private:
-  void take_lock();
+  void take_lock(int type, const SocketAddress& address);
   void remember_inode();
   bool remove_left_over(int type, const SocketAddress& address);
 

@@ -9,6 +9,7 @@
 
 #include "socket/bound_inode.hpp"
 #include "socket/bound_name.hpp"
+#include "socket/peer_credentials.hpp"
 #include "socket/socket_calls.hpp"
 
 namespace sluice::binding {
@@ -46,6 +47,84 @@ bool is_abandoned(int type, const SocketAddress& address, const struct stat& sta
          errno == ECONNREFUSED && !is_bound_inode(status);
 }
 
+std::string process(pid_t pid) {
+  return pid == ::getpid() ? "this process" : "process " + std::to_string(pid);
+}
+
+// Who is where the socket was to be, and what can be done about it.
+std::string occupant(int type, const SocketAddress& address, const std::string& path,
+                     bool remove_stale) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode)) {
+    return "there is something that is not a socket; it is left alone";
+  }
+  // Asked only where a connection was tried before: it is one more that the server has to accept.
+  if (!remove_stale) {
+    return "a socket is there, perhaps one that was left behind: with removeStale it is removed if "
+           "nobody listens";
+  }
+  std::string who = "a server";
+  const FileDescriptor probe = open_socket(type);
+  if (type != SOCK_DGRAM && probe.valid() &&
+      ::connect(probe.get(), address.data(), address.length) == 0) {
+    try {
+      const auto peer = PeerCredentials::of_socket(probe.get());
+      if (peer.pid) who = process(*peer.pid);
+    } catch (const Error&) {
+      // Then it has no number.
+    }
+  }
+  return who +
+         " listens there; close that server, or share it: give its descriptor to this one as { fd "
+         "}";
+}
+
+// While somebody holds the lock of the path.
+std::string holder(const std::string& path, const std::string& lock, const struct stat& locked) {
+  const auto pid = lock_holder(locked);
+  std::string text = (pid ? process(*pid) : std::string("a server")) +
+                     " is there, and holds its lock, '" + lock + "'";
+  struct stat ignored {};
+  if (::lstat(path.c_str(), &ignored) != 0) {
+    return text +
+           ", although the socket itself was removed; with removeStale: false the path can be "
+           "bound "
+           "without the lock";
+  }
+  return text +
+         "; close that server first, or share it (cluster workers, a restart without a gap): give "
+         "its "
+         "descriptor to this one as { fd }";
+}
+
+std::string cannot_open_lock(const std::string& lock, int number) {
+  const std::string what = "its lock, '" + lock + "', cannot be opened: ";
+  if (number == ENOENT) return what + "its directory does not exist (options.makeDirectory)";
+  const std::string reason = what + std::generic_category().message(number);
+  struct stat status {};
+  if (number != EACCES || ::lstat(lock.c_str(), &status) != 0) return reason;
+  return reason + "; it belongs to user " + std::to_string(status.st_uid) +
+         ": remove it if no server of that user runs there";
+}
+
+// Of a lock that belongs to somebody else and that nobody holds; whoever may write to the directory
+// may remove it.
+bool remove_left_over_lock(const std::string& lock, int type, const SocketAddress& address,
+                           const std::string& path) {
+  struct stat status {};
+  if (::lstat(lock.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size != 0 ||
+      lock_holder(status)) {
+    return false;
+  }
+  // A holder in another pid namespace is not listed; its socket tells of it.
+  struct stat socket {};
+  if (::lstat(path.c_str(), &socket) == 0 &&
+      (!S_ISSOCK(socket.st_mode) || !is_abandoned(type, address, socket))) {
+    return false;
+  }
+  return ::unlink(lock.c_str()) == 0;
+}
+
 }  // namespace
 
 BoundName BoundName::bind(int socket, int type, const SocketAddress& address, mode_t mode,
@@ -57,12 +136,12 @@ BoundName BoundName::bind(int socket, int type, const SocketAddress& address, mo
     throw failed(text, "bind");
   }
   name.path_ = absolute(text);
-  if (remove_stale) name.take_lock();
+  if (remove_stale) name.take_lock(type, address);
   if (bind_with_mode(socket, address, mode) != 0) {
     if (errno != EADDRINUSE) throw failed(text, "bind");
     if (!remove_stale || !name.remove_left_over(type, address)) {
       throw cannot_bind(text, "bind", EADDRINUSE,
-                        "a server listens there, or it is not a socket; it is left alone");
+                        occupant(type, address, name.path_, remove_stale));
     }
     if (bind_with_mode(socket, address, mode) != 0) throw failed(text, "bind");
   }
@@ -82,7 +161,7 @@ BoundName& BoundName::operator=(BoundName&& other) noexcept {
   return *this;
 }
 
-void BoundName::take_lock() {
+void BoundName::take_lock(int type, const SocketAddress& address) {
   const std::string lock = lock_path(path_);
   // Whoever had the lock may remove its file between our open and our flock; then we hold a lock
   // that nobody else would find, and try again.
@@ -92,9 +171,8 @@ void BoundName::take_lock() {
         lock.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
     if (!file.valid()) {
       const int number = errno;
-      throw cannot_bind(
-          path_, "open", number,
-          "its lock, '" + lock + "', cannot be opened: " + std::generic_category().message(number));
+      if (number == EACCES && remove_left_over_lock(lock, type, address, path_)) continue;
+      throw cannot_bind(path_, "open", number, cannot_open_lock(lock, number));
     }
     struct stat opened {};
     if (::fstat(file.get(), &opened) != 0) throw failed(lock, "fstat");
@@ -103,7 +181,7 @@ void BoundName::take_lock() {
     }
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) throw failed(lock, "flock");
-      throw cannot_bind(path_, "bind", EADDRINUSE, "somebody holds its lock, '" + lock + "'");
+      throw cannot_bind(path_, "bind", EADDRINUSE, holder(path_, lock, opened));
     }
     struct stat found {};
     if (::lstat(lock.c_str(), &found) == 0 && same_file(opened, found)) {
