@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+
 import { native as memory } from './memory/native.js'
 import { hasNamedPipes } from './pipe/native.js'
 import { native as ring } from './ring/native.js'
@@ -11,7 +13,7 @@ export interface Capabilities {
   arch: string
   /** The runtime and its version: `node 20.20.2`. */
   runtime: string
-  /** Named and anonymous shared memory, mapped files. */
+  /** Named and anonymous shared memory, mapped files. On Linux named memory needs /dev/shm. */
   sharedMemory: boolean
   /** Anonymous memory whose size cannot be changed by hostile holders. */
   sealing: boolean
@@ -21,7 +23,7 @@ export interface Capabilities {
   zeroCopy: boolean
   /** `SharedMemory.sharedBuffer`. */
   sharedArrayBuffer: boolean
-  /** Rings between processes. */
+  /** Rings between processes. On Linux their roles need /proc. */
   ring: boolean
   /**
    * Records are published by a plain store of JavaScript, which waits for nothing (x64). Otherwise by
@@ -56,12 +58,12 @@ export function capabilities(): Capabilities {
     platform,
     arch,
     runtime: runtimeName(),
-    sharedMemory: true,
+    sharedMemory: platform !== 'linux' || existsSync('/dev/shm'),
     sealing: platform === 'linux' || platform === 'win32',
-    listing: platform === 'linux' || memory.listMemory !== undefined,
+    listing: (platform === 'linux' && existsSync('/dev/shm')) || memory.listMemory !== undefined,
     zeroCopy: memory.hasExternalBuffers(),
     sharedArrayBuffer: memory.hasSharedBuffers,
-    ring: true,
+    ring: platform !== 'linux' || existsSync('/proc/self/fd'),
     plainStores: publishesPlainly,
     namedPipes: hasNamedPipes,
     waitMany: ring.waitsForMany,

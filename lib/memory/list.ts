@@ -1,7 +1,8 @@
 import { readdir, stat } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 
-import { SluiceError } from '../core/errors.js'
+import { SluiceError, systemError } from '../core/errors.js'
 import { native } from './native.js'
 
 /** A named shared-memory object of this machine, whoever made it; on Windows of this session. */
@@ -27,6 +28,23 @@ export async function listSharedMemory(): Promise<SharedMemoryInfo[]> {
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
+function cannotList(error: unknown): SluiceError {
+  const { errno, syscall = 'scandir' } = error as NodeJS.ErrnoException
+  if (errno === undefined) {
+    // Node's permission model has no number.
+    return new SluiceError(
+      'ERR_SLUICE_SYSTEM',
+      `cannot list shared memory in ${directory}: ${(error as Error).message}`,
+      { cause: error },
+    )
+  }
+  const hint = errno === -constants.errno.ENOENT ? 'named memory needs a tmpfs there' : undefined
+  return systemError(`cannot list shared memory in ${directory}`, syscall, errno, {
+    address: directory,
+    hint,
+  })
+}
+
 async function listFiles(): Promise<{ name: string; size: number; mode: number; uid: number }[]> {
   if (process.platform !== 'linux') {
     throw new SluiceError(
@@ -34,7 +52,9 @@ async function listFiles(): Promise<{ name: string; size: number; mode: number; 
       `${process.platform} has no way to list shared-memory objects`,
     )
   }
-  const entries = await readdir(directory, { withFileTypes: true })
+  const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
+    throw cannotList(error)
+  })
   const objects = await Promise.all(
     entries
       // glibc's named semaphores live beside the objects.

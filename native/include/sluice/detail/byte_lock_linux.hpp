@@ -7,6 +7,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,6 +34,25 @@ inline bool is_locked(int descriptor, uint32_t byte) {
   return lock.l_type != F_UNLCK;
 }
 
+// Why a lock cannot be had although the memory is open: it needs an open file description of its
+// own, and with it the rights of a new open.
+inline Error cannot_reopen(const SharedMemory& memory, const std::string& path, const char* what,
+                           int number) {
+  std::string reason = describe(number);
+  struct stat status = {};
+  if (number == EACCES && ::fstat(memory.descriptor().get(), &status) == 0) {
+    reason = "this process's user, " + std::to_string(::geteuid()) +
+             ", may not open it (it belongs to user " + std::to_string(status.st_uid) +
+             "); claim it before the user is changed, give the memory to the user with fchown, or "
+             "use anonymous memory";
+  } else if (number == ENOENT && ::access("/proc/self/fd", F_OK) != 0) {
+    reason = "that needs /proc, which is not mounted here";
+  }
+  return Error::system("open", number,
+                       std::string("cannot open the memory again to lock ") + what + ": " + reason,
+                       memory.name().empty() ? path : memory.name());
+}
+
 }  // namespace detail
 
 inline std::optional<ByteLock> ByteLock::try_acquire(const SharedMemory& memory, uint32_t byte,
@@ -40,9 +60,7 @@ inline std::optional<ByteLock> ByteLock::try_acquire(const SharedMemory& memory,
   const std::string path = "/proc/self/fd/" + std::to_string(memory.descriptor().get());
   FileDescriptor descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!descriptor.valid()) {
-    throw detail::memory_error("open", errno,
-                               std::string("cannot reopen the memory to lock ") + what,
-                               memory.name().empty() ? path : memory.name());
+    throw detail::cannot_reopen(memory, path, what, errno);
   }
   struct flock lock = detail::write_lock(byte);
   if (::fcntl(descriptor.get(), F_OFD_SETLK, &lock) != 0) {

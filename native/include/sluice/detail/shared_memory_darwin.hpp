@@ -15,6 +15,11 @@ inline int open_flags() {
   return 0;
 }
 
+// Names are no files here.
+inline bool has_directory_of_names() {
+  return true;
+}
+
 inline int populate_flag() {
   return 0;
 }

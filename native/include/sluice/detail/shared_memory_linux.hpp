@@ -4,6 +4,8 @@
 
 #include <sys/sysinfo.h>
 
+#include "sluice/detail/memory_limit_linux.hpp"
+
 namespace sluice {
 namespace detail {
 
@@ -18,8 +20,25 @@ inline int open_flags() {
   return O_NONBLOCK;
 }
 
+inline bool has_directory_of_names() {
+  return ::access("/dev/shm", F_OK) == 0;
+}
+
 inline int populate_flag() {
   return MAP_POPULATE;
+}
+
+// Filling memory beyond the limit of a control group does not fail: the kernel kills a process of
+// the group, most likely this one.
+inline void require_that_limit_allows(uint64_t size, const std::string& address) {
+  const auto left = memory_left();
+  if (!left || size <= *left) return;
+  throw Error::system("posix_fallocate", ENOMEM,
+                      "cannot allocate " + std::to_string(size) + " bytes of shared memory" +
+                          (address.empty() ? "" : " '" + address + "'") +
+                          ": the memory limit of this process's control group (container) leaves " +
+                          std::to_string(*left),
+                      address);
 }
 
 // Sets the size and allocates every page of it.
@@ -27,6 +46,7 @@ inline void allocate(const FileDescriptor& descriptor, uint64_t size, const std:
   if (size > static_cast<uint64_t>(std::numeric_limits<off_t>::max())) {
     throw memory_error("posix_fallocate", EFBIG, "cannot allocate shared memory", address);
   }
+  require_that_limit_allows(size, address);
   int number;
   do {  // it returns the error, and EINTR when a signal comes between
     number = ::posix_fallocate(descriptor.get(), 0, static_cast<off_t>(size));

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -26,6 +27,7 @@ int open_flags();
 int populate_flag();
 void allocate(const FileDescriptor& descriptor, uint64_t size, const std::string& address);
 bool is_sealed(const FileDescriptor& descriptor);
+bool has_directory_of_names();
 
 inline bool already_exists(const Error& error) {
   return error.number() == EEXIST;
@@ -43,6 +45,9 @@ inline Error memory_error(const char* syscall, int number, const std::string& at
   std::string message =
       attempt + (address.empty() ? "" : " '" + address + "'") + ": " + describe(number);
   if (number == ENOSPC && !address.empty()) message += " (is /dev/shm full?)";
+  if (number == ENOENT && std::string_view(syscall) == "shm_open" && !has_directory_of_names()) {
+    message += " (there is no /dev/shm, where named memory lives; mount a tmpfs there)";
+  }
   return Error::system(syscall, number, message, address);
 }
 
