@@ -268,8 +268,13 @@ export class SharedMemory {
   }
 
   /**
-   * The memory as a SharedArrayBuffer, for `Atomics.wait` and for workers. It cannot be detached:
-   * its views stay usable after `close()`, and the memory stays mapped until they are collected.
+   * The memory as a SharedArrayBuffer, for workers of this process. It cannot be detached: its views
+   * stay usable after `close()`, and the memory stays mapped until they are collected.
+   *
+   * `Atomics.wait` and `Atomics.notify` on it work between the threads of one process only: V8 keeps
+   * the list of who waits in the process. `Atomics.notify` here never wakes another process; to
+   * wait for one, use a `Ring`, whose doorbell is the system's. Loads, stores and other operations of
+   * `Atomics` do work between processes.
    *
    * @throws `ERR_SLUICE_UNSUPPORTED` before Node 22.23, 24.16 and 26.1, and for memory that is too
    * long, as with `buffer`.
