@@ -100,6 +100,10 @@ export function abortReason(signal: AbortSignal): unknown {
 
 export function checkString(name: string, value: unknown): asserts value is string {
   if (typeof value !== 'string') throw invalidArgument(name, 'a string', value)
+  // UTF-8 has no such thing: all names with halves of characters would become one.
+  if (/\p{Surrogate}/u.test(value)) {
+    throw invalidArgument(name, 'a string of whole characters, without a lone surrogate', value)
+  }
 }
 
 export function checkBoolean(name: string, value: unknown): asserts value is boolean {

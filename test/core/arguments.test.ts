@@ -142,6 +142,25 @@ describe('signals of other makers', () => {
   })
 })
 
+test.each(['\ud800', 'a\udc00b'])('a name with half a character is refused: %j', (half) => {
+  // In UTF-8 all of them would be the same name.
+  const calls: ((name: string) => unknown)[] = [
+    (name) => SharedMemory.open(name),
+    (name) => SharedMemory.mapFile(name),
+    (name) => Ring.open(name),
+    (name) => {
+      SharedMemory.unlink(name)
+    },
+  ]
+  for (const call of calls) {
+    expect(() => call(`/${half}`)).toThrow(/without a lone surrogate; received/)
+    expect(() => call(`/${half}`)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+  }
+  const whole = `${uniqueName()}\u{1f600}`
+  closedAfterTest(SharedMemory.create(whole, { size: 1 }))
+  SharedMemory.unlink(whole)
+})
+
 test('the names of options are told when one is unknown', () => {
   const untyped = Ring as unknown as { anonymous: (options: object) => Ring }
   expect(() => untyped.anonymous({ capasity: 4096 })).toThrow(
