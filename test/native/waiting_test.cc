@@ -119,6 +119,101 @@ void a_producer_is_woken_when_half_the_ring_is_free() {
   check::that(!is_parked(header(ring).producer_parked), "it is awake");
 }
 
+// Two threads that meet at the beginning of each round, as closely as they can.
+class Rounds {
+ public:
+  // Calls `first` in this thread while another calls `second`, then `check`.
+  template <typename First, typename Second, typename Check>
+  void run(uint64_t rounds, First&& first, Second&& second, Check&& check) {
+    std::jthread other([&](const std::stop_token& stop) {
+      Random random(1);
+      for (uint64_t round = 1; round <= rounds; ++round) {
+        if (!until(begun_, round, stop)) return;
+        spin(random.below(kLongestSpin));
+        second();
+        done_.store(round, std::memory_order_release);
+      }
+    });
+    Random random(2);
+    for (uint64_t round = 1; round <= rounds; ++round) {
+      begun_.store(round, std::memory_order_release);
+      spin(random.below(kLongestSpin));
+      first();
+      until(done_, round, {});
+      check();
+    }
+  }
+
+ private:
+  static constexpr uint32_t kLongestSpin = 400;
+  static constexpr int kPatience = 2000;  // looks; then the other may need this processor
+
+  // False when it is to stop.
+  static bool until(const std::atomic<uint64_t>& word, uint64_t round,
+                    const std::stop_token& stop) {
+    for (int look = 0; word.load(std::memory_order_acquire) != round; ++look) {
+      if (look < kPatience) {
+        cpu_relax();
+      } else if (stop.stop_requested()) {
+        return false;
+      } else {
+        std::this_thread::yield();
+      }
+    }
+    return true;
+  }
+
+  std::atomic<uint64_t> begun_{0};
+  std::atomic<uint64_t> done_{0};
+};
+
+// The heart of it: one of the two sees the other, whoever was first.
+void a_consumer_that_sees_no_record_is_rung() {
+  const Ring ring = Ring::anonymous(kSmall);
+  RingProducer producer = ring.producer();
+  RingConsumer consumer = ring.consumer();
+  RingEndpoint::Sleep sleep = {};
+  WaitStatus status = WaitStatus::kReady;
+  Rounds().run(
+      check::scaled(30'000),
+      [&] {
+        sleep = consumer.announce(0);
+        status = consumer.look(sleep);
+      },
+      [&] { producer.try_write(bytes_of("12345678")); },
+      [&] {
+        check::that(status == WaitStatus::kReady || consumer.bell().ticket() != sleep.ticket,
+                    "it saw the record, or it was rung");
+        consumer.retract();
+        check::equal(text_of(consumer.peek()), "12345678");
+        consumer.release();
+      });
+}
+
+void a_producer_that_sees_no_room_is_rung() {
+  const Ring ring = Ring::anonymous(kSmall);
+  RingProducer producer = ring.producer();
+  RingConsumer consumer = ring.consumer();
+  const std::string half(ring.memory().max_message_length(), 'x');
+  const uint32_t wanted = kSmall * 3 / 4;
+  RingEndpoint::Sleep sleep = {};
+  WaitStatus status = WaitStatus::kReady;
+  check::that(producer.try_write(bytes_of(half)) && consumer.peek(), "one is there");
+  Rounds().run(
+      check::scaled(30'000),
+      [&] {
+        sleep = producer.announce(wanted);
+        status = producer.look(sleep);
+      },
+      [&] { consumer.release(); },
+      [&] {
+        check::that(status == WaitStatus::kReady || producer.bell().ticket() != sleep.ticket,
+                    "it saw the room, or it was rung");
+        producer.retract();
+        check::that(producer.try_write(bytes_of(half)) && consumer.peek(), "the next is there");
+      });
+}
+
 void random_pauses_lose_no_wake_up() {
   const Ring ring = Ring::anonymous(kSmall);
   const uint64_t count = check::scaled(200'000);
@@ -159,6 +254,8 @@ int main(int argc, char** argv) {
        {"closing wakes the peer", closing_wakes_the_peer},
        {"a producer is woken when half the ring is free",
         a_producer_is_woken_when_half_the_ring_is_free},
+       {"a consumer that sees no record is rung", a_consumer_that_sees_no_record_is_rung},
+       {"a producer that sees no room is rung", a_producer_that_sees_no_room_is_rung},
        {"random pauses lose no wake-up", random_pauses_lose_no_wake_up},
        {"a ping-pong of sleepers loses no wake-up", a_ping_pong_of_sleepers_loses_no_wake_up}},
       argc, argv);
