@@ -7,7 +7,7 @@ import {
   SharedMemory,
   SystemHandle,
 } from '../../lib/index.js'
-import { notUnderWine, onWindows, unixOnly } from '../support/platform.js'
+import { notUnderWine, onWindows, skipAllIf, unixOnly } from '../support/platform.js'
 import { listen, pipeName } from '../support/pipes.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 
@@ -33,7 +33,9 @@ unixOnly('Windows has named pipes')('on other systems there are no named pipes',
   }
 })
 
-describe.skipIf(!onWindows)('wrong input', () => {
+describe('wrong input', () => {
+  skipAllIf(!onWindows, 'only Windows has named pipes')
+
   test.each([
     ['nothing', ''],
     ['a backslash', 'a\\b'],

@@ -176,6 +176,8 @@ sideBySide('HTTP', (implementation) => {
     const site = await siteOf(implementation, () => undefined)
     site.server.setTimeout(10, (socket) => socket.destroy())
     const connection = await site.connect()
+    // On a loaded machine the time may be over before the request was read: then it is a reset.
+    connection.on('error', () => undefined)
     connection.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
     connection.resume()
     await closeOf(connection)
