@@ -1,9 +1,10 @@
 /** The counts of what is left open: everything that was opened is closed, on every path. */
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 import { eventually, resources, sameAs } from '../resources.js'
+import { caughtWarnings } from '../warnings.js'
 import type { TestedConnection } from './transport_under_test.js'
 import {
   closeOf,
@@ -106,18 +107,14 @@ export function openResources(bench: Workbench): void {
     })
 
     test('of connections that were forgotten: the garbage collector closes them and warns', async () => {
-      const warned = vi.fn()
-      process.on('warning', warned)
-      onTestFinished(() => {
-        process.off('warning', warned)
-      })
+      const warnings = caughtWarnings()
       const before = resources()
       await (async () => {
         await bench.transport.pair()
         await turn() // those that are closed in the turn they were made in are not looked at
       })()
-      await eventually(() => warned.mock.calls.length === 2)
-      for (const [warning] of warned.mock.calls) {
+      await eventually(() => warnings.length === 2)
+      for (const warning of warnings) {
         expect(warning).toMatchObject({ name: 'SluiceWarning', code: 'SLUICE_FORGOTTEN' })
       }
       await isAsBefore(before)
