@@ -13,6 +13,7 @@ import {
   writeWords,
   zeroCopy,
 } from '../support/rings.js'
+import { stress } from '../support/stress.js'
 
 const header = { tail: 128, head: 256, consumerParked: 384, producerParked: 512 }
 const corrupt = sluiceError('ERR_SLUICE_CORRUPT')
@@ -249,7 +250,7 @@ test.each(['header', 'data', 'everything'])(
     })
     await child.next()
     const seen = new Set<string>()
-    const rounds = process.env['SLUICE_LONG'] === '1' ? 20_000 : 150
+    const rounds = stress({ short: 150, full: 150, long: 20_000 })
     for (let round = 0; round < rounds; round++) {
       for (const code of await useEverything(ring, round)) seen.add(code)
       // A fresh start now and then, or all of it is refused at the claim.

@@ -7,18 +7,34 @@ import { expect, test } from 'vitest'
 
 import { capabilities } from '../../lib/index.js'
 import { Child } from '../support/child.js'
+import { stress } from '../support/stress.js'
 
-const long = process.env['SLUICE_LONG'] === '1'
 const program = fileURLToPath(new URL('../package/litmus.mjs', import.meta.url))
 
 const interpreter = ['--no-sparkplug', '--no-opt']
 const baseline = ['--always-sparkplug', '--no-opt']
 
 test.each([
-  { code: 'as usual', flags: [], records: long ? 100_000_000 : 300_000 },
-  { code: 'interpreted', flags: interpreter, records: long ? 10_000_000 : 30_000 },
-  { code: 'from the baseline compiler', flags: baseline, records: long ? 10_000_000 : 50_000 },
-  { code: 'optimised at once', flags: ['--always-turbofan'], records: long ? 10_000_000 : 30_000 },
+  {
+    code: 'as usual',
+    flags: [],
+    records: stress({ short: 300_000, full: 300_000, long: 100_000_000 }),
+  },
+  {
+    code: 'interpreted',
+    flags: interpreter,
+    records: stress({ short: 30_000, full: 30_000, long: 10_000_000 }),
+  },
+  {
+    code: 'from the baseline compiler',
+    flags: baseline,
+    records: stress({ short: 50_000, full: 50_000, long: 10_000_000 }),
+  },
+  {
+    code: 'optimised at once',
+    flags: ['--always-turbofan'],
+    records: stress({ short: 30_000, full: 30_000, long: 10_000_000 }),
+  },
 ])(
   '$records records of every kind of store, code $code: none is seen torn or early',
   async ({ flags, records }) => {

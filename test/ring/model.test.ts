@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 import { Ring, type Consumer, type Producer } from '../../lib/index.js'
 import { namedRing, setPositions, zeroCopy } from '../support/rings.js'
+import { stress } from '../support/stress.js'
 
 interface Message {
   bytes: Buffer
@@ -169,7 +170,7 @@ const steps = zeroCopy
   ? [...copyingSteps, { weight: 5, arbitrary: reserve }, { weight: 5, arbitrary: peek }]
   : copyingSteps
 
-const runs = process.env['SLUICE_LONG'] === '1' ? 20_000 : 300
+const runs = stress({ short: 300, full: 300, long: 20_000 })
 
 describe('a ring is a queue', () => {
   test('whatever is done to it, wherever its positions begin', () => {
