@@ -14,7 +14,8 @@ import { toReport } from './report/json.mjs'
 import { drawPicture } from './report/picture.mjs'
 import { formatTable } from './report/table.mjs'
 import { capacity } from './scenarios/participants.mjs'
-import large from './scenarios/large_messages.mjs'
+import corked from './scenarios/corked_messages.mjs'
+import { oneKib, oneMib, sixtyFourKib } from './scenarios/large_messages.mjs'
 import liveness from './scenarios/liveness.mjs'
 import roundTrip from './scenarios/round_trip.mjs'
 import small from './scenarios/small_messages.mjs'
@@ -26,7 +27,7 @@ import socketStream1024 from './scenarios/socket_stream_1024.mjs'
 import socketStream64 from './scenarios/socket_stream_64.mjs'
 import socketStream65536 from './scenarios/socket_stream_65536.mjs'
 
-const ring = [small, large, roundTrip, liveness]
+const ring = [small, corked, oneKib, sixtyFourKib, oneMib, roundTrip, liveness]
 const sockets = [
   socketStream64,
   socketStream1024,
@@ -95,10 +96,11 @@ function select(only, quick) {
       if (only.includes(scenario.id)) return scenario
       const rows = scenario.rows.filter(({ id }) => only.includes(id))
       const others = scenario.rows.map(({ figure }) => figure)
+      const isAimedAt = (id) => rows.some(({ targets }) => id in targets)
       const participants = scenario.participants.filter(
         ({ id }) =>
           rows.some(({ figure, leaveOut }) => figure === id || !leaveOut?.includes(id)) &&
-          (!others.includes(id) || rows.some(({ figure }) => figure === id)),
+          (!others.includes(id) || isAimedAt(id) || rows.some(({ figure }) => figure === id)),
       )
       return { ...scenario, rows, participants }
     })

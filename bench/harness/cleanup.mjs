@@ -7,6 +7,7 @@ import { Ring } from '../../dist/index.js'
 
 const children = new Set()
 const rings = new Set()
+const names = new Set()
 let directory
 let count = 0
 
@@ -14,6 +15,13 @@ let count = 0
 export function socketPath() {
   directory ??= mkdtempSync(join(tmpdir(), 'sluice-bench-'))
   return join(directory, `${++count}.sock`)
+}
+
+/** A name for shared memory, which is removed at the end if its user has not removed it. */
+export function memoryName() {
+  const name = `/sluice-bench-${process.pid}-${++count}`
+  names.add(name)
+  return name
 }
 
 /** A new ring, which `dropRing` removes. */
@@ -37,6 +45,7 @@ export function addChild(child) {
 export function cleanUp() {
   for (const child of children) child.kill('SIGKILL')
   for (const ring of rings) dropRing(ring)
+  for (const name of names) rmSync(join('/dev/shm', name), { force: true })
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true })
   directory = undefined
 }

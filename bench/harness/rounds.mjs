@@ -1,11 +1,13 @@
 // Measures the participants of a scenario in turns (A B C A B C ...), so that what the machine
 // does beside it falls on all of them alike.
 
-/** Resolves with the scenario and each participant's samples, or the reason why it has none. */
+/** Resolves with the scenario, the machine's state in each round, and each participant's samples, or the reason why it has none. */
 export async function runScenario(scenario, settings, showProgress) {
   const { warmUpMs } = settings
   const measureMs = settings.measureMs * (scenario.longer ?? 1)
-  const participants = scenario.participants.map((participant) => ({
+  const measured = [...(scenario.machine ? [scenario.machine] : []), ...scenario.participants]
+  const participants = measured.map((participant) => ({
+    value: scenario.value,
     ...participant,
     samples: [],
     reason: undefined,
@@ -18,14 +20,15 @@ export async function runScenario(scenario, settings, showProgress) {
       try {
         const { count, seconds, ...more } = await participant.run({ warmUpMs, measureMs })
         const raw = { count, seconds, ...more }
-        participant.samples.push({ round, value: scenario.value(raw), ...raw })
+        participant.samples.push({ round, value: participant.value(raw), ...raw })
       } catch (error) {
         participant.reason = reasonOf(error)
       }
     }
   }
   showProgress('')
-  return { scenario, participants }
+  const machine = scenario.machine ? participants.shift() : undefined
+  return { scenario, machine, participants }
 }
 
 function reasonOf(error) {

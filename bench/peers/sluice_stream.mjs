@@ -1,11 +1,13 @@
 // One end of a ring, at full speed.
 //   modes: zero-copy  tryReserve and commit, peek and release; a number is written and read
+//          corked     the same, 16 messages to a cork
 //          drain      tryWrite and drain; the first byte is looked at
 //          copy       tryWrite and drain, and each message is copied out
 import { Ring } from '../../dist/index.js'
 import { endWhenForgotten, Meter, waitForStart } from './protocol.mjs'
 
 const batch = 1024 // messages between two looks at the clock
+const corked = 16
 
 const { mode, role, ring: name, length, ...window } = JSON.parse(process.argv[2])
 const ring = Ring.open(name)
@@ -13,11 +15,12 @@ if (role === 'producer') {
   const producer = ring.producer()
   waitForStart()
   if (mode === 'zero-copy') reserve(producer)
+  else if (mode === 'corked') reserveCorked(producer)
   else write(producer)
 } else {
   const consumer = ring.consumer()
   waitForStart()
-  if (mode === 'zero-copy') peek(consumer)
+  if (mode === 'zero-copy' || mode === 'corked') peek(consumer)
   else drain(consumer, mode === 'copy')
 }
 
@@ -28,6 +31,20 @@ function reserve(producer) {
     while (!producer.tryReserve(length)) producer.waitSync(length)
     view.setUint32(producer.offset, number, true)
     producer.commit()
+  }
+}
+
+function reserveCorked(producer) {
+  const { view } = producer
+  for (let number = 0; ;) {
+    if (number % batch === 0) endWhenForgotten()
+    producer.cork()
+    for (let i = 0; i < corked; i++, number = (number + 1) >>> 0) {
+      while (!producer.tryReserve(length)) producer.waitSync(length)
+      view.setUint32(producer.offset, number, true)
+      producer.commit()
+    }
+    producer.uncork()
   }
 }
 

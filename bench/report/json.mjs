@@ -6,10 +6,11 @@ export function toReport({ conditions, settings, results }) {
     version: 1,
     conditions,
     settings,
-    scenarios: results.map(({ scenario, participants }) => ({
+    scenarios: results.map(({ scenario, machine, participants }) => ({
       id: scenario.id,
       title: scenario.title,
       unit: scenario.unit,
+      ...(machine === undefined ? {} : { machine: machineOf(machine) }),
       participants: participants.map(({ id, label, samples, reason }) => ({
         id,
         label,
@@ -29,7 +30,10 @@ function toRow(row, scenario, participants) {
   const ours = participants.find(({ id }) => id === row.figure)
   const figures = scenario.rows.map(({ figure }) => figure)
   const others = participants.filter(
-    ({ id }) => !figures.includes(id) && !row.leaveOut?.includes(id),
+    ({ id }) =>
+      id !== row.figure &&
+      (!figures.includes(id) || id in row.targets) &&
+      !row.leaveOut?.includes(id),
   )
   const value = ours.samples.length > 0 ? summaryOf(ours.samples) : undefined
   return {
@@ -59,12 +63,25 @@ function compare(ours, theirs, target) {
     ...(theirs.samples.length === 0 ? {} : { value: summaryOf(theirs.samples) }),
     ...(value === undefined ? {} : { ratio: value }),
     ...(target === undefined ? {} : { target }),
-    ...(target === undefined || value === undefined ? {} : { met: isMet(target, value.median) }),
+    ...(target === undefined || value === undefined ? {} : { met: isMet(target, value) }),
   }
 }
 
-function isMet({ atLeast, atMost }, value) {
-  return atLeast === undefined ? value <= atMost : value >= atLeast
+/** `worst`: what also the worst round has to reach. */
+function isMet({ atLeast, atMost, worst }, { median, low, high }) {
+  if (atLeast === undefined) return median <= atMost && (worst === undefined || high <= worst)
+  return median >= atLeast && (worst === undefined || low >= worst)
+}
+
+/** How fast the machine was while the scenario ran: nanoseconds, in each round. */
+function machineOf({ label, samples, reason }) {
+  return {
+    label,
+    unit: 'ns',
+    ...(reason === undefined ? {} : { reason }),
+    ...(samples.length === 0 ? {} : { value: summaryOf(samples) }),
+    samples,
+  }
 }
 
 function summaryOf(samples) {

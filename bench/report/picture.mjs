@@ -1,14 +1,16 @@
-// The report as a picture: one panel of bars per scenario, on a logarithmic scale. The background
-// is transparent and every colour stands on white and on black.
+// The report as a picture: one panel per scenario, that is per question, with a scale of its own. Each
+// round is a dot, their range a line, their median a large dot: there are no bars, whose length would
+// say nothing on a logarithmic scale. The background is transparent and every colour stands on white
+// and on black.
 import vega from 'vega'
 import vegaLite from 'vega-lite'
 
-import { formatValue } from './numbers.mjs'
+import { formatValue, short } from './numbers.mjs'
 
-const ink = '#808890'
+const ink = '#737c87'
 const ours = '#2f9e6e'
 const theirs = '#7a8fb8'
-const barHeight = 20
+const rowHeight = 20
 const width = 420
 
 /** Resolves with SVG. */
@@ -35,7 +37,7 @@ function specification(report) {
       subtitlePadding: 6,
       offset: 18,
     },
-    vconcat: report.scenarios.filter(hasBars).map(panel),
+    vconcat: report.scenarios.filter(hasRivals).map(panel),
     spacing: 28,
     config: {
       font: 'system-ui, sans-serif',
@@ -54,57 +56,83 @@ function specification(report) {
   }
 }
 
-function panel(scenario) {
-  const values = scenario.participants
-    .filter(({ available }) => available)
-    .map(({ label, value }) => ({
-      label,
-      value: value.median,
-      text: formatValue(value.median, scenario.unit),
-      sluice: label.startsWith('sluice'),
-    }))
-  // A bar on a logarithmic scale needs a beginning: the power of ten below the shortest.
-  const smallest = Math.min(...values.map(({ value }) => value))
-  const largest = Math.max(...values.map(({ value }) => value))
-  const domain = [10 ** (Math.ceil(Math.log10(smallest)) - 1), largest]
-  const better = scenario.unit.includes('/') ? 'more is better' : 'less is better'
+function panel({ title, unit, machine, participants }) {
+  const measured = participants.filter(({ available }) => available)
+  const isOurs = ({ id, label }) => label.startsWith('sluice') || id.startsWith('cpp-')
+  const values = measured.map((participant) => ({
+    label: participant.label,
+    ...participant.value,
+    text: formatValue(participant.value.median, unit),
+    ours: isOurs(participant),
+  }))
+  const rounds = measured.flatMap((participant) =>
+    participant.samples.map(({ value }) => ({
+      label: participant.label,
+      value,
+      ours: isOurs(participant),
+    })),
+  )
+  const better = unit.includes('/') ? 'more is better' : 'less is better'
+  const state =
+    machine?.value === undefined
+      ? []
+      : [
+          `a bare cache line, there and back: ${short(machine.value.median)} ns ` +
+            `(${short(machine.value.low)} - ${short(machine.value.high)})`,
+        ]
   const y = { field: 'label', type: 'nominal', sort: null, axis: { title: null } }
-  const x = {
-    field: 'value',
+  const x = (field) => ({
+    field,
     type: 'quantitative',
-    scale: { type: 'log', domain, nice: false },
-    axis: { title: `${scenario.unit}, logarithmic`, format: '~s', tickCount: 6 },
+    scale: { type: 'log', nice: false, padding: 12 },
+    axis: { title: `${unit}, logarithmic`, format: '~s', tickCount: 6 },
+  })
+  const color = {
+    field: 'ours',
+    type: 'nominal',
+    legend: null,
+    scale: { domain: [true, false], range: [ours, theirs] },
   }
   return {
-    title: { text: `${scenario.title} (${better})`, anchor: 'start', color: ink, fontSize: 13 },
+    title: {
+      text: `${title} (${better})`,
+      subtitle: state,
+      anchor: 'start',
+      color: ink,
+      subtitleColor: ink,
+      subtitleFontSize: 11,
+      fontSize: 13,
+    },
     width,
-    height: values.length * barHeight,
-    data: { values },
+    height: values.length * rowHeight,
     layer: [
       {
-        mark: { type: 'bar', height: barHeight - 6 },
-        encoding: {
-          x,
-          x2: { datum: domain[0] },
-          y,
-          color: {
-            field: 'sluice',
-            type: 'nominal',
-            legend: null,
-            scale: { domain: [true, false], range: [ours, theirs] },
-          },
-        },
+        data: { values },
+        mark: { type: 'rule', strokeWidth: 2, opacity: 0.5 },
+        encoding: { x: x('low'), x2: { field: 'high' }, y, color },
       },
       {
-        mark: { type: 'text', align: 'left', dx: 4, color: ink, fontSize: 11 },
-        encoding: { x, y, text: { field: 'text' } },
+        data: { values: rounds },
+        mark: { type: 'point', filled: true, size: 16, opacity: 0.7 },
+        encoding: { x: x('value'), y, color },
+      },
+      {
+        data: { values },
+        mark: { type: 'point', filled: true, size: 90, opacity: 1 },
+        encoding: { x: x('median'), y, color },
+      },
+      {
+        // Beside the panel: beside its dot it would lie on the dots of the rounds.
+        data: { values },
+        mark: { type: 'text', align: 'left', dx: 8, color: ink, fontSize: 11 },
+        encoding: { x: { value: width }, y, text: { field: 'text' } },
       },
     ],
   }
 }
 
 // The liveness scenario has nobody to stand beside.
-function hasBars({ participants }) {
+function hasRivals({ participants }) {
   return participants.filter(({ available }) => available).length > 1
 }
 
@@ -113,7 +141,7 @@ function subtitle({ conditions, settings }) {
     `${conditions.cpu}, ${conditions.cores} cores, ${conditions.system}, Node ${conditions.node}, ` +
       conditions.date.slice(0, 10),
     conditions.pinning,
-    `medians of ${settings.rounds} rounds of ${settings.measureMs} ms; rings of ` +
+    `each small dot is one of ${settings.rounds} rounds of ${settings.measureMs} ms, the large one their median; rings of ` +
       `${settings.capacity / 2 ** 20} MiB`,
   ]
 }

@@ -5,16 +5,29 @@ import { formatValue, short } from './numbers.mjs'
 
 export function formatTable(report) {
   const table = new Table({
-    head: ['what', 'sluice', 'against', 'theirs', 'ratio (low - high)', 'to reach', 'reached'],
+    head: [
+      'what',
+      'ours (worst)',
+      'against',
+      'theirs',
+      'ratio (low - high)',
+      'to reach',
+      'reached',
+    ],
     colAligns: ['left', 'right', 'left', 'right', 'right', 'right', 'left'],
     style: { head: [], border: [] },
   })
   for (const row of report.rows) table.push(lineOf(row))
-  return [...about(report), table.toString(), summaryLine(report.rows)].join('\n')
+  return [
+    ...about(report),
+    ...report.scenarios.flatMap(machineLine),
+    table.toString(),
+    summaryLine(report.rows),
+  ].join('\n')
 }
 
 function lineOf(row) {
-  const ours = row.value === undefined ? 'failed' : formatValue(row.value.median, row.unit)
+  const ours = row.value === undefined ? 'failed' : formatOurs(row.value, row.unit)
   if (row.limit !== undefined) {
     const { below, met } = row.limit
     return [row.title, ours, '', '', spreadOfDetails(row.details), `< ${below}`, yesOrNo(met)]
@@ -30,6 +43,11 @@ function cellsOf({ label, value, ratio, reason, target, met }, unit) {
   return [label, formatValue(value.median, unit), formatRatio(ratio), wanted, yesOrNo(met)]
 }
 
+function formatOurs({ median, low, high }, unit) {
+  const worst = unit.includes('/') ? low : high
+  return `${formatValue(median, unit)} (${short(unit === 'messages/s' ? worst / 1e6 : worst)})`
+}
+
 function firstLine(text = '') {
   return text.split('\n')[0].slice(0, 40)
 }
@@ -39,8 +57,9 @@ function formatRatio(ratio) {
   return `${short(ratio.median)} (${short(ratio.low)} - ${short(ratio.high)})`
 }
 
-function formatTarget({ atLeast, atMost }) {
-  return atLeast === undefined ? `<= ${short(atMost)}` : `>= ${short(atLeast)}`
+function formatTarget({ atLeast, atMost, worst }) {
+  const wanted = atLeast === undefined ? `<= ${short(atMost)}` : `>= ${short(atLeast)}`
+  return worst === undefined ? wanted : `${wanted}, worst ${short(worst)}`
 }
 
 function spreadOfDetails(details) {
@@ -64,6 +83,15 @@ function about({ conditions, settings }) {
     `${conditions.polling}`,
     `${settings.rounds} rounds of ${settings.measureMs} ms after ${settings.warmUpMs} ms; rings of ` +
       `${settings.capacity / 2 ** 20} MiB; medians, and the ratios of the same round`,
+  ]
+}
+
+/** The same ring is several times slower where a cache line takes longer. */
+function machineLine({ title, machine }) {
+  if (machine?.value === undefined) return []
+  const { low, median, high } = machine.value
+  return [
+    `${title}: a bare cache line took ${short(median)} ns there and back (${short(low)} - ${short(high)})`,
   ]
 }
 

@@ -1,7 +1,9 @@
-// Large messages in one direction: copied in by one process, and out by the other or not at all.
+// Larger messages in one direction: copied in by one process, and out by the other or not at all.
 import {
+  capacity,
   childProcess,
   cppStream,
+  machine,
   memcpy,
   net,
   sluiceStream,
@@ -9,40 +11,55 @@ import {
   zeromq,
 } from './participants.mjs'
 
-const length = 65_536
+const kib = 1024
 
-export default {
-  id: 'large-messages',
-  title: '64-KiB messages, one direction',
-  unit: 'GB/s',
-  value: ({ count, seconds }) => (count * length) / seconds / 1e9,
-  participants: [
-    sluiceStream('sluice-copy', 'sluice, copying in and out', 'copy', length),
-    memcpy('memcpy-two-cores', 'memcpy in + out, 2 cores', 'two-cores', length),
-    cppStream('cpp-copy', 'C++, copying in and out', 'copy', length),
-    sluiceStream('sluice-copy-in', 'sluice, copying in', 'drain', length),
-    memcpy('memcpy-in', 'memcpy in, 1 core', 'in', length),
-    cppStream('cpp-copy-in', 'C++, copying in', 'copy-in', length),
-    memcpy('memcpy-one-core', 'memcpy in + out, 1 core', 'one-core', length),
-    net('stream', length),
-    childProcess('stream', length),
-    workerThreads('stream', length),
-    zeromq('stream', length),
-  ],
-  rows: [
-    {
-      id: 'copy',
-      title: '64 KiB, copying in and out',
-      figure: 'sluice-copy',
-      targets: { net: { atLeast: 20 }, 'memcpy-two-cores': { atLeast: 0.8 } },
-      leaveOut: ['memcpy-in', 'cpp-copy-in'],
-    },
-    {
-      id: 'copy-in',
-      title: '64 KiB, copying in, read in place',
-      figure: 'sluice-copy-in',
-      targets: { net: { atLeast: 20 }, 'memcpy-in': { atLeast: 0.8 } },
-      leaveOut: ['memcpy-two-cores', 'memcpy-one-core', 'cpp-copy'],
-    },
-  ],
+export const oneKib = scenario('messages-1-kib', '1 KiB', kib, capacity)
+export const sixtyFourKib = scenario('large-messages', '64 KiB', 64 * kib, capacity, {
+  atLeast: 0.9,
+})
+// A message is half a ring at most, less two headers.
+export const oneMib = scenario('messages-1-mib', '1 MiB', kib * kib, 4 * kib * kib)
+
+function scenario(id, size, length, bytes, besideMemcpy) {
+  const targets = (memcpyId) => ({
+    net: { atLeast: 1 },
+    ...(besideMemcpy && { [memcpyId]: besideMemcpy }),
+  })
+  const suffix = length === 64 * kib ? '' : `-${size.replace(' ', '-').toLowerCase()}`
+  return {
+    id,
+    title: `${size} messages, one direction`,
+    unit: 'GB/s',
+    value: ({ count, seconds }) => (count * length) / seconds / 1e9,
+    machine,
+    participants: [
+      sluiceStream('sluice-copy', 'sluice, copying in and out', 'copy', length, bytes),
+      memcpy('memcpy-two-cores', 'memcpy in + out, 2 cores', 'two-cores', length, bytes),
+      cppStream('cpp-copy', 'C++, copying in and out', 'copy', length, bytes),
+      sluiceStream('sluice-copy-in', 'sluice, copying in', 'drain', length, bytes),
+      memcpy('memcpy-in', 'memcpy in, 1 core', 'in', length, bytes),
+      cppStream('cpp-copy-in', 'C++, copying in', 'copy-in', length, bytes),
+      memcpy('memcpy-one-core', 'memcpy in + out, 1 core', 'one-core', length, bytes),
+      net('stream', length),
+      childProcess('stream', length),
+      workerThreads('stream', length),
+      zeromq('stream', length),
+    ],
+    rows: [
+      {
+        id: `copy${suffix}`,
+        title: `${size}, copying in and out`,
+        figure: 'sluice-copy',
+        targets: targets('memcpy-two-cores'),
+        leaveOut: ['memcpy-in', 'cpp-copy-in'],
+      },
+      {
+        id: `copy-in${suffix}`,
+        title: `${size}, copying in, read in place`,
+        figure: 'sluice-copy-in',
+        targets: targets('memcpy-in'),
+        leaveOut: ['memcpy-two-cores', 'memcpy-one-core', 'cpp-copy'],
+      },
+    ],
+  }
 }

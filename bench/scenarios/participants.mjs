@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url'
 
 import { measure } from '../harness/children.mjs'
-import { createRing, dropRing, socketPath } from '../harness/cleanup.mjs'
+import { createRing, dropRing, memoryName, socketPath } from '../harness/cleanup.mjs'
 import { nativeProgram } from '../harness/native_programs.mjs'
 import { pinned } from '../harness/pinning.mjs'
 
@@ -13,23 +13,53 @@ const first = 0 // the processor of the producer, or who asks
 const second = 1 // of the consumer, or who answers
 
 /** A participant of two processes at the ends of a ring; `mode` as in peers/sluice_stream.mjs. */
-export function sluiceStream(id, label, mode, length) {
-  return ringPair(id, label, (role, ring, window) =>
-    peer('sluice_stream', { mode, role, ring, length, ...window }),
-  )
+export function sluiceStream(id, label, mode, length, bytes) {
+  const command = (role, ring, window) =>
+    peer('sluice_stream', { mode, role, ring, length, ...window })
+  return ringPair(id, label, command, bytes)
 }
 
 /** `mode` as in native/ring_peer.cc. */
-export function cppStream(id, label, mode, length) {
-  return ringPair(id, label, (role, ring, window) => ringPeer(mode, role, ring, length, window))
+export function cppStream(id, label, mode, length, bytes) {
+  const command = (role, ring, window) => ringPeer(mode, role, ring, length, window)
+  return ringPair(id, label, command, bytes)
 }
 
-export function ringPair(id, label, command) {
+/** boost's queue between two processes; `mode` as in native/boost_peer.cc. */
+export function boost(mode) {
+  return {
+    id: mode === 'eager' ? 'boost' : `boost-${mode}`,
+    label: mode === 'eager' ? 'boost spsc_queue, C++' : `boost spsc_queue, C++, ${mode}`,
+    run: ({ warmUpMs, measureMs }) => {
+      const name = memoryName()
+      const command = (role) =>
+        [nativeProgram('boost_peer'), mode, role, name, warmUpMs, measureMs].map(String)
+      return measure([
+        { command: command('consumer'), core: second, measures: true },
+        { command: command('producer'), core: first },
+      ])
+    },
+  }
+}
+
+/** The state of the machine: the round trip of a bare cache line, in nanoseconds. */
+export const machine = {
+  id: 'machine',
+  label: 'a bare cache line, there and back',
+  value: ({ count, seconds }) => (seconds / count) * 1e9,
+  run: ({ warmUpMs, measureMs }) => {
+    const window = [Math.min(warmUpMs, 20), Math.min(measureMs, 100)].map(String)
+    const command = [nativeProgram('cache_line'), ...window]
+    return measure([{ command, core: `${first},${second}`, measures: true }])
+  },
+}
+
+export function ringPair(id, label, command, bytes = capacity) {
   return {
     id,
     label,
     run: (window) =>
-      withRings(1, ([ring]) =>
+      withRings(1, bytes, ([ring]) =>
         measure([
           { command: command('consumer', ring, window), core: second, measures: true },
           { command: command('producer', ring, window), core: first },
@@ -86,12 +116,12 @@ export function workerThreads(mode, length) {
 }
 
 /** `mode` as in native/memcpy.cc. */
-export function memcpy(id, label, mode, length) {
+export function memcpy(id, label, mode, length, bytes = capacity) {
   return {
     id,
     label,
     run: ({ warmUpMs, measureMs }) => {
-      const command = [nativeProgram('memcpy'), mode, capacity, length, warmUpMs, measureMs]
+      const command = [nativeProgram('memcpy'), mode, bytes, length, warmUpMs, measureMs]
       const core = mode === 'two-cores' ? `${first},${second}` : first
       return measure([{ command: command.map(String), core, measures: true }])
     },
@@ -113,7 +143,7 @@ function roundTrip(id, label, command) {
     id,
     label,
     run: (window) =>
-      withRings(2, (rings) =>
+      withRings(2, capacity, (rings) =>
         measure([
           { command: command('answer', rings, window), core: second },
           { command: command('ask', rings, window), core: first, measures: true },
@@ -140,8 +170,8 @@ function overSocket(name, mode, length, window) {
   ])
 }
 
-async function withRings(count, use) {
-  const rings = Array.from({ length: count }, () => createRing(capacity))
+async function withRings(count, bytes, use) {
+  const rings = Array.from({ length: count }, () => createRing(bytes))
   try {
     return await use(rings.map((ring) => ring.name))
   } finally {

@@ -2,6 +2,7 @@
 import {
   childProcess,
   cppRoundTrip,
+  machine,
   net,
   sluiceRoundTrip,
   workerThreads,
@@ -15,6 +16,7 @@ export default {
   title: '64-byte round trip',
   unit: 'µs',
   value: ({ count, seconds }) => (seconds / count) * 1e6,
+  machine,
   participants: [
     sluiceRoundTrip('sluice-polling', 'sluice, polling', 'polling', length),
     cppRoundTrip('cpp-polling', 'C++, polling', length),
@@ -37,7 +39,7 @@ export default {
       id: 'consume',
       title: 'round trip, consume (adaptive)',
       figure: 'sluice-consume',
-      targets: { net: { atMost: 1 / 20 } },
+      targets: { net: { atMost: 1 / 50 } },
     },
     {
       id: 'consume-spin',
@@ -49,7 +51,7 @@ export default {
       id: 'parked',
       title: 'round trip, parked (spin 0)',
       figure: 'sluice-parked',
-      targets: { net: { atMost: 1.3 } },
+      targets: { net: { atMost: 0.9 } },
     },
   ],
 }
