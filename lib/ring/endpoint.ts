@@ -240,9 +240,9 @@ export abstract class Endpoint {
 
   #mapped(): ArrayBuffer {
     const { memory } = this.#parts
-    if (memory === undefined) throw needsViews()
-    if (memory.byteLength === 0) this.requireUsable() // detached by the ring's close
-    return memory
+    if (memory !== undefined && memory.byteLength > 0) return memory
+    if (this.closed) this.requireUsable() // detached by the ring's close
+    throw needsViews()
   }
 
   #setRef(ref: boolean): this {

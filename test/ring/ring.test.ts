@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { chmodSync, statSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 
 import { Ring, SharedMemory } from '../../lib/index.js'
@@ -12,6 +12,7 @@ import {
   sluiceError,
   uniqueName,
   writeWords,
+  zeroCopy,
 } from '../support/rings.js'
 
 const untyped = Ring as unknown as Record<
@@ -78,6 +79,80 @@ describe('a named ring', () => {
       )
       a.producer().tryWrite(bytes('x'))
       expect(b.consumer().tryRead()?.toString()).toBe('x')
+    },
+  )
+})
+
+describe('a name', () => {
+  unixOnly('a section loses its name with its last handle only')(
+    'that leads elsewhere by now is left alone by unlink, also after close',
+    () => {
+      const old = namedRing()
+      expect(old.isNamed).toBe(true)
+      SharedMemory.unlink(old.name)
+      expect(old.isNamed).toBe(false)
+      expect(() => {
+        old.unlink()
+      }).toThrow(sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ENOENT' }))
+      const newer = closedAfterTest(Ring.create(old.name, { capacity: 4096 }))
+      expect([old.isNamed, newer.isNamed]).toEqual([false, true])
+      const refused = sluiceError('ERR_SLUICE_INVALID_STATE')
+      expect(() => {
+        old.unlink()
+      }).toThrow(refused)
+      old.close()
+      expect(() => {
+        old.unlink()
+      }).toThrow(refused)
+      expect(newer.isNamed).toBe(true)
+      newer.unlink()
+      expect(newer.isNamed).toBe(false)
+    },
+  )
+
+  test('is not had by an anonymous ring', () => {
+    expect(closedAfterTest(Ring.anonymous({ capacity: 4096 })).isNamed).toBe(false)
+  })
+})
+
+describe('inspect', () => {
+  test('says what stats() says, without a role', () => {
+    const ring = namedRing()
+    const producer = ring.producer()
+    producer.tryWrite(bytes('12345678'))
+    expect(Ring.inspect(ring.name)).toEqual(ring.stats())
+    expect(Ring.inspect(ring.name)).toMatchObject({
+      capacity: 4096,
+      used: 16,
+      producer: { state: 'open', alive: true, pid: process.pid, messages: 1 },
+      consumer: { state: 'never', alive: false },
+    })
+    ring.consumer().close()
+    expect(Ring.inspect(ring.name).consumer.state).toBe('closed')
+  })
+
+  test('says what is no ring, or not there', () => {
+    expect(() => Ring.inspect(uniqueName())).toThrow(sluiceError('ERR_SLUICE_SYSTEM'))
+    const name = uniqueName()
+    closedAfterTest(SharedMemory.create(name, { size: 100 }))
+    expect(() => Ring.inspect(name)).toThrow(sluiceError('ERR_SLUICE_NOT_A_RING'))
+    expect(() => Ring.inspect(5 as never)).toThrow(invalid)
+  })
+
+  test.runIf(process.getuid?.() === 0 && zeroCopy)(
+    'needs only to read; then nobody says who is alive (as root: by another user)',
+    async () => {
+      const ring = namedRing()
+      chmodSync(`/dev/shm${ring.name}`, 0o644)
+      ring.producer().tryWrite(bytes('x'))
+      const child = new Child('inspect.mjs', [ring.name], { uid: 65534, gid: 65534 })
+      expect(await child.next()).toMatchObject({
+        capacity: 4096,
+        used: 16,
+        producer: { state: 'open', pid: process.pid, messages: 1 },
+        consumer: { state: 'never', messages: 0 },
+      })
+      await child.finish()
     },
   )
 })

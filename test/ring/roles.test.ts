@@ -152,6 +152,28 @@ describe('a death', () => {
     await write
   })
 
+  test('of the consumer fails also the writes that were called before it could be seen', async () => {
+    const ring = namedRing()
+    const producer = ring.producer()
+    const child = await remote(ring, ['consumer'])
+    while (producer.tryWrite(Buffer.alloc(1000)));
+    child.kill('SIGKILL')
+    await child.exited
+    const first = producer.write(Buffer.alloc(1000)) // fails at once
+    const consumer = ring.consumer() // the successor makes room for all that follow
+    while (consumer.tryRead());
+    const second = producer.write(bytes('second'))
+    expect(producer.tryWrite(bytes('third'))).toBe(false)
+    expect(producer.tryReserve(8)).toBe(false)
+    const died = sluiceError('ERR_SLUICE_PEER_DIED', { pid: child.pid })
+    await expect(first).rejects.toThrow(died)
+    await expect(second).rejects.toThrow(died)
+    // Whoever has seen it may write again: no message came in front of a lost one.
+    await producer.write(bytes('again'))
+    expect(String(consumer.tryRead())).toBe('again')
+    expect(consumer.tryRead()).toBeUndefined()
+  })
+
   test('of the consumer does not disturb a producer that finds room', async () => {
     const ring = namedRing()
     const producer = ring.producer()
