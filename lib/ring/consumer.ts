@@ -256,7 +256,7 @@ export class Consumer extends Endpoint {
    * ```ts
    * for await (const stream of consumer.streams()) {
    *   try {
-   *     for await (const message of stream) handle(message)
+   *     for await (const message of stream) console.log(message.toString())
    *     console.log(`process ${stream.pid} has ended its stream`)
    *   } catch (error) {
    *     if (stream.outcome !== 'died') throw error

@@ -165,8 +165,8 @@ export class Ring {
    *
    * @example
    * ```ts
-   * const { used, consumer } = Ring.inspect('/ticks')
-   * if (used > 0 && consumer.alive === false) console.log('nobody reads')
+   * const view = Ring.inspect('/ticks')
+   * if (view.used > 0 && view.consumer.alive === false) console.log('nobody reads')
    * ```
    */
   static inspect(name: string): RingView {

@@ -15,6 +15,7 @@ test('tells the platform, the runtime and what they have', () => {
     zeroCopy: true,
     sharedArrayBuffer: expect.any(Boolean) as boolean,
     ring: true,
+    plainStores: process.arch === 'x64' && process.env['SLUICE_ORDERED_STORES'] !== '1',
     waitMany: expect.any(Boolean) as boolean,
     namedPipes: onWindows,
     unixSockets: !onWindows,
