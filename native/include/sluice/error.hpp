@@ -1,4 +1,4 @@
-// What went wrong, in one exception type for the whole of sluice.
+// The exception type of all of sluice: a stable code, and the system's error where a call failed.
 #pragma once
 
 #include <cstdint>

@@ -89,7 +89,7 @@ class SharedMemory {
   uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }  // empty unless named
   const SystemHandle& descriptor() const { return descriptor_; }
-  // A share of the mapping alone: who holds it keeps the memory, but not the descriptor, open.
+  // A share of the mapping alone: it keeps the memory mapped, but not the descriptor open.
   std::shared_ptr<const void> mapping() const { return mapping_; }
   Access access() const { return access_; }
 

@@ -1,7 +1,6 @@
 #include "core/errors.hpp"
 
 #include "core/environment.hpp"
-#include "core/system_error_name.hpp"
 
 namespace sluice::binding {
 

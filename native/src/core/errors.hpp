@@ -13,7 +13,10 @@ namespace sluice::binding {
 
 Napi::Error to_javascript(Napi::Env env, const Error& error);
 
-// Runs the body of a native function; whatever it throws becomes a JavaScript exception.
+// The system's own name of an error; nullptr where Node has the names (errno).
+const char* system_error_name(int number);
+
+// Runs the body of a native function; its exceptions become JavaScript's.
 template <typename Body>
 auto guarded(Napi::Env env, Body&& body) {
   try {
@@ -27,9 +30,9 @@ auto guarded(Napi::Env env, Body&& body) {
   }
 }
 
-// Runs what calls JavaScript from outside of it. What that throws becomes 'uncaughtException', for
-// an exception must not leave a native callback; an environment that is being terminated, in which
-// even the smallest call can fail, takes none.
+// Runs a body that calls JavaScript from a native callback. An exception must not leave such a
+// callback: it becomes 'uncaughtException', except in an environment that is being terminated,
+// where even the smallest call can fail.
 template <typename Body>
 void run_on_loop(Napi::Env env, Body&& body) noexcept {
   try {
@@ -40,7 +43,7 @@ void run_on_loop(Napi::Env env, Body&& body) noexcept {
       if (!value.IsEmpty()) napi_fatal_exception(env, value);
     }
   } catch (const Napi::Error&) {
-    // Not even the error can be had: it is being terminated.
+    // Not even the error can be had: the environment is being terminated.
   }
 }
 

@@ -1,5 +1,5 @@
-// What other threads have for an environment's event loop: entries gather here, and the loop takes
-// them in batches, called by one thread-safe function.
+// A mailbox brings entries of other threads to an environment's event loop: they gather here, and
+// the loop takes them in batches, called by one thread-safe function.
 #pragma once
 
 #include <napi.h>
@@ -38,7 +38,7 @@ class Mailbox {
     set_ref(ref_);
   }
 
-  // Whether it keeps the process alive.
+  // Whether the mailbox keeps the process alive.
   void set_ref(bool ref) {
     ref_ = ref;
     if (function_ == nullptr) return;

@@ -12,8 +12,9 @@ namespace {
 // of a thread are looked at in each tick. That is memory only, and one wake-up for all of them.
 constexpr auto kTick = std::chrono::milliseconds(100);
 
-// Whether a holder still lives is a system call for each sleeper. Somebody who has just begun to
-// wait asks soon, in case the other died on the way; who has waited for long asks seldom.
+// To ask whether a holder still lives is a system call for each sleeper. A sleeper that has just
+// begun to wait asks soon, in case the other died on the way; one that has waited for long asks
+// seldom.
 constexpr auto kShortestPatience = std::chrono::milliseconds(100);
 constexpr auto kLongestPatience = std::chrono::milliseconds(1000);
 

@@ -31,8 +31,8 @@ Poller::Poller() : queue_(::kqueue()) {
 }
 
 void Poller::arm(int descriptor, Watcher::Id id, Readiness wanted) {
-  // A filter that is added again is enabled again. What is not wanted may not be there to delete,
-  // so each change is made by itself.
+  // A filter that is added again is enabled again. A filter to delete may not be there, which is an
+  // error, so each change is made by itself.
   const auto change = [&](int16_t filter, bool on) {
     const auto flags = static_cast<uint16_t>(on ? EV_ADD | EV_ENABLE | EV_DISPATCH : EV_DELETE);
     const auto event = make_event(static_cast<uintptr_t>(descriptor), filter, flags, id);

@@ -1,4 +1,4 @@
-#include "core/system_error_name.hpp"
+#include "core/errors.hpp"
 
 namespace sluice::binding {
 

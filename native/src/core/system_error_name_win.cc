@@ -1,4 +1,4 @@
-#include "core/system_error_name.hpp"
+#include "core/errors.hpp"
 #include "sluice/detail/windows_api.hpp"
 
 namespace sluice::binding {

@@ -13,7 +13,7 @@
 
 namespace sluice::binding {
 
-// What to watch for, as bits; lib/core/watches.ts has the same.
+// The kinds of readiness to watch for, as bits; lib/core has the same.
 using Readiness = uint32_t;
 inline constexpr Readiness kReadable = 1;
 inline constexpr Readiness kWritable = 2;
@@ -27,9 +27,9 @@ class Watch {
   Watch& operator=(const Watch&) = delete;
   virtual ~Watch() = default;
 
-  // What is reported from now on, as long as it is the case; 0: nothing.
+  // The kinds of readiness to report from now on, again and again while they last; 0: none.
   virtual void set(Readiness wanted) = 0;
-  // Whether it keeps the process alive while it watches for something.
+  // Whether the watch keeps the process alive while it waits for something.
   virtual void set_ref(bool ref) = 0;
 };
 
@@ -47,7 +47,7 @@ class Watcher {
   virtual std::unique_ptr<Watch> watch(int descriptor, Id id) = 0;
 
  protected:
-  // Who is called by the loop itself, and not through Node-API, has to make a callback's scope.
+  // A callback of the loop itself must open a callback scope; one through Node-API has it.
   enum class Caller { kLoop, kNodeApi };
 
   Watcher(Napi::Env env, Caller caller) : env_(env), caller_(caller) {}
@@ -81,7 +81,7 @@ class WatcherPart {
   std::shared_ptr<Watcher> watcher_;
 };
 
-// Whether the runtime has all functions of libuv that it takes (Deno has not).
+// False in a runtime that lacks a function of libuv which the loop's watcher needs.
 bool can_watch_on_loop();
 std::shared_ptr<Watcher> make_loop_watcher(Napi::Env env);
 std::shared_ptr<Watcher> make_thread_watcher(Napi::Env env);

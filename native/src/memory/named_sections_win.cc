@@ -37,7 +37,8 @@ std::wstring text_of(const UNICODE_STRING& text) {
   return {text.Buffer, text.Length / sizeof(wchar_t)};
 }
 
-// What is named `Local\` in this process. Services share the directory of the whole machine.
+// The kernel's path of the directory that this process knows as `Local\`. Services share that of
+// the whole machine.
 std::wstring local_directory() {
   DWORD session = 0;
   ::ProcessIdToSessionId(::GetCurrentProcessId(), &session);
@@ -98,7 +99,7 @@ std::set<std::wstring> section_names(const Handle& directory) {
 }
 
 // An object that comes or goes between two calls moves its neighbours, and one can be passed over:
-// what two readings agree on is whole.
+// a list that two readings agree on is whole.
 std::set<std::wstring> settled_section_names(const Handle& directory) {
   constexpr int kMostReadings = 8;
   std::set<std::wstring> names = section_names(directory);

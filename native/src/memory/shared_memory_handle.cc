@@ -11,7 +11,7 @@
 namespace sluice::binding {
 namespace {
 
-// What an environment keeps for shared memory.
+// The state that an environment keeps for shared memory.
 struct MemoryPart {
   Napi::FunctionReference constructor;
 };

@@ -101,7 +101,7 @@ void CompletionPort::settle(Pipe& pipe, PipeEvent event) {
   Operation& operation = pipe.operation(event);
   operation.pending = false;
   --pipe.pending;
-  // What was written is not needed any more, and may have been large.
+  // The written bytes are not needed any more, and may have been many.
   if (event == PipeEvent::kWritten) std::vector<std::byte>().swap(operation.buffer);
 }
 
@@ -260,7 +260,7 @@ CompletionPort::Report CompletionPort::identify_now(Pipe::Id id) {
   }
   DWORD code = ERROR_SUCCESS;
   {
-    // Nothing of it waits for anybody, so neither does who closes the pipe meanwhile.
+    // These calls wait for nobody, so a close of the pipe meanwhile is not held up.
     const std::lock_guard asking(identity_mutex_);
     try {
       pipe->identity = identify_client(pipe->handle());

@@ -1,4 +1,4 @@
-// Who is at the other end of a pipe, from the system's mouth.
+// The identity of the process at the other end of a pipe, as the system knows it.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,8 @@
 namespace sluice::binding {
 namespace {
 
-// What a client needs, and no more: GENERIC_WRITE has the right to make instances in it, which
-// only the server's own user has.
+// The rights that a client needs, and no more: GENERIC_WRITE holds the right to make instances,
+// which only the server's own user has.
 constexpr DWORD kClientAccess =
     FILE_GENERIC_READ | (FILE_GENERIC_WRITE & ~static_cast<DWORD>(FILE_APPEND_DATA));
 
@@ -161,7 +161,8 @@ void PipeHandle::cancel(const Napi::CallbackInfo& info) {
   port_->cancel(*pipe_, static_cast<PipeEvent>(info[0].As<Napi::Number>().Uint32Value()));
 }
 
-// Throws the client out, and what it has not read, so that the instance can be used again.
+// Throws the client out, together with the bytes that it has not read, so that the instance can be
+// used again.
 Napi::Value PipeHandle::disconnect(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const BOOL done = ::DisconnectNamedPipe(require_open().handle().get());

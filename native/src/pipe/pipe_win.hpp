@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "pipe/identity_win.hpp"
@@ -40,7 +41,8 @@ class Pipe {
   // A number that no other pipe of the process ever has.
   using Id = uint64_t;
 
-  Pipe(Id id, Handle handle, bool message_type);
+  Pipe(Id id, Handle handle, bool message_type)
+      : id_(id), handle_(std::move(handle)), message_type_(message_type) {}
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
   ~Pipe() = default;
@@ -48,11 +50,22 @@ class Pipe {
   Id id() const { return id_; }
   const Handle& handle() const { return handle_; }
   bool message_type() const { return message_type_; }
-  Operation& operation(PipeEvent event);
-  PipeEvent event_of(const OVERLAPPED* overlapped) const;
+
+  Operation& operation(PipeEvent event) {
+    if (event == PipeEvent::kRead) return read_;
+    return event == PipeEvent::kWritten ? write_ : connect_;
+  }
+  PipeEvent event_of(const OVERLAPPED* overlapped) const {
+    if (overlapped == &read_.overlapped) return PipeEvent::kRead;
+    return overlapped == &write_.overlapped ? PipeEvent::kWritten : PipeEvent::kConnected;
+  }
 
   // A completed call with this outcome is not reported by the port as well.
-  bool is_final(BOOL succeeded, DWORD code) const;
+  bool is_final(BOOL succeeded, DWORD code) const {
+    if (succeeded) return skips_port_;
+    // ERROR_MORE_DATA is a warning to the kernel, and a warning goes through the port.
+    return code != ERROR_IO_PENDING && code != ERROR_MORE_DATA;
+  }
   void set_skips_port() { skips_port_ = true; }
 
   // Guarded by the completion port's mutex.

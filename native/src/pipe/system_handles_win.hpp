@@ -10,8 +10,8 @@
 
 namespace sluice::binding {
 
-// The handles that objects of one environment own by their numbers. Those of an environment that
-// is terminated are closed with it: nobody runs its objects' finalizers in JavaScript.
+// The handles that objects of one environment own by their numbers. The end of the environment
+// closes them: in a worker that is terminated, nobody runs the objects' finalizers in JavaScript.
 class OwnedHandles {
  public:
   OwnedHandles() = default;

@@ -134,7 +134,7 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
     }
   }
 
-  // What is corked must leave, or the room will never come.
+  // Corked messages must leave first, or the room that is waited for never comes.
   void publish_before_waiting() const {
     if constexpr (kIsProducer) endpoint_->publish();
   }

@@ -1,4 +1,5 @@
-// What travels beside the bytes of a message: descriptors and credentials (unix(7), cmsg(3)).
+// Ancillary data travels beside the bytes of a message: descriptors, credentials (unix(7),
+// cmsg(3)).
 #pragma once
 
 #include <sys/socket.h>
@@ -45,7 +46,7 @@ class ControlBuffer {
   alignas(cmsghdr) std::array<std::byte, kSpace> bytes_;
 };
 
-// The system's way to say whose message it was.
+// The sender's credentials, if this control message holds them.
 std::optional<SenderCredentials> credentials_of(const cmsghdr& header, const unsigned char* data,
                                                 size_t length);
 

@@ -46,7 +46,7 @@ Ancillary ControlBuffer::take(msghdr& message) {
         std::memcpy(&number, data + at, sizeof(number));
         FileDescriptor descriptor(number);
         make_close_on_exec(number);
-        // What was not asked for (a pidfd) is closed.
+        // A descriptor that nobody asked for (a pidfd) is closed here.
         if (header->cmsg_type == SCM_RIGHTS) result.descriptors.push_back(std::move(descriptor));
       }
     } else if (const auto credentials = credentials_of(*header, data, length)) {

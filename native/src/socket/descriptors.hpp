@@ -11,7 +11,8 @@
 
 namespace sluice::binding {
 
-// Those that objects of one environment own by their numbers: a thread that ends leaves none.
+// The descriptors that objects of one environment own by their numbers: a thread that ends leaves
+// none open.
 class OwnedDescriptors {
  public:
   OwnedDescriptors() = default;
@@ -24,7 +25,7 @@ class OwnedDescriptors {
   void close(int number);
   // One that is nobody's yet, or a socket that may hold some of a peer's.
   void close(FileDescriptor descriptor) { closer_.close(std::move(descriptor)); }
-  // Whether it was owned.
+  // False when it was none of these.
   bool release(int number);
   bool is_from_peer(int number) const;
 

@@ -1,4 +1,4 @@
-// Who is at the other end of a Unix socket, by the kernel's word.
+// The identity of the process at the other end of a Unix socket, as the kernel knows it.
 #pragma once
 
 #include <sys/types.h>
@@ -12,7 +12,7 @@
 namespace sluice::binding {
 
 struct PeerCredentials {
-  // As of the connect (of the listen, on macOS).
+  // The credentials that the peer had when it connected; on macOS a server's are of its listen.
   static PeerCredentials of_socket(int descriptor);
 
   std::optional<pid_t> pid;  // none when the process is outside of this pid namespace

@@ -49,7 +49,7 @@ PeerCredentials PeerCredentials::of_socket(int descriptor) {
   if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
     throw failed("cannot ask the socket who its peer is");
   }
-  // What nobody is connected to has no peer, which the kernel reports as the user -1.
+  // An unconnected socket has no peer; the kernel then reports the user -1.
   if (credentials.uid == static_cast<uid_t>(-1)) {
     errno = ENOTCONN;
     throw failed("the socket has no peer: it is not a connected Unix socket");

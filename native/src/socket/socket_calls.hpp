@@ -30,8 +30,8 @@ void make_close_on_exec(int descriptor);
 // Asks for the sender's credentials with every message; false where that is not possible.
 bool pass_credentials(int descriptor);
 
-// Of a socket that keeps message boundaries: the length of the message that is read next, or more
-// where the system does not tell it exactly; 0 also when there is none.
+// The length of the next message, for a socket that keeps message boundaries; more than that where
+// the system does not tell it exactly, and 0 also when there is no message.
 ssize_t next_message_length(int descriptor);
 
 // After a receive of 0 bytes on a socket that keeps message boundaries: whether that was the end

@@ -63,7 +63,7 @@ std::optional<SenderCredentials> credentials_of(const cmsghdr& header, const uns
   return SenderCredentials{credentials.sc_pid, credentials.sc_euid, credentials.sc_egid};
 }
 
-// Of all messages together: there is no call for one.
+// The length of all messages together: there is no call for one.
 ssize_t next_message_length(int descriptor) {
   int length = 0;
   return ::ioctl(descriptor, FIONREAD, &length) == 0 ? length : -1;

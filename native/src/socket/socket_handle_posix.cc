@@ -16,7 +16,7 @@
 namespace sluice::binding {
 namespace {
 
-// As many pieces as go into one call; more than that gains nothing.
+// The most pieces for one call; more than that gains nothing.
 constexpr size_t kMaxPieces = 64;
 
 // The status of a call whose bytes have lost their memory since they were given.
@@ -104,7 +104,8 @@ SocketHandle::~SocketHandle() {
 }
 
 void SocketHandle::close_socket() {
-  // The name goes first: who connects between the two would be refused by a live name.
+  // The name goes first: a client that came between the two would be refused by a name that looks
+  // alive.
   name_.reset();
   watch_.reset();
   if (!socket_.valid()) return;
@@ -169,7 +170,7 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
   iovec piece = piece_of(room->first(length));
   ControlBuffer control;
   msghdr message{};
-  // A datagram's; who is connected has one peer.
+  // Only datagrams come from several senders; a connection has one peer.
   SocketAddress& sender = shared_->sender;
   if (type_ == SOCK_DGRAM) {
     message.msg_name = &sender.address;
@@ -210,7 +211,7 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
-// The address of who sent the datagram that was read last; undefined when it has none.
+// The sender's address of the datagram that was read last; undefined when it has none.
 Napi::Value SocketHandle::sender(const Napi::CallbackInfo& info) {
   const std::string text = shared_->sender.to_string();
   if (text.empty()) return info.Env().Undefined();
@@ -316,7 +317,7 @@ Napi::Value SocketHandle::accept(const Napi::CallbackInfo& info) {
         accepted.push_back(std::move(socket));
         continue;
       }
-      // A client that has gone again is not our failure.
+      // A client that gave up before it was accepted is no failure of the server.
       if (errno == EINTR || errno == ECONNABORTED) continue;
       failure = errno;
       break;

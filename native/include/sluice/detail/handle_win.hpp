@@ -41,7 +41,7 @@ class Handle {
   bool valid() const { return handle_ != nullptr; }
   HANDLE release() { return std::exchange(handle_, nullptr); }
 
-  // As a number: handles have 32 significant bits.
+  // The handle as a number, of which 32 bits are significant.
   int64_t number() const { return static_cast<int64_t>(reinterpret_cast<intptr_t>(handle_)); }
 
   void reset() {

@@ -1,4 +1,4 @@
-// Who may use an object that is made here, and who made one that was found.
+// Rights and owners of objects: who may use one made here, and who made one that was found.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// What shared memory needs of macOS, where nothing can be sealed.
+// Shared memory on macOS, where nothing can be sealed.
 // (shared_memory_posix.hpp includes this file at its end.)
 #pragma once
 

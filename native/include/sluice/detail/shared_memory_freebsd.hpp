@@ -1,12 +1,12 @@
-// What shared memory needs of FreeBSD 13 and later: memfd_create(3) with seals. POSIX shared memory
-// has a name space of its own there, which no file system shows.
+// Shared memory on FreeBSD 13 and later: memfd_create(3) with seals. POSIX shared memory has a name
+// space of its own there, which no file system shows.
 // (shared_memory_posix.hpp includes this file at its end.)
 #pragma once
 
 namespace sluice {
 namespace detail {
 
-// As on Linux, so that a name which is good here is good there; the system takes 1022.
+// The limit of Linux, so that a name which is good here is good there; the system takes 1022.
 inline size_t max_name_length() {
   return 254;
 }

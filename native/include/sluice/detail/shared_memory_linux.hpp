@@ -1,4 +1,4 @@
-// What shared memory needs of Linux: memfd_create(2) with seals, posix_fallocate(3).
+// Shared memory on Linux: memfd_create(2) with seals, posix_fallocate(3).
 // (shared_memory_posix.hpp includes this file at its end.)
 #pragma once
 

@@ -21,7 +21,7 @@
 namespace sluice {
 namespace detail {
 
-// What differs between the systems: shared_memory_{linux,darwin,freebsd}.hpp.
+// These differ between the systems: shared_memory_{linux,darwin,freebsd}.hpp.
 size_t max_name_length();
 int open_flags();
 int populate_flag();

@@ -1,4 +1,4 @@
-// What the system calls an open object: a file descriptor, or a Windows handle.
+// The system's reference to an open object: a file descriptor, or a Windows handle.
 #pragma once
 
 #if defined(_WIN32)
