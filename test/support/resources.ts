@@ -40,6 +40,26 @@ export function sameAs(before: Resources): boolean {
   return now.threads === before.threads && handles <= then + runtimesHandles
 }
 
+/**
+ * Whether this process holds no more than it held then. Less is fine: what was being closed then may
+ * be gone by now.
+ */
+export function holdsNoMoreThan(before: Resources): boolean {
+  const now = resources()
+  if (onWindows) {
+    const [then = 0, handles = 0] = [before, now].map(({ descriptors }) => descriptors['handles'])
+    return now.threads <= before.threads && handles <= then + runtimesHandles
+  }
+  return (
+    now.threads <= before.threads &&
+    now.mappings.length <= before.mappings.length &&
+    now.names.length <= before.names.length &&
+    Object.entries(now.descriptors).every(
+      ([kind, count]) => count <= (before.descriptors[kind] ?? 0),
+    )
+  )
+}
+
 export function openDescriptors(): Record<string, number> {
   if (onWindows) return ownHandles()
   const counts: Record<string, number> = {}

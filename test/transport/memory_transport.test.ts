@@ -10,6 +10,8 @@ function memory(name: string, keepsBoundaries: boolean): TransportUnderTest {
     keepsBoundaries,
     halfClose: true,
     hasPartialSends: !keepsBoundaries,
+    findsAtOnce: true,
+    ownsResources: false,
     largestWrite: keepsBoundaries ? 131_072 : Infinity,
     goneCodes: ['EPIPE', 'ECONNRESET'],
     knowsPeerProcess: true,

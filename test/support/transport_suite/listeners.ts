@@ -69,7 +69,7 @@ export function listeners(bench: Workbench): void {
       })
     }
 
-    test('in the callback of a write: the writes after it fail', async () => {
+    bench.test('in the callback of a write: the writes after it fail', async () => {
       const [one] = await bench.pair()
       const outcomes: unknown[] = []
       const done = new Promise<void>((resolve) => {

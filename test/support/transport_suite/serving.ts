@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 
-import { eventually, resources, sameAs } from '../resources.js'
+import { eventually, resources, holdsNoMoreThan } from '../resources.js'
 import { sluiceError } from '../rings.js'
 import type { ServerUnderTest, TestedConnection } from './transport_under_test.js'
 import {
@@ -173,7 +173,7 @@ export function serving(bench: Workbench, serverUnderTest: ServerUnderTest): voi
         accepted.destroy()
       }
       await eventually(
-        () => sameAs(before),
+        () => holdsNoMoreThan(before),
         () => JSON.stringify([before, resources()]),
       )
       await servers.connect(address)

@@ -76,6 +76,8 @@ export interface TransportUnderTest {
   halfClose: boolean
   /** A send may be half done: part of it has gone, or the system is working on it. */
   hasPartialSends: boolean
+  /** A `receive` with a time of 0 gives what is there; elsewhere it may come later than the time. */
+  findsAtOnce: boolean
   /** Bytes of the largest write and send that the suite makes; Infinity where there is no limit. */
   largestWrite: number
   /** The system's names for the failure of a write to a peer that has gone. */
@@ -86,6 +88,8 @@ export interface TransportUnderTest {
   rounds: number
   /** Bytes of the long stream. */
   streamBytes: number
+  /** Default true: an end is more than memory, so that what is left open can be counted. */
+  ownsResources?: boolean
   /** Names of tests that the transport does not pass yet; one that it passes has to be taken off. */
   knownFailures?: readonly string[]
   /** Two ends that are connected to each other. */
