@@ -328,6 +328,7 @@ export function listenInMemory(
     const made = { ...options, keepsBoundaries, maxMessageLength }
     return Promise.resolve(new Server(new MemoryAcceptor(name, made, backlog), options))
   } catch (error) {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
     return Promise.reject(error)
   }
 }
