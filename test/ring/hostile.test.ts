@@ -107,6 +107,7 @@ describe('a producer finds', () => {
   test.each([
     ['a head before the tail by more than the capacity', 2 ** 32 - 4096],
     ['a head beyond the tail', 4096 + 8],
+    ['a head that leaves no room for a word behind the last record', 2 ** 32 - 64],
     ['a head far out', 0x80000000],
     ['a head that is not aligned', 2004],
   ])('%s', async (_, head) => {

@@ -324,9 +324,9 @@ inline bool RingEndpoint::available(const Sleep& sleep) const {
     return records_.commit_at(sleep.position).load(std::memory_order_acquire) != 0;
   }
   const uint32_t head = peer().position.load(std::memory_order_acquire);
-  // A head beyond the tail makes `used` huge: awake, and let the endpoint find the corruption.
+  // A head that cannot be makes `used` too large: awake, and let the endpoint find the corruption.
   const uint32_t used = sleep.position - head;
-  return used > records_.capacity() || records_.capacity() - used >= sleep.wanted;
+  return used > ring_max_stored(records_.capacity()) || records_.capacity() - used >= sleep.wanted;
 }
 
 inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked, uint32_t* found_dead) const {
