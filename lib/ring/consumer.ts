@@ -17,7 +17,7 @@ import { notYet } from '../core/wait_queue.js'
 import { ConsumeLoop, type ConsumeOptions, type MessageHandler } from './consume_loop.js'
 import { Endpoint, type EndpointParts } from './endpoint.js'
 import { noRecord, State, Status } from './endpoint_state.js'
-import { MessageStream } from './message_stream.js'
+import { MessageStreams, type MessageStream } from './message_stream.js'
 import { checkSpin } from './polling.js'
 import type { Drained, RecordReader } from './record_reader.js'
 import { createRingReadStream, type RingReadStreamOptions } from './read_stream.js'
@@ -49,8 +49,14 @@ export class Consumer extends Endpoint {
   readonly #isMapped: boolean
   #loop: ConsumeLoop | undefined
   #draining = false
-  #stream: MessageStream | undefined
-  #isStreaming = false
+  readonly #streams = new MessageStreams(this, {
+    goOn: () => {
+      this.requireUsable()
+      if (this.ended) this.state[State.status] = Status.usable
+      else this.life.mourn()
+    },
+    producerPid: () => this.life.peerPid(),
+  })
 
   /** @internal */
   constructor(parts: EndpointParts & { reader: RecordReader }, spin: number | undefined) {
@@ -268,36 +274,7 @@ export class Consumer extends Endpoint {
   streams(options: StreamsOptions = {}): AsyncGenerator<MessageStream, never, undefined> {
     checkOptions(options, ['signal'])
     checkWaitOptions(options)
-    return this.#streams(options.signal)
-  }
-
-  async *#streams(
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<MessageStream, never, undefined> {
-    if (this.#isStreaming) {
-      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'another loop over the streams runs')
-    }
-    this.#isStreaming = true
-    try {
-      if (this.ended) this.#goOn()
-      for (;;) {
-        await this.ready({ signal }).catch(throwUnlessDeath) // a stream may have nothing but its death
-        this.#stream = new MessageStream(this, this.life.peerPid())
-        yield this.#stream
-        await this.#stream.over(signal)
-        this.#goOn()
-      }
-    } finally {
-      this.#stream = undefined
-      this.#isStreaming = false
-    }
-  }
-
-  /** After a stream that is over: from here on another one is waited for. */
-  #goOn(): void {
-    this.requireUsable()
-    if (this.ended) this.state[State.status] = Status.usable
-    else this.life.mourn()
+    return this.#streams.all(options.signal)
   }
 
   /** A Readable whose chunks are messages; see {@link RingReadStreamOptions}. */
@@ -313,7 +290,7 @@ export class Consumer extends Endpoint {
 
   protected override left(): void {
     super.left()
-    this.#stream?.fail(
+    this.#streams.fail(
       new SluiceError(
         'ERR_SLUICE_CLOSED',
         'the consumer was closed while its streams were waited for',
@@ -405,7 +382,3 @@ export class Consumer extends Endpoint {
 }
 
 const never = () => false
-
-function throwUnlessDeath(error: unknown): void {
-  if (!(error instanceof SluiceError) || error.code !== 'ERR_SLUICE_PEER_DIED') throw error
-}

@@ -6,8 +6,58 @@ import type { ConsumeOptions, MessageHandler } from './consume_loop.js'
 /** What a stream reads from: the consumer. */
 export interface MessageSource {
   readonly ended: boolean
+  ready(options?: WaitOptions): Promise<boolean>
   read(options?: WaitOptions): Promise<Buffer | undefined>
   consume(handler: MessageHandler, options?: ConsumeOptions): Promise<number>
+}
+
+/** What a consumer lets its streams do. */
+export interface MessageStreamControl {
+  /** After a stream that is over: from here on another one is waited for. */
+  goOn(): void
+  producerPid(): number | undefined
+}
+
+/** The streams of a consumer, one after the other. */
+export class MessageStreams {
+  readonly #source: MessageSource
+  readonly #control: MessageStreamControl
+  #current: MessageStream | undefined
+  #isRunning = false
+
+  constructor(source: MessageSource, control: MessageStreamControl) {
+    this.#source = source
+    this.#control = control
+  }
+
+  async *all(signal: AbortSignal | undefined): AsyncGenerator<MessageStream, never, undefined> {
+    if (this.#isRunning) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'another loop over the streams runs')
+    }
+    this.#isRunning = true
+    try {
+      if (this.#source.ended) this.#control.goOn()
+      for (;;) {
+        await this.#source.ready({ signal }).catch(throwUnlessDeath) // which may be all that there is
+        this.#current = new MessageStream(this.#source, this.#control.producerPid())
+        yield this.#current
+        await this.#current.over(signal)
+        this.#control.goOn()
+      }
+    } finally {
+      this.#current = undefined
+      this.#isRunning = false
+    }
+  }
+
+  /** Ends the wait for a stream to be over. */
+  fail(reason: SluiceError): void {
+    this.#current?.fail(reason)
+  }
+}
+
+function throwUnlessDeath(error: unknown): void {
+  if (!(error instanceof SluiceError) || error.code !== 'ERR_SLUICE_PEER_DIED') throw error
 }
 
 /**
