@@ -103,7 +103,7 @@ class RingEndpoint {
   Sleep announce_again(const Sleep& sleep) const;  // for a thread that sleeps on its behalf
   void retract() {
     // relaxed: whoever still sees the announcement rings for nothing.
-    own_parked().store(fenced_ ? kFenceWanted : 0, std::memory_order_relaxed);
+    own_parked().store(awake_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
 
   // Whether there is something to wake up for. Safe from any thread while the endpoint is open.
@@ -168,6 +168,10 @@ class RingEndpoint {
   // Whether this side's process passes nobody's remote barriers. A copy of the state's: a thread
   // that sleeps on this endpoint's behalf reads it.
   const bool fenced_;
+  // The own `parked` word while this side is awake: the wish for fences, or nothing. Atomic,
+  // because a thread that sleeps on this endpoint's behalf may find that it has to wish. relaxed
+  // everywhere.
+  mutable std::atomic<uint32_t> awake_;
   std::shared_ptr<const Bell> bell_;
   std::shared_ptr<const Bell> peer_bell_;
   std::unique_ptr<Life> life_;
@@ -182,6 +186,7 @@ inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, RingSurroundings s
       role_(role),
       records_(ring_.data(), ring_.capacity()),
       fenced_(!detail::register_for_remote_barriers()),
+      awake_(fenced_ ? kFenceWanted : 0),
       bell_(std::move(surroundings.bell)),
       peer_bell_(std::move(surroundings.peer_bell)),
       life_(std::move(surroundings.life)),
@@ -281,16 +286,20 @@ inline RingEndpoint::Sleep RingEndpoint::announce_again(const Sleep& sleep) cons
   // fewer wake-ups, and no message waits for it. Less room than that is found by the recheck.
   const uint32_t bytes =
       role_ == Role::kConsumer ? 1 : std::max(sleep.wanted, records_.capacity() / 2);
-  const uint32_t parked = fenced_ ? bytes | kFenceWanted : bytes;
+  const uint32_t parked = bytes | awake_.load(std::memory_order_relaxed);
   // Still announced, and the barrier passed then: whoever takes it back from here on rings after
   // the ticket was read.
   if (own_parked().load(std::memory_order_relaxed) == parked) return announced;
   // seq_cst: the sleeper's store; pairs with the load in `peer_wants`.
   own_parked().store(parked, std::memory_order_seq_cst);
-  if (fenced_ || !detail::remote_barrier()) {
-    // Refused since the claim (a sandbox was closed): from now on the peer has to fence. What it
-    // does just now, the recheck finds.
-    if (!fenced_) own_parked().store(parked | kFenceWanted, std::memory_order_seq_cst);
+  const bool must_wish = (parked & kFenceWanted) != 0;
+  if (must_wish || !detail::remote_barrier()) {
+    if (!must_wish) {
+      // Refused since the claim (a sandbox was closed): from now on the peer has to fence. What it
+      // does just now, the recheck finds.
+      awake_.store(kFenceWanted, std::memory_order_relaxed);
+      own_parked().store(parked | kFenceWanted, std::memory_order_seq_cst);
+    }
     // Between the store and the look; pairs with the fence in `peer_wants`.
     std::atomic_thread_fence(std::memory_order_seq_cst);
   }
