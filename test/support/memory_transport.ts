@@ -22,7 +22,7 @@ import {
 import { checkOptions } from '../../lib/core/arguments.js'
 import { checkWaitOptions, waitOptionNames } from '../../lib/core/wait_options.js'
 import { checkConnectionOptions } from '../../lib/transport/connection.js'
-import { checkServerOptions } from '../../lib/transport/server.js'
+import { checkServerOptions, serverOptionNames } from '../../lib/transport/server.js'
 
 /** Bytes on their way from one end to the other. */
 const capacity = 65536
@@ -319,7 +319,7 @@ export function listenInMemory(
   given: MemoryOptions & ServerOptions & { backlog?: number } = {},
 ): Promise<Server> {
   const { keepsBoundaries = false, maxMessageLength = 262144, backlog = 511, ...options } = given
-  checkOptions(given, [...optionNames, 'signal', 'backlog'])
+  checkOptions(given, [...optionNames, ...serverOptionNames, 'backlog'])
   checkConnectionOptions(options)
   checkServerOptions(options)
   const { signal } = options

@@ -1,0 +1,199 @@
+/** Limits, admission, counts and the graceful end of servers and connections, over every transport. */
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+import {
+  connectNamedPipe,
+  connectUnix,
+  NamedPipeServer,
+  UnixServer,
+  type Connection,
+  type Server,
+} from '../../lib/index.js'
+import { connectInMemory, listenInMemory } from '../support/memory_transport.js'
+import { onWindows } from '../support/platform.js'
+import { eventually } from '../support/resources.js'
+import { sluiceError } from '../support/rings.js'
+import { socketPath } from '../support/sockets.js'
+import { nextWarning } from '../support/warnings.js'
+
+interface Options {
+  maxConnections?: number
+  authorize?: (peer: { sameUser: boolean }) => boolean | Promise<boolean>
+  authorizeTimeout?: number
+}
+
+interface Kind {
+  listen(address: string, options?: Options): Promise<Server>
+  connect(address: string): Promise<Connection>
+  address(): string
+}
+
+const memory: Kind = {
+  address: randomUUID,
+  listen: (address, options) => listenInMemory(address, options),
+  connect: (address) => connectInMemory(address),
+}
+
+// Server is invariant in its connections; here only what all of them have is used.
+const systems: Kind = onWindows
+  ? {
+      address: randomUUID,
+      listen: async (address, options) =>
+        (await NamedPipeServer.listen(address, options)) as unknown as Server,
+      connect: async (address) => await connectNamedPipe(address),
+    }
+  : {
+      address: socketPath,
+      listen: async (address, options) =>
+        (await UnixServer.listen(address, options)) as unknown as Server,
+      connect: async (address) => await connectUnix(address),
+    }
+
+describe.each([
+  ['in memory', memory],
+  [onWindows ? 'of named pipes' : 'of Unix sockets', systems],
+])('servers %s', (_, kind) => {
+  async function serve(options: Options = {}): Promise<{ server: Server; address: string }> {
+    const address = kind.address()
+    const server = await kind.listen(address, options)
+    onTestFinished(() => {
+      server.close()
+    })
+    return { server, address }
+  }
+
+  function kept(connection: Connection): Connection {
+    connection.on('error', () => undefined)
+    onTestFinished(async () => {
+      if (connection.closed) return
+      const closed = once(connection, 'close')
+      connection.destroy()
+      await closed
+    })
+    return connection
+  }
+
+  const connect = async (address: string) => kept(await kind.connect(address))
+  const accept = async (server: Server) => kept(await server.accept())
+
+  /** Both ends of one connection. */
+  async function connected(options: Options = {}): Promise<{
+    server: Server
+    client: Connection
+    accepted: Connection
+  }> {
+    const { server, address } = await serve(options)
+    const [client, accepted] = await Promise.all([connect(address), accept(server)])
+    return { server, client, accepted }
+  }
+
+  test('take in no more than maxConnections, and the next when one has closed', async () => {
+    const { server, address } = await serve({ maxConnections: 2 })
+    const accepted: Connection[] = []
+    for (let i = 0; i < 2; i++) {
+      const [, connection] = await Promise.all([connect(address), accept(server)])
+      accepted.push(connection)
+    }
+    expect(server.stats.open).toBe(2)
+    // A pipe has no instance for it, so there it cannot even connect.
+    const third = connect(address)
+    const waiting = accept(server)
+    for (let i = 0; i < 20; i++) await turn()
+    expect(server.stats.open).toBe(2)
+    accepted[0]?.destroy()
+    const [connection] = await Promise.all([waiting, third])
+    expect(connection.destroyed).toBe(false)
+    expect(server.stats).toMatchObject({ open: 2, admitted: 3 })
+  })
+
+  test('let in only connections for which authorize says true, and count the others', async () => {
+    const answers = [true, false, Promise.resolve(true), Promise.resolve(false)]
+    const { server, address } = await serve({
+      authorize: (peer) => {
+        expect(peer.sameUser).toBe(true)
+        return answers.shift() ?? false
+      },
+    })
+    const first = server.accept()
+    const second = server.accept()
+    for (let i = 0; i < 4; i++) await connect(address)
+    kept(await first)
+    kept(await second)
+    await eventually(() => server.stats.refused === 2)
+    expect(server.stats).toEqual({ open: 2, waiting: 0, admitted: 2, refused: 2 })
+  })
+
+  test('refuse a connection when authorize throws, with a warning', async () => {
+    const warning = nextWarning()
+    const { server, address } = await serve({
+      authorize: () => {
+        throw new Error('broken')
+      },
+    })
+    const accepted = server.accept({ timeout: 60_000 }).catch((error: unknown) => error)
+    const client = await connect(address)
+    client.resume()
+    if (!client.closed) await once(client, 'close')
+    expect(await warning).toMatchObject({ code: 'SLUICE_AUTHORIZE_FAILED' })
+    expect(server.stats).toMatchObject({ open: 0, refused: 1 })
+    server.close()
+    expect(await accepted).toEqual(sluiceError('ERR_SLUICE_CLOSED'))
+  })
+
+  test('shutdown waits for connections that end by themselves', async () => {
+    const { server, client, accepted } = await connected()
+    client.resume()
+    accepted.resume()
+    const done = server.shutdown()
+    expect(server.closed).toBe(true)
+    accepted.end()
+    client.end()
+    expect(await done).toEqual({ finished: 1, cutOff: 0 })
+  })
+
+  test('shutdown cuts off what is left after its time, and when its signal aborts', async () => {
+    const first = await connected()
+    expect(await first.server.shutdown({ timeout: 5 })).toEqual({ finished: 0, cutOff: 1 })
+    expect(first.accepted.destroyed).toBe(true)
+    const second = await connected()
+    const stop = new AbortController()
+    const done = second.server.shutdown({ signal: stop.signal })
+    stop.abort()
+    expect(await done).toEqual({ finished: 0, cutOff: 1 })
+    expect(await second.server.shutdown({ timeout: 0 })).toEqual({ finished: 0, cutOff: 0 })
+  })
+
+  test('closeWrite resolves when everything is written, and the peer sees the end', async () => {
+    const { client, accepted } = await connected()
+    await client.send(Buffer.from('last'))
+    const [, message] = await Promise.all([client.closeWrite(), accepted.receive()])
+    expect(String(message?.data)).toBe('last')
+    expect(await accepted.receive()).toBeUndefined()
+    await client.closeWrite()
+  })
+
+  test('closeWrite can be cancelled; it rejects on a connection that is closed', async () => {
+    const { client } = await connected()
+    const reason = new Error('enough')
+    await expect(client.closeWrite({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+    client.destroy()
+    await expect(client.closeWrite()).rejects.toEqual(sluiceError('ERR_SLUICE_CLOSED'))
+  })
+
+  test('abort rejects everything that waits with its reason, and no error event follows', async () => {
+    const { client } = await connected()
+    const errors: unknown[] = []
+    client.on('error', (error) => errors.push(error))
+    const reason = new Error('enough')
+    const receiving = client.receive()
+    client.abort(reason)
+    await expect(receiving).rejects.toBe(reason)
+    await expect(client.send(Buffer.from('x'))).rejects.toBe(reason)
+    if (!client.closed) await once(client, 'close')
+    await turn()
+    expect(errors).toEqual([])
+  })
+})
