@@ -18,8 +18,10 @@ export function nativeProgram(name) {
   const program = join(output, name)
   if (modified(program) > newest(sources) && modified(program) > newest(headers)) return program
   mkdirSync(output, { recursive: true })
-  const flags = [...compilerFlags, '-I', headers, source, '-o', program]
-  const { error, status, stderr } = spawnSync(compiler, flags, { encoding: 'utf8' })
+  // CXX may hold a wrapper or arguments: "ccache g++".
+  const [command, ...first] = compiler.split(' ')
+  const flags = [...first, ...compilerFlags, '-I', headers, source, '-o', program]
+  const { error, status, stderr } = spawnSync(command, flags, { encoding: 'utf8' })
   if (error !== undefined) throw new Error(`no C++ compiler: ${error.message}`)
   if (status !== 0) throw new Error(`${source} does not compile: ${stderr.trim().slice(0, 2000)}`)
   return program
