@@ -172,8 +172,8 @@ constexpr bool ring_capacity_is_valid(uint64_t capacity) {
          std::has_single_bit(capacity);
 }
 
-// Of such a length, the record, the padding before it and the zero ahead fit into an empty ring
-// wherever its position lies.
+// The longest payload whose record fits into an empty ring wherever its position lies, with the
+// padding before it and the zero ahead.
 constexpr uint32_t ring_max_message_length(uint32_t capacity) {
   return capacity / 2 - 2 * kRecordHeaderSize;
 }

@@ -19,7 +19,7 @@ class Bell {
   Bell& operator=(const Bell&) = delete;
   virtual ~Bell() = default;
 
-  // What the ringer wrote before it rang is visible to who sees the new count.
+  // A thread that sees the new count sees all that the ringer wrote before it rang.
   virtual uint32_t ticket() const = 0;
   virtual void ring() const = 0;
   virtual void wait(uint32_t ticket, Timeout timeout) const = 0;

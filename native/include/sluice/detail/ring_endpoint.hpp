@@ -1,4 +1,4 @@
-// What producer and consumer have in common: taking a position over, the life of the peer, and
+// The common part of producer and consumer: taking a position over, the life of the peer, and
 // sleeping until the peer has done something. ring_format.hpp says how sleeping and waking go
 // together without a lost wake-up; test/model checks it exhaustively.
 #pragma once
@@ -68,8 +68,8 @@ struct EndpointState {
 };
 static_assert(sizeof(EndpointState) == 44);
 
-// What an endpoint is given beside the memory: a claimed role and the doorbells in the header
-// (ring_claim.hpp), or what else tells its process and the peer's of each other.
+// The things that an endpoint is given beside the memory: a claimed role and the doorbells in the
+// header (ring_claim.hpp), or others by which its process and the peer's know of each other.
 struct RingSurroundings {
   std::shared_ptr<const Bell> bell;  // wakes this side
   std::shared_ptr<const Bell> peer_bell;
@@ -78,8 +78,8 @@ struct RingSurroundings {
 
 class RingEndpoint {
  public:
-  // What a sleeper wants to be woken for. A copy of all that `look` needs, so that another thread
-  // can look on its behalf.
+  // The event that a sleeper wants to be woken for: a copy of all that `look` needs, so that
+  // another thread can look on its behalf.
   struct Sleep {
     uint32_t ticket;
     uint32_t position;
@@ -135,8 +135,8 @@ class RingEndpoint {
   std::atomic<uint32_t>& own_parked() const { return parked(role_); }
   std::atomic<uint32_t>& peer_parked() const { return parked(peer_of(role_)); }
 
-  // What the peer wants to be woken for, 0 while it is awake. To be called after the store that it
-  // may be waiting for: the waker's half of the protocol.
+  // The event that the peer wants to be woken for, 0 while it is awake. To be called after the
+  // store that it may be waiting for: the waker's half of the protocol.
   uint32_t peer_wants() const;
 
   void require_usable() const;
@@ -201,7 +201,7 @@ inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, RingSurroundings s
   own().pid.store(process_id(), std::memory_order_relaxed);
   retract();  // a predecessor may have died asleep
   if (role == Role::kProducer) {
-    // What a predecessor published and did not note.
+    // Takes in the records that a predecessor published and did not note.
     own().position.store(state_.position, std::memory_order_relaxed);
     detail::reached_failpoint(detail::Failpoint::kSuccessorTail);
     begin_or_resume_stream();
