@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -11,6 +12,15 @@
 #include "sluice/detail/file_descriptor.hpp"
 
 namespace sluice::binding {
+
+// Repeats a call that a signal has interrupted.
+template <typename Call>
+auto uninterrupted(Call&& call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
 
 // Close-on-exec and non-blocking, and never the cause of SIGPIPE.
 FileDescriptor open_socket(int type);
