@@ -51,7 +51,7 @@ std::string process(pid_t pid) {
   return pid == ::getpid() ? "this process" : "process " + std::to_string(pid);
 }
 
-// Who is where the socket was to be, and what can be done about it.
+// A sentence about the file that stands at the path: whose it is, and what can be done about it.
 std::string occupant(int type, const SocketAddress& address, const std::string& path,
                      bool remove_stale) {
   struct stat status {};
@@ -107,8 +107,8 @@ std::string cannot_open_lock(const std::string& lock, int number) {
          ": remove it if no server of that user runs there";
 }
 
-// Of a lock that belongs to somebody else and that nobody holds; whoever may write to the directory
-// may remove it.
+// Removes the lock file of somebody else that nobody holds: whoever may write to the directory may
+// do that.
 bool remove_left_over_lock(const std::string& lock, int type, const SocketAddress& address,
                            const std::string& path) {
   struct stat status {};

@@ -20,8 +20,8 @@ using Clock = std::chrono::steady_clock;
 // A close that takes for ever keeps its thread for ever: the others go on with the rest.
 constexpr size_t kMostThreads = 4;
 
-// As long as this the loop waits for a close, and after one that took longer it does not wait at
-// all for a hundred times as long.
+// The loop waits for a close so long; after one that took longer it does not wait at all for a
+// hundred times as long.
 constexpr std::chrono::milliseconds kPatience(25);
 constexpr auto kPause = 100 * kPatience;
 

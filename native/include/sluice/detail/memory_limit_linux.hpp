@@ -33,8 +33,8 @@ inline uint64_t memory_stat(const std::filesystem::path& group, const std::strin
   return 0;
 }
 
-// What one group has left. File pages go when memory is short; shared memory is counted among them
-// and stays.
+// The room that one group has left. File pages go when memory is short; shared memory is counted
+// among them and stays.
 inline std::optional<uint64_t> room_in_group(const std::filesystem::path& group, bool version_2) {
   const auto limit = number_in(group / (version_2 ? "memory.max" : "memory.limit_in_bytes"));
   const auto usage = number_in(group / (version_2 ? "memory.current" : "memory.usage_in_bytes"));
