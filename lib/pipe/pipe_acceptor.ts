@@ -29,7 +29,9 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
   /** Instances that wait for a client, or ask who it is. */
   readonly #waiting = new Set<PipeIo>()
   #events: AcceptorEvents<NamedPipeConnection> | undefined
-  #wanted: number
+  #wanted = 0
+  /** Clients that have connected and that the server does not want yet. */
+  readonly #held: (() => void)[] = []
   #ref = true
   #open = true
   readonly #retry = new RetryTimer(
@@ -44,14 +46,7 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
     this.#pipe = pipe
     this.#options = options
     this.poolSize = pipe.poolSize
-    this.#wanted = pipe.poolSize
     this.#addInstance(pipe.instance.first)
-    try {
-      this.#fill()
-    } catch (error) {
-      this.close()
-      throw error
-    }
   }
 
   attach(events: AcceptorEvents<NamedPipeConnection>): void {
@@ -70,6 +65,8 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
 
   welcome(count: number): void {
     this.#wanted = count
+    // Each that is handed out has the server say anew how many it wants.
+    for (let next; this.#wanted > 0 && (next = this.#held.shift()) !== undefined;) next()
     this.#tryToFill()
   }
 
@@ -78,6 +75,7 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
     this.#retry.stop()
     for (const io of this.#waiting) io.abandon()
     this.#waiting.clear()
+    this.#held.length = 0
   }
 
   /** It is tried again when a connection has closed, or after a while if no instance waits. */
@@ -87,13 +85,16 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
     } catch {
       // The system has no more to give for now.
     }
-    if (this.#open && this.#waiting.size === 0 && this.#wanted > 0) this.#retry.start()
+    if (this.#open && this.#waiting.size === 0) this.#retry.start()
   }
 
-  /** Sees to it that as many instances as are wanted wait. */
+  /**
+   * Sees to it that as many instances as are wanted wait, and one in any case: when the last connection
+   * closed with none waiting, the name would be free.
+   */
   #fill(): void {
     try {
-      while (this.#open && this.#waiting.size < this.#wanted) this.#addInstance(false)
+      while (this.#open && this.#waiting.size < Math.max(this.#wanted, 1)) this.#addInstance(false)
     } catch (error) {
       // As many as there can be: it is tried again when a connection has closed.
       if (!isBusy(error)) throw error
@@ -141,7 +142,12 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
   #ask(io: PipeIo): void {
     io.identify((code) => {
       void clientPeer(io.handle, io.identity).then((peer) => {
-        if (this.#waiting.has(io)) this.#arrived(io, peer, code === Outcome.cannotImpersonate)
+        if (!this.#waiting.has(io)) return
+        const arrive = () => {
+          this.#arrived(io, peer, code === Outcome.cannotImpersonate)
+        }
+        if (this.#wanted > 0) arrive()
+        else this.#held.push(arrive)
       })
     })
   }

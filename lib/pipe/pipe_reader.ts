@@ -13,6 +13,8 @@ export interface PipeReaderEvents {
 
 const smallestRead = 4096
 const largestRead = 65536
+// So that a peer whose bytes are always there does not keep the loop from the others.
+const readsPerTurn = 8
 
 /** Reads from a pipe, one operation at a time, when it is asked to. */
 export class PipeReader {
@@ -30,6 +32,10 @@ export class PipeReader {
   #readAgain = false
   #cancelled = false
   #ended = false
+  #looping = false
+  /** Another read was asked for in the middle of the loop, or before the next turn. */
+  #wantsNext = false
+  #later: NodeJS.Immediate | undefined
   bytesRead = 0
 
   constructor(
@@ -44,20 +50,54 @@ export class PipeReader {
     this.#maxMessageLength = kind.maxMessageLength
   }
 
-  /** Reads one chunk or message, which is told to `events`; perhaps before this returns. */
+  /**
+   * Reads one chunk or message, which is told to `events`; perhaps before this returns. Reads that the
+   * system answers at once follow each other in a loop, so many of them to a turn of the event loop.
+   */
   read(): void {
     if (this.#ended) return
     if (this.#reading) {
       this.#readAgain = this.#cancelled
       return
     }
-    this.#reading = true
-    const outcome = this.#io.read(this.#length, this.#completed)
-    if (outcome !== Outcome.pending) this.#completed(outcome)
+    if (this.#looping || this.#later !== undefined) {
+      this.#wantsNext = true
+      return
+    }
+    this.#looping = true
+    try {
+      for (let reads = 1; ; reads++) {
+        this.#wantsNext = false
+        this.#reading = true
+        const outcome = this.#io.read(this.#length, this.#completed)
+        if (outcome === Outcome.pending) return
+        this.#completed(outcome)
+        if (!this.#nextIsWanted()) return
+        if (reads === readsPerTurn) {
+          this.#goOnLater()
+          return
+        }
+      }
+    } finally {
+      this.#looping = false
+    }
+  }
+
+  /** A function, because the chunk's listeners may have asked for the next. */
+  #nextIsWanted(): boolean {
+    return this.#wantsNext && !this.#ended
+  }
+
+  #goOnLater(): void {
+    this.#later = setImmediate(() => {
+      this.#later = undefined
+      if (this.#wantsNext) this.read()
+    })
   }
 
   /** Nothing is read any more, unless it has been read already. */
   cancel(): void {
+    this.#wantsNext = false
     if (!this.#reading) return
     this.#cancelled = true
     this.#readAgain = false
@@ -67,6 +107,8 @@ export class PipeReader {
   /** There will be no more to read, for this side has closed. */
   finish(): void {
     this.#ended = true
+    clearImmediate(this.#later)
+    this.#later = undefined
     this.#parts = []
   }
 

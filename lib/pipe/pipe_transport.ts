@@ -44,6 +44,7 @@ export class PipeTransport implements Transport {
   #held: (() => void)[] | undefined
   /** Chunks are wanted. */
   #wanted = false
+  #awaitsEnd = false
   #ahead = 0
   #bytesAhead = 0
   #ending = false
@@ -147,7 +148,14 @@ export class PipeTransport implements Transport {
   }
 
   awaitEnd(): void {
+    this.#awaitsEnd = true
     this.#reader.read()
+  }
+
+  allTaken(): void {
+    this.#ahead = 0
+    this.#bytesAhead = 0
+    this.#readAhead()
   }
 
   #onChunk(bytes: Buffer): void {
@@ -159,13 +167,15 @@ export class PipeTransport implements Transport {
       return
     }
     if (message !== undefined) {
+      this.#awaitsEnd = false
       const { data, handles } = message
       this.#ahead++
       this.#bytesAhead += data.length
       this.#wanted = this.#events?.chunk(data, handles) === true
     }
     if (!this.#open) return
-    if (this.#wanted) this.#reader.read()
+    // A frame that says which handles were taken is no message: the end may come behind it.
+    if (this.#wanted || this.#awaitsEnd) this.#reader.read()
     else this.#readAhead()
   }
 
@@ -239,6 +249,7 @@ export class PipeTransport implements Transport {
 
   close(): void {
     this.#open = false
+    this.#reader.finish()
     this.#held = undefined
     this.#passing?.close()
     this.#writer.close()
