@@ -9,7 +9,6 @@ import {
   checkOptions,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-import { Operation } from '../core/operation.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 import { throwLater } from '../core/user_code.js'
 import {
@@ -19,7 +18,7 @@ import {
   waitOptionNames,
   type WaitOptions,
 } from '../core/wait_options.js'
-import { notYet } from '../core/wait_queue.js'
+import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { CargoAnnouncer } from './cargo_announcer.js'
 import { closeAll, Inbox } from './inbox.js'
 import { Outbox, type Callback, type OutboxOwner } from './outbox.js'
@@ -83,6 +82,8 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   #inbox: Inbox<Types['message']> | undefined
   #outbox: Outbox | undefined
   #announcer: CargoAnnouncer | undefined
+  /** Those that wait in `closeWrite`. */
+  #finishes: WaitQueue | undefined
   #readsStream = false
   #writesStream = false
   /** The stream's reader has asked for more than there is, and got nothing. */
@@ -196,7 +197,11 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
       if (this.#isDestroyed()) return this.#rejectClosed()
     }
     const message = inbox.take()
-    if (message !== notYet) return Promise.resolve(message)
+    if (message !== notYet) {
+      if (inbox.empty) this.#transport.allTaken?.()
+      if (this.writableFinished) this.#awaitEnd()
+      return Promise.resolve(message)
+    }
     const promise = inbox.receive(options)
     this.#wantMessage(inbox)
     return promise
@@ -215,30 +220,14 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     if (options.signal?.aborted === true) return aborted(options.signal)
     if (this.writableFinished) return Promise.resolve()
     if (this.destroyed) return this.#rejectClosed()
-    const settle = (how: () => void) => {
-      this.off('finish', finished)
-      this.off('close', closed)
-      how()
-    }
-    const operation = new Operation('closeWrite', options, (_, reason) => {
-      settle(() => {
-        operation.reject(reason)
-      })
-    })
-    const finished = () => {
-      settle(() => {
-        operation.resolve()
-      })
-    }
-    const closed = () => {
-      settle(() => {
-        operation.reject(this.#closedReason())
-      })
-    }
-    this.on('finish', finished)
-    this.on('close', closed)
+    const finishes = (this.#finishes ??= this.#newFinishes())
+    const promise = finishes.add(
+      'closeWrite',
+      () => (this.writableFinished ? undefined : notYet),
+      options,
+    )
     this.end()
-    return operation.promise
+    return promise
   }
 
   /** Closes at once: what was not written is lost. For a graceful close use `end()`. Idempotent. */
@@ -420,6 +409,18 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     if (this.#outbox?.idle === false) this.#outbox.failAll(this.#closedReason())
   }
 
+  #newFinishes(): WaitQueue {
+    const finishes = new WaitQueue(() => undefined)
+    finishes.ref = this.#transport.ref
+    this.once('finish', () => {
+      finishes.service()
+    })
+    this.once('close', () => {
+      finishes.fail(this.#closedReason())
+    })
+    return finishes
+  }
+
   // Receiving.
 
   #newInbox(): Inbox<Types['message']> {
@@ -501,7 +502,9 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     inbox.keep({ data, received })
     if (this.#readsStream) return false
     inbox.serve()
-    return inbox.isReceiving
+    const more = inbox.isReceiving
+    if (!more && this.writableFinished) this.#awaitEnd()
+    return more
   }
 
   /** Whether the stream wants more. */
@@ -622,6 +625,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     if (!this.destroyed) this.#transport.ref = ref
     if (this.#inbox !== undefined) this.#inbox.ref = ref
     if (this.#outbox !== undefined) this.#outbox.ref = ref
+    if (this.#finishes !== undefined) this.#finishes.ref = ref
     return this
   }
 

@@ -206,6 +206,8 @@ export class Outbox {
     this.#loaded = chunks
     this.#position = 0
     this.#callback = callback
+    // Sends to come must not keep the callback of what was written from its turn.
+    if (chunks.length > 1) this.#open = undefined
   }
 
   /** The callback for what was loaded, once. */
@@ -264,12 +266,16 @@ export class Outbox {
   }
 
   /** The connection is lost. */
-  failAll(reason: Error): void {
+  failAll(reason: unknown): void {
     for (const send of this.#all()) {
       this.#leave(send)
       this.#fail(send, reason)
     }
-    this.takeCallback()?.(reason)
+    this.takeCallback()?.(
+      reason instanceof Error
+        ? reason
+        : new SluiceError('ERR_SLUICE_CLOSED', 'the connection was aborted', { cause: reason }),
+    )
   }
 
   #all(): Send[] {
@@ -343,8 +349,13 @@ export class Outbox {
     }
     this.#leave(send)
     this.#fail(send, reason)
-    // It may be what the transport waited to write.
-    if (isFirst) this.#owner.proceed()
+    // It may be what the transport waited to write. Not at once: the same signal may cancel what comes
+    // next, of which nothing must have gone by then.
+    if (isFirst) {
+      queueMicrotask(() => {
+        this.#owner.proceed()
+      })
+    }
   }
 
   #cut(send: Send, reason: unknown): void {

@@ -83,6 +83,8 @@ export interface Transport {
   readonly mayHaveMore?: boolean
   /** Nobody wants a chunk any more. */
   pause(): void
+  /** Everything that was told was taken; for transports that read ahead. Optional. */
+  allTaken?(): void
   /**
    * Nobody reads, this side has ended, and the connection closes when the peer ends, too: its end is
    * to be told if nothing comes before it. A chunk that has to be read for this is kept.
