@@ -23,6 +23,7 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
   #events: AcceptorEvents<UnixConnection> | undefined
   #wanted = 0
   #mayHavePending = true
+  #accepting = false
   #open = true
   /** The clients keep waiting in the kernel; to be told of them again and again would be a spin. */
   readonly #pause = new RetryTimer(
@@ -93,12 +94,18 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
 
   /** Takes clients that wait in the kernel, as many as are wanted. */
   #accept(): void {
-    if (this.#wanted <= 0 || this.#pause.running || !this.#open) return
+    // A nested look, from within `authorize`, would take in more than are wanted.
+    if (this.#wanted <= 0 || this.#pause.running || !this.#open || this.#accepting) return
     const count = this.#wanted
     const accepted = this.#handle.accept(count)
     if (typeof accepted !== 'number') {
       this.#mayHavePending = accepted.length === count
-      for (const handle of accepted) this.#arrived(handle)
+      this.#accepting = true
+      try {
+        for (const handle of accepted) this.#arrived(handle)
+      } finally {
+        this.#accepting = false
+      }
     } else if (accepted === again) {
       this.#mayHavePending = false
     } else if (isExhaustion(accepted)) {

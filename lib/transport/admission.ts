@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 import { checkFunction, checkInteger } from '../core/arguments.js'
 import type { Connection } from './connection.js'
 
@@ -48,7 +50,7 @@ export interface AdmissionEvents<Accepted extends Connection> {
 export class Admission<Accepted extends Connection> {
   readonly #authorize: Authorize<Accepted> | undefined
   readonly #events: AdmissionEvents<Accepted>
-  readonly #undecided = new Set<Accepted>()
+  readonly #undecided = new Map<Accepted, NodeJS.Timeout>()
   readonly #timeout: number
   #closed = false
 
@@ -84,12 +86,14 @@ export class Admission<Accepted extends Connection> {
 
   close(): void {
     this.#closed = true
-    for (const connection of this.#undecided) connection.destroy()
+    for (const [connection, timer] of this.#undecided) {
+      clearTimeout(timer)
+      connection.destroy()
+    }
     this.#undecided.clear()
   }
 
   #await(connection: Accepted, verdict: Promise<boolean>): void {
-    this.#undecided.add(connection)
     // Late, or when the server was closed, a decision means nothing any more.
     const decide = (conclude: () => void) => {
       clearTimeout(timer)
@@ -102,6 +106,7 @@ export class Admission<Accepted extends Connection> {
         this.#refuse(connection, `no answer within ${String(this.#timeout)} ms`)
       })
     }, this.#timeout).unref()
+    this.#undecided.set(connection, timer)
     Promise.resolve(verdict).then(
       (admitted) => {
         decide(() => {
@@ -118,7 +123,7 @@ export class Admission<Accepted extends Connection> {
 
   #conclude(connection: Accepted, admitted: unknown): void {
     // Only a plain yes: a mistake in the answer must not open the door.
-    if (admitted === true && !this.#closed) {
+    if (admitted === true && !this.#closed && !connection.destroyed) {
       this.#events.admitted(connection)
     } else {
       connection.destroy()
@@ -129,9 +134,14 @@ export class Admission<Accepted extends Connection> {
   #refuse(connection: Accepted, error: unknown): void {
     connection.destroy()
     this.#events.refused()
-    process.emitWarning(`authorize failed, the connection is refused: ${String(error)}`, {
+    process.emitWarning(`authorize failed, the connection is refused: ${shown(error)}`, {
       type: 'SluiceWarning',
       code: 'SLUICE_AUTHORIZE_FAILED',
     })
   }
+}
+
+/** Not every value that can be thrown has a string form. */
+function shown(error: unknown): string {
+  return error instanceof Error || typeof error === 'string' ? String(error) : inspect(error)
 }

@@ -89,7 +89,10 @@ export class Server<Accepted extends Connection = Connection> {
   #refused = 0
   #warned = false
   #open = true
-  #emptied: (() => void) | undefined
+  /** Shutdowns that wait until all connections have closed. */
+  readonly #shutdowns = new Set<() => void>()
+  /** Connections that shutdowns have destroyed. */
+  #cutOff = 0
 
   constructor(acceptor: Acceptor<Accepted>, options: ServerOptions<Accepted> = {}) {
     checkServerOptions(options)
@@ -121,6 +124,7 @@ export class Server<Accepted extends Connection = Connection> {
     })
     this.#signal?.addEventListener('abort', this.#abort)
     acceptor.welcome(this.#wanted())
+    if (this.#signal?.aborted === true) this.close()
   }
 
   get closed(): boolean {
@@ -218,20 +222,26 @@ export class Server<Accepted extends Connection = Connection> {
     this.close()
     this.#forgetCollected()
     const { size } = this.#connections
+    const cutOffBefore = this.#cutOff
     const { signal, timeout = shutdownTimeout } = options
     if (size > 0 && signal?.aborted !== true) {
       const operation = new Operation('shutdown', { signal, timeout }, () => {
         operation.resolve()
       })
-      this.#emptied = () => {
+      const emptied = () => {
         operation.resolve()
       }
+      this.#shutdowns.add(emptied)
       await operation.promise
-      this.#emptied = undefined
+      this.#shutdowns.delete(emptied)
     }
+    this.#forgetCollected()
     const left = [...this.#connections]
+    this.#cutOff += left.length
     for (const guest of left) guest.connection?.destroy()
-    return { finished: size - left.length, cutOff: left.length }
+    // Another shutdown may have cut off some of these.
+    const cutOff = this.#cutOff - cutOffBefore
+    return { finished: size - cutOff, cutOff }
   }
 
   [Symbol.dispose](): void {
@@ -283,13 +293,21 @@ export class Server<Accepted extends Connection = Connection> {
       connection.destroy()
       return
     }
-    Connection.whenClosed(connection, new Guest(connection, this.#connections, this.#guestLeft))
+    if (this.#connections.size >= this.#maxConnections) {
+      connection.destroy()
+      this.#refused++
+      return
+    }
+    const guest = new Guest(connection, this.#connections, this.#guestLeft)
+    Connection.whenClosed(connection, guest)
+    // A connection that was dropped without `close` makes room for the next one, too.
+    if (this.#maxConnections !== Infinity) collected.register(connection, guest)
     this.#admission.ask(connection)
     this.#serve()
   }
 
   readonly #guestLeft = (): void => {
-    if (this.#connections.size === 0) this.#emptied?.()
+    if (this.#connections.size === 0) for (const emptied of this.#shutdowns) emptied()
     if (this.#acceptor.takesAhead || this.#maxConnections !== Infinity) this.#welcome()
   }
 
@@ -331,11 +349,15 @@ class Guest {
     return this.#connection.deref()
   }
 
+  /** Told once, or twice when it was dropped. */
   left(): void {
-    this.#guests.delete(this)
-    this.#whenLeft()
+    if (this.#guests.delete(this)) this.#whenLeft()
   }
 }
+
+const collected = new FinalizationRegistry<Guest>((guest) => {
+  guest.left()
+})
 
 function closedError(): SluiceError {
   return new SluiceError('ERR_SLUICE_CLOSED', 'the server is closed')
