@@ -168,10 +168,16 @@ export class PipeWriter {
   }
 }
 
-/** The chunks of a stream that go in one call. */
+/** As many chunks of a stream as go in one call. */
 function merged({ chunks, index, end, offset }: Outbox): Uint8Array {
-  const all = chunks.slice(index, end)
-  const total = all.reduce((sum, { byteLength }) => sum + byteLength, 0)
-  if (all.length > 1 && total <= mergeUpTo) return Buffer.concat(all)
-  return chunks[index].subarray(offset)
+  const first = chunks[index].subarray(offset)
+  let total = first.byteLength
+  let next = index + 1
+  while (next < end && total + chunks[next].byteLength <= mergeUpTo) {
+    total += chunks[next].byteLength
+    next++
+  }
+  return next === index + 1
+    ? first
+    : Buffer.concat([first, ...chunks.slice(index + 1, next)], total)
 }

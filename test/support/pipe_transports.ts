@@ -33,11 +33,6 @@ export function pipeTransport(
     halfClose,
     hasPartialSends: true,
     findsAtOnce: false, // Wine tells later of a read, although there is something
-    knownFailures: [
-      'a receive that was cancelled after end() leaves the look-out for the end on',
-      'in the callback of a write: the writes after it fail',
-      'connections that were forgotten are closed by the garbage collector',
-    ],
     largestWrite: keepsBoundaries ? 16 * 2 ** 20 : Infinity,
     goneCodes: ['ERROR_NO_DATA', 'ERROR_BROKEN_PIPE', 'ERROR_PIPE_NOT_CONNECTED'],
     knowsPeerProcess: !underWine, // which does not tell it
