@@ -6,7 +6,7 @@ import { native as ring } from './ring/native.js'
 import { publishesPlainly } from './ring/publish.js'
 import { hasUnixSockets } from './socket/native.js'
 
-/** What this machine and runtime support; see {@link capabilities}. */
+/** The features that this machine and runtime support; see {@link capabilities}. */
 export interface Capabilities {
   /** `process.platform` and `process.arch`. */
   platform: string

@@ -26,7 +26,7 @@ function ensure(env = {}) {
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, said })))
 }
 
-/** What was done, as the words that it says: installing, building, compiling. */
+/** Makes the clone ready, and returns the stems of the steps that it says ran. */
 async function ensured() {
   const { code, said } = await ensure()
   if (code !== 0) throw new Error(said)

@@ -37,7 +37,7 @@ await steps.run('the package holds what it should, and nothing else', () => {
   const files = listPackage()
   const native = readdirSync(path.join(root, 'native'), { recursive: true })
     .map((file) => `native/${file.replaceAll('\\', '/')}`)
-    // What else is there serves builds for other systems.
+    // Other files there serve builds for other systems.
     .filter((file) => /^native\/(include|src)\/.*\.(hpp|cc)$/.test(file))
   const wanted = [...required, ...native]
   const missing = wanted.filter((file) => !files.includes(file))
@@ -86,7 +86,8 @@ async function checkInstalled(folder, installed) {
 
   await steps.run('it can be built where no binary fits', () => {
     rmSync(path.join(installed, 'prebuilds'), { recursive: true })
-    // As the error message of a missing binary says; npm brings the user's settings (nodedir).
+    // The command that the error message of a missing binary tells to run; npm brings the user's
+    // settings (nodedir).
     const gyp = path.join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')
     const npm = { cwd: installed, env: { ...process.env, npm_config_jobs: 'max' } }
     run('npm', ['exec', '--offline', '-c', `node "${gyp}" rebuild`], npm)

@@ -1,7 +1,7 @@
 // Makes a checkout ready to run: installs what is missing and builds what is stale. npm runs it
 // before start, test and bench; it says nothing when there is nothing to do.
 //
-// Only Node's own modules are used: straight after a clone there is nothing else. What is stale is
+// Only Node's own modules are used: straight after a clone there is nothing else. A stale output is
 // told by content, not by time, which a checkout, a copy or a cache changes at will.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -15,7 +15,7 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const cache = path.join(root, '.cache', 'ensure')
 const platform = `${process.platform}-${process.arch}`
 
-/** What is made of what, in the order in which it has to be made. */
+/** The outputs and what each is made of, in the order in which they have to be made. */
 const steps = [
   {
     title: 'installing dependencies',
@@ -177,7 +177,7 @@ function requireCompiler() {
   )
 }
 
-/** What the user has named, or else what usually does it. */
+/** The program that the user has named, or else those that usually do it. */
 function programs(named, ...usual) {
   return named ? [named] : usual
 }

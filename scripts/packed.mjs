@@ -33,7 +33,7 @@ export function build() {
   run('npm', ['run', 'build:prebuilds'], { env: { ...process.env, npm_config_jobs: 'max' } })
 }
 
-/** What would be published: the paths. */
+/** The paths of the files that would be published. */
 export function listPackage() {
   const [{ files }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']))
   return files.map((file) => file.path)

@@ -12,7 +12,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 
-// As Node (process.platform), gyp (OS) and CMake (CMAKE_SYSTEM_NAME) call the systems.
+// The names that Node (process.platform), gyp (OS) and CMake (CMAKE_SYSTEM_NAME) give to the
+// systems.
 const aliases = {
   linux: ['linux', 'Linux', 'android'],
   darwin: ['darwin', 'mac', 'Darwin'],

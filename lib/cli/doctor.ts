@@ -77,7 +77,7 @@ function softLimit(limits: string, name: string): number | null {
   return value === 'unlimited' ? Infinity : Number(value)
 }
 
-/** What bounds rings, and what Windows does not have. */
+/** The limits that bound rings; Windows has none of them. */
 function limits(machine: MachineFacts): string[][] {
   return [
     ['/dev/shm', sharedMemoryText(machine)],

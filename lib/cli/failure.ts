@@ -21,7 +21,7 @@ export function isSluiceError(error: unknown, code: SluiceError['code']): error 
   return error instanceof SluiceError && error.code === code
 }
 
-// What Windows calls the errors that commands tell apart.
+// Windows' names of the errors that commands tell apart.
 const posixNames: Partial<Record<string, string>> = {
   ERROR_FILE_NOT_FOUND: 'ENOENT',
   ERROR_ACCESS_DENIED: 'EACCES',

@@ -25,7 +25,7 @@ export class Progress {
       barIncompleteChar: '\u2591',
       barsize: 20,
       clearOnComplete: true,
-      // What a killed process would leave changed in the terminal is not changed.
+      // Change nothing in the terminal that a killed process would leave changed.
       hideCursor: false,
       linewrap: true,
       gracefulExit: false, // signals are the command's own

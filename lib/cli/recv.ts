@@ -146,7 +146,7 @@ function peekView(end: Consumer): Buffer | undefined {
 }
 
 // read() would release the message before it is written out, and a crash in between would lose it.
-// What drain() shows to a handler that throws stays in the ring.
+// A message that drain() shows to a handler that throws stays in the ring.
 function peekCopy(end: Consumer): Buffer | undefined {
   let copy: Buffer | undefined
   try {

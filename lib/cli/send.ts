@@ -146,7 +146,7 @@ class Sender {
     }
   }
 
-  /** What is taken has been written out: `recv` gives a message back only then. */
+  /** Waits until all is taken, and so written out: `recv` gives a message back only then. */
   async #delivered(): Promise<void> {
     const timeout = this.#options.timeout ?? Infinity
     let left = this.#ring.capacity

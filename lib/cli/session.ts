@@ -2,8 +2,8 @@
  * One transfer through a named ring, from the first of both sides that comes to the last that goes.
  *
  * The receiver removes the ring's name at the end, unless the next sender is there already. It may
- * do so just after the next sender or receiver has opened the ring. Who waits there for the other
- * side therefore looks whether the name still leads to his ring, and if not, starts again.
+ * do so just after the next sender or receiver has opened the ring. A side that waits for the other
+ * therefore looks whether the name still leads to its ring, and if not, starts again.
  */
 import { Ring, type Consumer, type Producer } from '../index.js'
 import type { UserId } from '../core/arguments.js'
@@ -83,7 +83,7 @@ export async function joinAsReceiver(
     () =>
       attempt(name, options, (ring) => {
         const { consumer } = ring.stats()
-        // What that one has read is gone: the rest of a stream must not pass for a whole one.
+        // The messages that receiver has read are gone: a rest must not pass for a whole stream.
         if (consumer.state === 'open' && !consumer.alive && consumer.messages > 0) {
           throw new CommandFailure(
             `${shown(ring)} is left over: its receiver, process ${String(consumer.pid)}, died in the ` +

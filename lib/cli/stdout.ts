@@ -1,9 +1,9 @@
 /**
- * What commands print on stdout, apart from the bytes of `recv`. A write there may fail, and may
- * not be done when it returns: a command ends when `printed()` has resolved.
+ * The texts that commands print on stdout, apart from the bytes of `recv`. A write there may fail,
+ * and may not be done when it returns: a command ends when `printed()` has resolved.
  *
- * Only who prints touches `process.stdout`: Node makes a pipe there non-blocking, which would be in
- * the way of `recv`.
+ * Only a command that prints touches `process.stdout`: Node makes a pipe there non-blocking, which
+ * would be in the way of `recv`.
  */
 import { CommandFailure, exitCodes, systemCode } from './failure.js'
 import { fileFailure } from './files.js'

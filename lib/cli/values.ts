@@ -1,4 +1,4 @@
-/** What options and arguments may hold: each function turns a text into a value or says why not. */
+/** The values of options and arguments: each function turns a text into one or says why not. */
 import { InvalidArgumentError } from 'commander'
 
 import type { UserId } from '../core/arguments.js'

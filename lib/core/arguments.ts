@@ -53,7 +53,7 @@ export function ownOptions<Options extends object>(
   return own as Readonly<Options>
 }
 
-/** As `ownOptions`, where some of the options have to be given. */
+/** The same as `ownOptions`, where some of the options have to be given. */
 export function requiredOptions<Options extends object>(
   options: Options,
   allowed: readonly string[],
@@ -74,8 +74,8 @@ export function checkOptions(options: unknown, allowed: readonly string[]): void
 }
 
 /**
- * An AbortSignal of any realm, or of a package that makes them: as Node's own calls take it. What
- * only looks like one would fail later, in the middle of an operation.
+ * An AbortSignal of any realm, or of a package that makes them: as Node's own calls take it. A
+ * value that only looks like one would fail later, in the middle of an operation.
  */
 export function checkSignal(name: string, value: unknown): asserts value is AbortSignal {
   let valid: boolean

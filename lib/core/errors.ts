@@ -2,7 +2,7 @@ import { getSystemErrorName } from 'node:util'
 import * as util from 'node:util'
 
 /**
- * What went wrong, as a stable code.
+ * The kind of failure, as a stable code.
  *
  * | code | meaning |
  * | --- | --- |
@@ -53,7 +53,7 @@ export type SluiceErrorCode =
   | 'ERR_SLUICE_UNTRUSTED_OWNER'
   | 'ERR_SLUICE_VERSION_MISMATCH'
 
-/** What else is known of an error. */
+/** Facts about an error beside its code and message. */
 export interface SluiceErrorDetails {
   /** The system call that failed. */
   syscall?: string | undefined
@@ -61,7 +61,7 @@ export interface SluiceErrorDetails {
   errno?: number | undefined
   /** Its name, where Node does not know it. */
   errnoCode?: string | undefined
-  /** What the call was about: a name, a path. */
+  /** The name or path that the call was about. */
   address?: string | undefined
   /** The process that stands in the way, or that died. */
   pid?: number | undefined
@@ -125,7 +125,8 @@ export function systemError(
   return new SluiceError('ERR_SLUICE_SYSTEM', message, { syscall, errno, address })
 }
 
-// What libuv does not know and our calls can fail with. `sendmsg`: too many descriptors on their way.
+// Errors of our calls that libuv does not know. ETOOMANYREFS, of `sendmsg`: too many descriptors on
+// their way.
 const otherNames: Partial<Record<NodeJS.Platform, Record<number, string>>> = {
   linux: { 109: 'ETOOMANYREFS' },
   darwin: { 59: 'ETOOMANYREFS' },

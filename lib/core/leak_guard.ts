@@ -1,13 +1,13 @@
 /**
- * Releases what was dropped without `close()`, and warns of it.
+ * Releases the resources of objects that were dropped without `close()`, and warns of it.
  *
- * What an object owns is registered beside it, and must not refer to it. Objects that are closed in
- * the turn of the event loop in which they were made cost next to nothing.
+ * The resource that an object owns is registered beside it, and must not refer to it. Objects that
+ * are closed in the turn of the event loop in which they were made cost next to nothing.
  */
 export class LeakGuard<Owned> {
   readonly #registry: FinalizationRegistry<Owned>
   readonly #describe: (owned: Owned) => string | undefined
-  /** Those of this turn. */
+  /** Objects that were made in this turn. */
   #young: { object: object; owned: Owned; token: object | undefined }[] = []
 
   /** `describe` names what was left open; undefined when it was closed in time. */
@@ -35,7 +35,7 @@ export class LeakGuard<Owned> {
     })
   }
 
-  /** What was registered with this token was closed. */
+  /** To be called when the object that was registered with this token has closed. */
   unregister(token: object): void {
     this.#registry.unregister(token)
     const index = this.#young.findLastIndex((one) => one.token === token)

@@ -32,7 +32,10 @@ function load(): CoreNative {
 
 export const addon = load()
 
-/** What `make` made in the first copy of this package in this thread: native code calls only that one. */
+/**
+ * The object that `make` made in the first copy of this package in this thread: native code calls
+ * only that one.
+ */
 export function shared<T>(name: string, make: () => T): T {
   const all = (addon.shared ??= new Map<string, unknown>())
   if (!all.has(name)) all.set(name, make())
@@ -70,9 +73,9 @@ const { wakeups, watches } = shared('core', () => {
 })
 
 export {
-  /** Of those who sleep in the parking threads. */
+  /** Listeners of sleepers in the parking threads. */
   wakeups,
-  /** Of descriptors that are watched for readiness. */
+  /** Listeners of descriptors that are watched for readiness. */
   watches,
 }
 

@@ -2,7 +2,7 @@
 import { abortReason, checkSignal, invalidArgument } from './arguments.js'
 import { SluiceError } from './errors.js'
 
-/** What every operation that can wait takes. */
+/** The options of every operation that can wait. */
 export interface WaitOptions {
   /** Rejects with the signal's reason when it aborts. */
   signal?: AbortSignal | undefined

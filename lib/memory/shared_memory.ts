@@ -19,7 +19,7 @@ import { listSharedMemory, type SharedMemoryInfo } from './list.js'
 export interface CreateMemoryOptions {
   /** Bytes, at least 1. */
   size: number
-  /** Who may open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
+  /** Permissions to open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
   mode?: number | undefined
   /** Default true: an existing object is an error. False: one of the same size is opened. */
   exclusive?: boolean | undefined
@@ -240,7 +240,7 @@ export class SharedMemory {
     return listSharedMemory()
   }
 
-  /** Removes a name. Who has the object open keeps it. */
+  /** Removes a name. Processes that have the object open keep it. */
   static unlink(name: string): void {
     checkString('name', name)
     native.unlinkMemory(name)

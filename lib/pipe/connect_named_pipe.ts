@@ -28,16 +28,16 @@ export type ExpectedServer = 'current-user' | 'any' | { sid: string }
 
 export interface ConnectNamedPipeOptions extends NamedPipeConnectionOptions, WaitOptions {
   /**
-   * Who must be the owner of the pipe; default `'current-user'`. Anybody may make a pipe of a name
+   * The user who must own the pipe; default `'current-user'`. Anybody may make a pipe of a name
    * that nobody has; with `'any'` you do not know whom you talk to.
    */
   server?: ExpectedServer
   /**
-   * What the server may do with this process's identity: learn it (the default), not even that, or
+   * How far the server may use this process's identity: learn it (the default), not even that, or
    * act with it.
    */
   impersonation?: 'anonymous' | 'identification' | 'impersonation'
-  /** As the server's; default `'byte'`, which reads any pipe as a stream. */
+  /** The server's mode; default `'byte'`, which reads any pipe as a stream. */
   mode?: 'byte' | 'message'
 }
 

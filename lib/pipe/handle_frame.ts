@@ -1,5 +1,5 @@
 /**
- * What a message looks like on a connection that carries handles.
+ * The layout of a message on a connection that carries handles.
  *
  *     0   'SLH1'
  *     4   u8   0: a message; 1: the handles of a message were taken

@@ -15,7 +15,10 @@ export interface ReceivedPipeMessage {
   handles: SystemHandle[]
 }
 
-/** Of a connection: sent and not yet known to be taken, or come and not yet received. */
+/**
+ * Most handles that a connection has on their way: sent and not yet known to be taken, or come and
+ * not yet received.
+ */
 const mostOnTheWay = 64
 
 /**
@@ -26,7 +29,7 @@ const mostOnTheWay = 64
  * could name any handle that the receiver has already.
  */
 export class HandlePassing {
-  /** What this process keeps open for the peer, by the number of the message. */
+  /** Handles that this process keeps open for the peer, by the number of the message. */
   readonly #kept = new Map<number, number[]>()
   #keptCount = 0
   #lastId = 0
@@ -69,8 +72,8 @@ export class HandlePassing {
   }
 
   /**
-   * What the peer has sent; undefined when that is nothing for the user. `answer` sends something
-   * back, or not when it cannot be any more.
+   * Unpacks a message from the peer; undefined when it holds nothing for the user. `answer` sends
+   * something back, or not when it cannot be any more.
    *
    * @throws `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_HANDLES_LOST`, `ERR_SLUICE_HANDLES_LIMIT`,
    * `ERR_SLUICE_UNTRUSTED_OWNER`: the connection cannot go on.
@@ -156,7 +159,7 @@ export class HandleCargo implements Cargo {
     this.#passing = passing
   }
 
-  /** Those that were sent stay open until the peer has taken them. */
+  /** Handles that were sent stay open until the peer has taken them; all others are closed now. */
   settled(sent: boolean): void {
     if (!sent) this.#passing.drop(this.id)
   }

@@ -9,9 +9,9 @@ import type { HandleSource } from './system_handle.js'
 
 export interface NamedPipeConnectionOptions extends ConnectionOptions {
   /**
-   * Default false. True, on both ends and with `mode: 'message'`: messages can bring handles, to and
-   * from processes of the same user. Who lets a process send handles lets it into this one, and the
-   * other way round. Peers that are not sluice must know the format of such messages.
+   * Default false. True, on both ends and with `mode: 'message'`: messages can bring handles, to
+   * and from processes of the same user. To let a process send handles is to let it into this one,
+   * and the other way round. Peers that are not sluice must know the format of such messages.
    */
   handles?: boolean
   /**
@@ -50,11 +50,11 @@ export interface NamedPipeConnectionTypes {
 /**
  * A connection over a named pipe: a Duplex stream, and messages.
  *
- * As a stream it behaves as a `net.Socket` does, but for the end. A pipe of bytes has no half-close
- * on Windows: `end()` closes the connection when everything is written, and the peer can still read
- * all of it. On a pipe of messages (of a server with `mode: 'message'` or `halfClose: true`) `end()`
- * ends the writing side only. `allowHalfOpen` has an effect on these only: a server refuses it
- * elsewhere, and a client, who learns from the pipe what it is, closes at the peer's end all the
+ * The stream behaves as a `net.Socket` does, but for the end. A pipe of bytes has no half-close on
+ * Windows: `end()` closes the connection when everything is written, and the peer can still read
+ * all of it. On a pipe of messages (of a server with `mode: 'message'` or `halfClose: true`)
+ * `end()` ends the writing side only. `allowHalfOpen` has an effect on these only: a server refuses
+ * it elsewhere, and a client, who learns from the pipe what it is, closes at the peer's end all the
  * same.
  *
  * With `mode: 'message'` each write is one message and each chunk that is read is one message,

@@ -157,7 +157,7 @@ export class NamedPipeServer extends Server<NamedPipeConnection> {
   }
 }
 
-/** What would have no effect. */
+/** Refuses options that would have no effect on such a pipe. */
 function checkHalfClose(halfClose: boolean, { mode, allowHalfOpen }: ListenNamedPipeOptions): void {
   if (mode === 'message' && !halfClose) {
     throw invalidArgument('options.halfClose', "true with options.mode 'message'", halfClose)

@@ -22,7 +22,7 @@ export interface PipeHandle {
   process(ofServer: boolean): { pid?: number; sessionId?: number }
 }
 
-/** What a handle is open to. */
+/** The kind of object that a handle is open to. */
 export type HandleKind = 'file' | 'memory' | 'event' | 'process' | 'other'
 
 export type IntegrityLevel = 'untrusted' | 'low' | 'medium' | 'high' | 'system'

@@ -3,12 +3,12 @@ import { native } from './native.js'
 import type { IntegrityLevel, NativeIdentity, PipeHandle } from './native.js'
 
 /**
- * Who is at the other end of a pipe, by the system's word.
+ * The process and user at the other end of a pipe, by the system's word.
  *
- * Of a client: the user of the token with which it opened the pipe. Of a server: the owner of the
- * pipe. What the system does not tell is undefined; so is all about the user of a client that
- * connected anonymously. Decide by `userSid` or `sameUser`; a process id is information only, for
- * it may belong to somebody else by now.
+ * The user of a client is that of the token with which it opened the pipe; the user of a server is
+ * the owner of the pipe. Facts that the system does not tell are undefined; so is all about the
+ * user of a client that connected anonymously. Decide by `userSid` or `sameUser`; a process id is
+ * information only, for it may belong to somebody else by now.
  */
 export interface NamedPipePeer extends Peer {
   readonly pid: number | undefined
@@ -21,14 +21,14 @@ export interface NamedPipePeer extends Peer {
   readonly userName: string | undefined
   /** Whether it is the user of this process. */
   readonly sameUser: boolean
-  /** Of clients only. */
+  /** Known of clients only. */
   readonly integrityLevel: IntegrityLevel | undefined
-  /** Of clients only: whether it has an administrator's rights in use. */
+  /** Whether it has an administrator's rights in use; known of clients only. */
   readonly elevated: boolean | undefined
 }
 
-// What the system said of an account does not change while a process runs; what it could not say
-// may be asked again.
+// An account's name does not change while a process runs, so it is kept; a name that the system
+// could not tell may be asked for again.
 const names = new Map<string, Promise<string>>()
 const mostNames = 1024
 

@@ -96,7 +96,7 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
     try {
       while (this.#open && this.#waiting.size < Math.max(this.#wanted, 1)) this.#addInstance(false)
     } catch (error) {
-      // As many as there can be: it is tried again when a connection has closed.
+      // All instances are in use: try again when a connection has closed.
       if (!isBusy(error)) throw error
     }
   }

@@ -23,7 +23,7 @@ export class PipeReader {
   readonly #messageType: boolean
   readonly #keepsBoundaries: boolean
   readonly #maxMessageLength: number
-  /** Of a message that is longer than the buffer. */
+  /** The parts that were read of a message that is longer than the buffer. */
   #parts: Buffer[] = []
   #partsLength = 0
   #length = smallestRead

@@ -201,7 +201,7 @@ export class PipeTransport implements Transport {
     if (this.#open && this.#readsAhead) this.#reader.read()
   }
 
-  // Who the peer is, where Windows does not tell before the client's first byte.
+  // Identifying the peer, where Windows does not tell it before the client's first byte.
 
   #identifyOnce(): void {
     const identify = this.#identify

@@ -74,8 +74,8 @@ export class SystemHandle {
   }
 
   /**
-   * What it is open to. `'file'`: whatever can be read and written, a pipe or a socket as well;
-   * `'memory'`: a section, as behind a SharedMemory or a Ring.
+   * The kind of object it is open to. `'file'`: whatever can be read and written, a pipe or a
+   * socket as well; `'memory'`: a section, as behind a SharedMemory or a Ring.
    */
   get kind(): HandleKind {
     return native.handleKind(this.number)

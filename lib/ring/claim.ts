@@ -8,7 +8,7 @@ import { RoleLife } from './life.js'
 import { CopiedReader, MappedReader, type RecordReader } from './record_reader.js'
 import { CopiedWriter, MappedWriter, type RecordWriter } from './record_writer.js'
 
-/** What a ring gives to its ends. */
+/** The parts of a ring that its ends work with. */
 export interface RingAccess {
   handle: RingHandle
   capacity: number

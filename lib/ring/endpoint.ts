@@ -10,7 +10,7 @@ import { headerSize, recordHeaderSize } from './layout.js'
 import type { Life } from './life.js'
 import { Sleeper } from './sleeper.js'
 
-/** What an endpoint works with; it is claimed, and made, elsewhere. */
+/** The parts that an endpoint works with; they are claimed, and made, elsewhere. */
 export interface EndpointParts {
   capacity: number
   /** The whole ring; undefined where the runtime forbids ArrayBuffers over foreign memory. */
@@ -29,12 +29,12 @@ const roundsPerTurn = 64
 // A worker that is being terminated notices between two of these.
 const syncSliceMs = 50
 
-/** What producer and consumer have in common. */
+/** The common half of producer and consumer. */
 export abstract class Endpoint {
   protected readonly capacity: number
   protected readonly state: Int32Array
   protected readonly sleeper: Sleeper
-  /** What the first waiting operation waits for: bytes of room. */
+  /** Bytes of room that the first waiting operation waits for. */
   protected wanted = 0
   readonly #role: Role
   readonly #parts: EndpointParts
@@ -111,7 +111,7 @@ export abstract class Endpoint {
 
   /**
    * Leaves the role to a successor, without ending the stream: to the peer it looks like a death.
-   * What was committed is delivered. Idempotent.
+   * Committed messages are delivered. Idempotent.
    */
   abandon(): void {
     this.#leave(() => {
@@ -157,8 +157,8 @@ export abstract class Endpoint {
   }
 
   /**
-   * What the operations that waited have failed with, until whoever called them could see it: what
-   * was called in the meantime counts on them, and fails as well.
+   * The error that the waiting operations have failed with, until their callers could see it: an
+   * operation that is called in the meantime counts on theirs, and fails as well.
    */
   protected get unseenFailure(): SluiceError | undefined {
     return this.#unseenFailure
@@ -250,7 +250,7 @@ export abstract class Endpoint {
     this.#isRef = ref
     this.sleeper.ref = ref
     this.#queue.ref = ref
-    // What is asleep went to sleep the other way.
+    // Restart the wait: it was parked with the old ref setting.
     if (this.hasWaiting) this.serve()
     return this
   }

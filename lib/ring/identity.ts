@@ -10,7 +10,7 @@ export interface Identity {
   ino: bigint
 }
 
-/** Of the object behind a descriptor. (On macOS all shared memory looks alike.) */
+/** The identity of the object behind a descriptor. (On macOS all shared memory looks alike.) */
 export function identityOf(fd: number): Identity {
   const { dev, ino } = fstatSync(fd, { bigint: true })
   return { dev, ino }

@@ -27,7 +27,7 @@ export interface RingSideView extends Omit<RingSideStats, 'alive'> {
   alive: boolean | undefined
 }
 
-/** What {@link Ring.inspect} finds. */
+/** The result of {@link Ring.inspect}. */
 export interface RingView extends Omit<RingStats, 'producer' | 'consumer'> {
   producer: RingSideView
   consumer: RingSideView
@@ -85,7 +85,7 @@ function openHeader(name: string): SharedMemoryHandle {
   }
 }
 
-/** Of all of it, of which only the header is mapped; Windows has no such call. */
+/** The size of the whole memory, though only the header is mapped; Windows has no such call. */
 function sizeOf(memory: SharedMemoryHandle): number {
   return process.platform === 'win32' ? Infinity : fstatSync(memory.descriptor()).size
 }

@@ -3,7 +3,7 @@ import { type WaitOptions } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
 import type { ConsumeOptions, MessageHandler } from './consume_loop.js'
 
-/** What a stream reads from: the consumer. */
+/** The source that a stream reads from: the consumer. */
 export interface MessageSource {
   readonly ended: boolean
   ready(options?: WaitOptions): Promise<boolean>
@@ -11,7 +11,7 @@ export interface MessageSource {
   consume(handler: MessageHandler, options?: ConsumeOptions): Promise<number>
 }
 
-/** What a consumer lets its streams do. */
+/** The calls that a consumer offers to its streams alone. */
 export interface MessageStreamControl {
   /** After a stream that is over: from here on another one is waited for. */
   goOn(): void
@@ -109,7 +109,9 @@ export class MessageStream {
     return this.#follow(this.#source.consume(handler, options))
   }
 
-  /** Copies of the messages. Who leaves the loop early is given the next stream; the rest is lost. */
+  /**
+   * Copies of the messages. A loop that is left early goes on to the next stream; the rest is lost.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
     try {
       for (;;) {

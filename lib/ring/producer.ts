@@ -72,7 +72,7 @@ export class Producer extends Endpoint {
    */
   tryWrite(bytes: Uint8Array, type = 0): boolean {
     if (!(bytes instanceof Uint8Array) || bytes.byteLength === 0) checkBytes('bytes', bytes)
-    // What waits was first.
+    // Queued writes go first; a direct write must not overtake them.
     return !this.#isBehind && this.#put(bytes, type)
   }
 

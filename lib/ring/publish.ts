@@ -30,7 +30,7 @@ export const publish: Publish = publishesPlainly
 const fenceWord = new Int32Array(1)
 
 /**
- * What the peer sleeps for by its `parked` word, which was found not to be 0; 0 when it is awake.
+ * The event that the peer sleeps for, by its `parked` word; 0 when it is awake.
  *
  * Normally a sleeper makes the processors of all others pass a barrier before it looks for the last
  * time, so that its peer need not. One that cannot says so by a bit that it always keeps set, and the

@@ -10,13 +10,13 @@ export interface RingReadStreamOptions {
    * which joins and splits messages as streams do, and leaves out those without bytes.
    */
   joined?: boolean | undefined
-  /** What the stream keeps at most before it stops reading; default 16 messages, joined 64 KiB. */
+  /** The most that the stream keeps before it stops reading; default 16 messages, joined 64 KiB. */
   highWaterMark?: number | undefined
   /** Destroys the stream when it aborts. */
   signal?: AbortSignal | undefined
 }
 
-/** What a read stream reads from: the consumer. */
+/** The source that a read stream reads from: the consumer. */
 export interface MessageQueue {
   tryRead(): Buffer | undefined
   read(options: { signal?: AbortSignal }): Promise<Buffer | undefined>

@@ -258,7 +258,7 @@ export class CopiedReader implements RecordReader {
     return { count, stopped: false }
   }
 
-  /** What cannot be seen from here need not be looked for. */
+  /** Without a mapping JavaScript cannot poll, so never spin. */
   isReady(): boolean {
     return false
   }

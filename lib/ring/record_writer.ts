@@ -2,8 +2,8 @@
  * Records into the ring: the protocol of ring_producer.hpp, with its functions in its order.
  *
  * A record becomes visible by its own `commit` word, which is 0 until then: before it is stored, 0
- * is stored where the next record will begin. What is published together becomes visible by the
- * `commit` of its first record (or of the padding before it), which is stored last.
+ * is stored where the next record will begin. Records that are published together become visible by
+ * the `commit` of the first (or of the padding before it), which is stored last.
  */
 import { SluiceError } from '../core/errors.js'
 import { WaitStatus, type ProducerHandle } from './native.js'
@@ -174,7 +174,7 @@ export class MappedWriter implements RecordWriter {
       this.#pauses.reset()
       return true
     }
-    // What is corked must leave, or the room will never come.
+    // Publish corked records: until the consumer has them, no room will come.
     this.#publish()
     this.#pauses.pause()
     return this.#takeHead() >= total
@@ -235,7 +235,7 @@ export class CopiedWriter implements RecordWriter {
     return this.#handle.waitSync(total, 0) === WaitStatus.ready
   }
 
-  /** What cannot be seen from here need not be looked for. */
+  /** Without a mapping JavaScript cannot poll, so never spin. */
   isReady(): boolean {
     return false
   }

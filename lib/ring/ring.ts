@@ -28,7 +28,7 @@ const defaultTimeout = 1000
 export interface CreateRingOptions {
   /** Bytes of data: a power of two from 4 KiB to 1 GiB; default 1 MiB. */
   capacity?: number | undefined
-  /** Who may open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
+  /** Permissions to open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
   mode?: number | undefined
 }
 
@@ -156,9 +156,9 @@ export class Ring {
   }
 
   /**
-   * What a named ring holds and who is at its ends, as of now, whoever made it: no role is claimed
-   * and nothing is written. Permission to read it is enough, but only who may also write is told by
-   * the system who is `alive`.
+   * The content of a named ring and the processes at its ends, as of now, whoever made it: no role
+   * is claimed and nothing is written. Permission to read it is enough, but the system tells who is
+   * `alive` only to a process that may also write.
    *
    * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`), `ERR_SLUICE_NOT_A_RING`,
    * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_TIMEOUT` for a ring that is only half made.
@@ -245,7 +245,7 @@ export class Ring {
     return this.#add(new Consumer(claimConsumer(this.#access(spin)), spin))
   }
 
-  /** What the ring holds and who is at its ends, as of now. */
+  /** The content of the ring and the processes at its ends, as of now. */
   stats(): RingStats {
     this.#requireOpen()
     return this.#handle.stats()
@@ -261,8 +261,8 @@ export class Ring {
   }
 
   /**
-   * Removes the ring's name, so that nobody can open it any more. Who has it open keeps it. On
-   * Windows this does nothing: a name goes with the last who has it open.
+   * Removes the ring's name, so that nobody can open it any more. Processes that have it open keep
+   * it. On Windows this does nothing: a name goes with the last process that has it open.
    *
    * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`) when the name was removed before;
    * `ERR_SLUICE_INVALID_STATE` for a ring without a name, and when the name is that of a newer ring,

@@ -35,7 +35,8 @@ export class Sleeper {
     this.cancel()
     // Going to sleep makes every other processor pass a barrier: not for what is there already.
     if (this.#isReady()) return WaitStatus.ready
-    // Who was just woken by what looking cannot find (the peer's end) must not look for it again.
+    // Polling cannot find the end of the peer: a sleeper that was just woken by it must not poll
+    // again.
     const budget = this.#lookedInVain ? 0 : this.#polling.budget()
     this.#lookedInVain = false
     if (budget > 0) {

@@ -17,7 +17,7 @@ export interface RingWriteStreamOptions {
 
 const defaultMessageLength = 65536
 
-/** What a write stream writes to: the producer. */
+/** The sink that a write stream writes to: the producer. */
 export interface MessageSink {
   readonly closed: boolean
   tryWrite(bytes: Uint8Array, type?: number): boolean

@@ -9,7 +9,7 @@ export interface AllowOptions {
   /** This process's effective user; see {@link PeerCredentials.sameUser}. */
   sameUser?: boolean
   uids?: readonly number[]
-  /** As the primary or as a supplementary group. */
+  /** Groups, each as the primary or as a supplementary group of the peer. */
   gids?: readonly number[]
   /** Likewise, by their names, which are looked up now. */
   groups?: readonly string[]

@@ -34,7 +34,7 @@ export function checkUnixConnectionOptions(options: UnixConnectionOptions): void
   checkSocketOptions(options)
 }
 
-/** Those that every socket has. */
+/** Checks the options that every socket has. */
 export function checkSocketOptions(options: UnixConnectionOptions): void {
   const { sendBufferSize = 1, receiveBufferSize = 1 } = options
   const { maxDescriptors = 0, maxMessageLength = 1 } = options

@@ -18,8 +18,9 @@ interface HasParts {
 }
 
 /**
- * Who is at the other end of a connection over a Unix socket: of a descriptor, a `UnixConnection`,
- * a `net.Socket`, an `http.IncomingMessage` or `ServerResponse`, a TLS or HTTP/2 session on one.
+ * The process at the other end of a connection over a Unix socket: of a descriptor, a
+ * `UnixConnection`, a `net.Socket`, an `http.IncomingMessage` or `ServerResponse`, a TLS or HTTP/2
+ * session on one.
  *
  * @throws `ERR_SLUICE_SYSTEM`: `ENOTCONN`, `EBADF`, `ENOTSOCK`; `ERR_SLUICE_CLOSED`; `ERR_SLUICE_INVALID_ARGUMENT`.
  *
@@ -68,7 +69,7 @@ function isDestroyed({ destroyed }: HasParts): true | undefined {
 // sessions run on that is not Node's own socket is the stream of an adapter: never this deep.
 const deepest = 6
 
-/** What is found in the source or else in what it runs on. */
+/** Searches the source, and then the sockets and sessions that it runs on. */
 function search<T>(
   source: unknown,
   find: (parts: HasParts) => T | undefined,

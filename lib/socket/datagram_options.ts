@@ -24,7 +24,7 @@ export const datagramOptionNames = [
   'maxMessageLength',
 ] as const
 
-/** Of the process that sent a datagram, by the kernel's word. */
+/** The credentials of the process that sent a datagram, by the kernel's word. */
 export interface DatagramCredentials {
   /** Undefined for a process outside of this pid namespace. */
   pid?: number
@@ -42,7 +42,7 @@ export interface ReceivedDatagram {
   credentials?: DatagramCredentials
 }
 
-/** Of the message that was read last; undefined when they were not asked for. */
+/** The credentials of the message that was read last; undefined when they were not asked for. */
 export function credentialsOfLast(): DatagramCredentials | undefined {
   if (results[Result.hasCredentials] !== 1) return undefined
   const pid = results[Result.pid]

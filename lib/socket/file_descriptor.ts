@@ -8,7 +8,7 @@ import { LeakGuard } from '../core/leak_guard.js'
 import { native } from './native.js'
 import { requireSockets } from './native.js'
 
-/** What a descriptor is open to. */
+/** The kind of object that a descriptor is open to. */
 export type DescriptorKind = 'file' | 'socket' | 'pipe' | 'memory' | 'directory' | 'other'
 
 const largestDescriptor = 2 ** 31 - 1
@@ -72,7 +72,7 @@ export class FileDescriptor {
     return number
   }
 
-  /** What it is open to. `'memory'`: a memfd, or a shared-memory object. */
+  /** The kind of object it is open to. `'memory'`: a memfd, or a shared-memory object. */
   get kind(): DescriptorKind {
     return native.descriptorKind(this.number)
   }
@@ -135,7 +135,7 @@ export class FileDescriptor {
     return kind === 'pipe' || kind === 'socket'
   }
 
-  // What Node cannot use it may neither take nor close.
+  // A descriptor that Node cannot use must not be given to it: it may neither take nor close it.
   #checkUse(wanted: 'connection' | 'listener', what: string): void {
     const { kind } = this
     const use = kind === 'socket' ? native.socketUse(this.number) : 'other'

@@ -7,8 +7,8 @@ import { SluiceError } from '../core/errors.js'
 /** How a name is taken. */
 export interface BindOptions {
   /**
-   * Who may connect, for a path; default `0o600`, this user alone. It is never open to more, not
-   * for an instant, and it is set exactly, whatever the umask.
+   * Permissions to connect, for a path; default `0o600`, this user alone. The socket is never open
+   * to more, not for an instant, and they are set exactly, whatever the umask.
    */
   mode?: number
   /**

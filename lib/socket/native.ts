@@ -16,7 +16,7 @@ export interface SocketHandle {
   atEnd(): number
   /** `length + 1`: an empty message of a socket that keeps boundaries; 0: the end. */
   read(buffer: Uint8Array, offset: number, length: number): number
-  /** Of the last datagram that was read. */
+  /** The address of the sender of the last datagram that was read. */
   sender(): string | undefined
   write(chunks: readonly Uint8Array[], index: number, end: number, offset: number): number
   send(
@@ -69,7 +69,10 @@ export interface SocketNative {
   openSocketPair(type: NativeSocketType): [SocketHandle, SocketHandle]
 
   OutgoingDescriptors: new (numbers: readonly number[]) => OutgoingDescriptors
-  /** What these return is closed with this thread, unless it is closed or released before. */
+  /**
+   * The descriptors that these return are closed with this thread, if not closed or released
+   * before.
+   */
   duplicateDescriptor(fd: number): number
   adoptDescriptor(fd: number): number
   closeDescriptor(fd: number): void

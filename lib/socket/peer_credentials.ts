@@ -9,7 +9,7 @@ import { FileDescriptor } from './file_descriptor.js'
 import { noSuchProcess } from './errno.js'
 
 /**
- * Who is at the other end of a Unix socket, by the kernel's word and not by the peer's.
+ * The process at the other end of a Unix socket, by the kernel's word and not by the peer's.
  *
  * These are the credentials at the time of the `connect` (on macOS, for a client, of the server's
  * `listen`). Decide by `uid`, `gid` and `groups`. The pid is information: it is used again after the
@@ -108,7 +108,7 @@ export class PeerCredentials implements Peer {
     }
   }
 
-  /** What `console.log` and `JSON.stringify` show. */
+  /** The values that `console.log` and `JSON.stringify` show. */
   toJSON(): NativePeer {
     const { pid, uid, gid, groups } = this
     return {

@@ -1,4 +1,4 @@
-/** What a read found out beside its result: `SocketResults` of socket_handle.hpp. */
+/** The facts that a read found out beside its result: `SocketResults` of socket_handle.hpp. */
 import { native } from './native.js'
 import { hasUnixSockets } from './native.js'
 

@@ -20,7 +20,7 @@ export class Slab {
 
   take(length: number): Buffer {
     const start = this.offset
-    // What comes next begins at a multiple of 8, so that it can be seen as any typed array.
+    // The next piece begins at a multiple of 8, so that it can be seen as any typed array.
     this.offset = Math.min((start + length + 7) & ~7, this.buffer.length)
     return this.buffer.subarray(start, start + length)
   }

@@ -24,7 +24,7 @@ export interface ReadLimits {
 const smallestRead = 8192
 const largestRead = 131072
 
-/** What a read came to beside bytes. */
+/** The results of a read other than bytes. */
 export const end = Symbol('end')
 export const nothing = Symbol('nothing')
 
@@ -37,10 +37,10 @@ export class SocketReader {
   readonly #keepsBoundaries: boolean
   readonly #maxDescriptors: number
   readonly #maxMessageLength: number
-  /** Of a stream. */
+  /** Bytes to ask for with the next read of a stream. */
   #wanted = smallestRead
   bytesRead = 0
-  /** What came with the bytes that were read last, until somebody takes it. */
+  /** The descriptors that came with the bytes that were read last, until somebody takes them. */
   descriptors: FileDescriptor[] = none
   /** Whether there may be more: the kernel had at least as much as was asked for. */
   mayHaveMore = false

@@ -47,7 +47,7 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
 
   attach(events: AcceptorEvents<UnixConnection>): void {
     this.#events = events
-    // As other servers do: an open one keeps the process alive.
+    // An open server keeps the process alive, as other servers do.
     this.#watch.set(Readiness.idle)
   }
 

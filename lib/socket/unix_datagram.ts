@@ -199,7 +199,7 @@ export class UnixDatagram {
   }
 
   /**
-   * The messages, until the socket is closed. Those that break a limit, on which `receive` would
+   * The messages, until the socket is closed. Messages that break a limit, on which `receive` would
    * fail, are passed over and counted in `refused`: any sender could end the loop otherwise.
    */
   [Symbol.asyncIterator](): AsyncGenerator<ReceivedDatagram, void, void> {

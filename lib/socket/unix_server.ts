@@ -48,7 +48,7 @@ export interface ListenUnixOptions
  * ```
  */
 export class UnixServer extends Server<UnixConnection> {
-  /** As it was given to `listen`; undefined for a socket without a name. */
+  /** The address that was given to `listen`; undefined for a socket without a name. */
   readonly address: string | undefined
   readonly type: 'stream' | 'seqpacket'
   readonly #handle: SocketHandle

@@ -1,7 +1,7 @@
 /** The contract between a server and what brings it connections. */
 import type { Connection } from './connection.js'
 
-/** What an acceptor tells its server. */
+/** The events that an acceptor tells its server of. */
 export interface AcceptorEvents<Accepted extends Connection> {
   /** Somebody has connected. */
   arrived(connection: Accepted): void

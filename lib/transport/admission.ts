@@ -38,7 +38,7 @@ export function checkAdmissionOptions<Accepted extends Connection>({
   }
 }
 
-/** What an admission tells its server. */
+/** The events that an admission tells its server of. */
 export interface AdmissionEvents<Accepted extends Connection> {
   admitted(connection: Accepted): void
   refused(): void

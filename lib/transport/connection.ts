@@ -46,7 +46,7 @@ export function checkConnectionOptions({ allowHalfOpen, highWaterMark }: Connect
   if (highWaterMark !== undefined) checkInteger('options.highWaterMark', highWaterMark, 0)
 }
 
-/** What `send` takes. Transports that carry more than bytes add a member. */
+/** The options of `send`. Transports that carry more than bytes add a member. */
 export type SendOptions = WaitOptions
 
 /** The types of one transport's connections. */
@@ -68,10 +68,10 @@ const optionNames = new Map<string, readonly string[]>()
 /**
  * A connection between two processes of one machine: a Duplex stream, and messages.
  *
- * As a stream it behaves as a `net.Socket` does. `send` and `receive` can be used instead: `send`
- * also together with the stream's `write`, in whose order it is; `receive` only as long as nothing
- * reads the stream. What fails then is told by their promises, and an `'error'` event comes only if
- * the stream is used or somebody listens to it.
+ * The stream behaves as a `net.Socket` does. `send` and `receive` can be used instead: `send` also
+ * together with the stream's `write`, in whose order it is; `receive` only as long as nothing reads
+ * the stream. Their promises then tell of failures, and an `'error'` event comes only if the stream
+ * is used or somebody listens to it.
  *
  * Unix sockets and named pipes make theirs by `connectUnix`, `connectNamedPipe` and their servers. With
  * a {@link Transport} of your own, `new Connection(transport)` has all of it.
@@ -96,7 +96,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   #idleMs: number | undefined
   readonly #endTimeout: number
   #endTimer: NodeJS.Timeout | undefined
-  /** What is to be called when the transport has closed. */
+  /** The callback for when the transport has closed. */
   #closing: (() => void) | undefined
   /** Told by a server that counts its connections; see `Server`. */
   #left: { left(): void } | undefined
@@ -118,7 +118,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     transport.attach(new Connection.#Events(this))
   }
 
-  /** Who is at the other end; also after the end. */
+  /** The process at the other end; known also after the end. */
   get peer(): Types['peer'] {
     return this.#transport.peer
   }
@@ -165,9 +165,9 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   }
 
   /**
-   * What comes next: a message of a connection that keeps boundaries; of a stream, the bytes that
-   * are there (on a Unix socket up to where the kernel keeps those with descriptors apart).
-   * Undefined at the end. A `receive` that is cancelled loses nothing: the next one has what came.
+   * The next message of a connection that keeps boundaries; of a stream, the bytes that are there
+   * (on a Unix socket up to where the kernel keeps those with descriptors apart). Undefined at the
+   * end. A `receive` that is cancelled loses nothing: the next one gets the message.
    *
    * @throws (rejects) `ERR_SLUICE_CLOSED`; `ERR_SLUICE_SYSTEM` (`ECONNRESET`);
    * `ERR_SLUICE_INVALID_STATE` when the stream is being read; `ERR_SLUICE_MESSAGE_TOO_LONG` and, on
@@ -260,8 +260,8 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   }
 
   /**
-   * Emits `'timeout'` when nothing was read or written for so many milliseconds; 0: never. What to
-   * do then is the listener's business.
+   * Emits `'timeout'` when nothing was read or written for so many milliseconds; 0: never. The
+   * connection stays as it is: it is the listener's business what to do.
    */
   setTimeout(milliseconds: number, listener?: () => void): this {
     checkInteger('milliseconds', milliseconds, 0, 2 ** 31 - 1)
@@ -280,7 +280,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     return this
   }
 
-  /** As streams of the Web. */
+  /** The connection as two streams of the Web. */
   toWeb(): { readable: ReadableStream; writable: WritableStream } {
     return Duplex.toWeb(this)
   }
@@ -644,7 +644,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     else connection.#left = listener
   }
 
-  /** What the transport and the outbox call, out of the users' sight. */
+  /** The calls of the transport and the outbox, out of the users' sight. */
   static readonly #Events = class implements TransportEvents, OutboxOwner {
     readonly #connection: Connection
 

@@ -1,5 +1,6 @@
 /**
- * What a connection has to write: chunks of the stream and messages of `send`, in one order.
+ * The data that a connection has to write: chunks of the stream and messages of `send`, in one
+ * order.
  *
  * The order is that of the stream's own queue. In it a marker without bytes stands for the sends that
  * were called one after the other, with no `write` between them. So a send that is cancelled leaves
@@ -15,21 +16,21 @@ import { maxWaiting, queueFull } from '../core/wait_queue.js'
 export type Callback = (error?: Error | null) => void
 
 /**
- * What goes with one message beside its bytes, such as duplicates of open files: kept from the call of
- * `send` until the message has gone or never will.
+ * Things that go with one message beside its bytes, such as duplicates of open files: kept from the
+ * call of `send` until the message has gone or never will.
  */
 export interface Cargo {
   /** Called once. `sent`: the system has the whole message. */
   settled(sent: boolean): void
 }
 
-/** What the outbox asks of its connection. */
+/** The calls that the outbox makes to its connection. */
 export interface OutboxOwner {
   /** The system has taken something. */
   progressed(): void
   /** Everything that was loaded is written. */
   emptied(): void
-  /** What was first is gone; `write` what is next. */
+  /** The first in line is gone; `write` the next. */
   proceed(): void
   /** Stops the system's write: see `Transport.interruptWrite`. */
   interrupt(): boolean
@@ -42,7 +43,7 @@ interface Send {
   readonly operation: Operation
   readonly chunks: readonly [Uint8Array]
   readonly cargo: Cargo | undefined
-  /** Those that stand together behind one marker, of which this is one. */
+  /** All sends that stand together behind one marker, this one among them. */
   readonly place: Send[]
   /** Some of it has gone, so that it must go on. */
   started: boolean
@@ -61,7 +62,7 @@ export class Outbox {
   #open: Send[] | undefined
   #count = 0
 
-  // What the stream gave to write, and how far that is.
+  // The chunks that the stream gave to write, and how far that is.
   #loaded: readonly Uint8Array[] = none
   #position = 0
   #callback: Callback | undefined
@@ -129,7 +130,7 @@ export class Outbox {
     return this.#chunks[this.#index]
   }
 
-  /** What goes with the message. */
+  /** The cargo of the message that is first. */
   get cargo(): Cargo | undefined {
     return this.#send?.cargo
   }

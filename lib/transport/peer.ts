@@ -1,5 +1,5 @@
 /**
- * Who is at the other end of a connection, by the word of the system or of whoever made the
+ * The process at the other end of a connection, by the word of the system or of whoever made the
  * transport, never by the peer's own.
  */
 export interface Peer {

@@ -46,7 +46,7 @@ export function checkServerOptions<Accepted extends Connection>(
 export interface ServerStats {
   /** Connections that are open, those that nobody has accepted yet included. */
   open: number
-  /** Of these, such as were let in and wait for an `accept`. */
+  /** Open connections that were let in and wait for an `accept`. */
   waiting: number
   /** Connections let in since the server began. */
   admitted: number
@@ -76,7 +76,7 @@ export class Server<Accepted extends Connection = Connection> {
   readonly #accepts = new WaitQueue(() => {
     this.#welcome()
   })
-  /** Those that nobody has accepted yet. */
+  /** Connections that nobody has accepted yet. */
   readonly #pool: Accepted[] = []
   /** Weakly: a connection that is dropped without `close` is to be found out. */
   readonly #connections = new Set<Guest>()
@@ -156,7 +156,7 @@ export class Server<Accepted extends Connection = Connection> {
     const promise = this.#accepts.add('accept', () => this.#take(), options)
     const certainly = options.timeout !== undefined
     if (!first) {
-      // Those before are served first.
+      // Earlier accepts are served first.
     } else if (mayGoOn()) {
       this.#acceptFirst(certainly)
     } else {
@@ -188,8 +188,8 @@ export class Server<Accepted extends Connection = Connection> {
   }
 
   /**
-   * Stops listening, lets go of the name, and closes connections that nobody has accepted. Those
-   * that were accepted live on. Idempotent.
+   * Stops listening, lets go of the name, and closes connections that nobody has accepted. Accepted
+   * connections live on. Idempotent.
    */
   close(): void {
     if (!this.#open) return
@@ -202,8 +202,8 @@ export class Server<Accepted extends Connection = Connection> {
   }
 
   /**
-   * Closes the server, and waits until its connections have closed. Those that are still open after
-   * `timeout` milliseconds (default 30 s), or when the signal aborts, are destroyed.
+   * Closes the server, and waits until its connections have closed. Connections that are still open
+   * after `timeout` milliseconds (default 30 s), or when the signal aborts, are destroyed.
    *
    * @returns how many ended by themselves, and how many were cut off
    *

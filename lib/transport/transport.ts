@@ -8,7 +8,7 @@
 import type { Cargo, Outbox } from './outbox.js'
 import type { Peer } from './peer.js'
 
-/** What comes with a message, the receiver's to close. */
+/** A thing that comes with a message, the receiver's to close. */
 export interface Closable {
   close(): void
 }
@@ -33,7 +33,7 @@ export interface CargoKind<Received extends Closable = Closable> {
   message(data: Buffer, received: readonly Received[]): ReceivedMessage
 }
 
-/** What a transport tells its connection. */
+/** The events that a transport tells its connection of. */
 export interface TransportEvents {
   /**
    * A chunk of the stream, or a whole message. False: nobody wants more until the next `read()`; a
@@ -104,7 +104,7 @@ export interface Transport {
    * @throws what `send` is to fail with; if the connection is lost, after `events.lost`.
    */
   tryWrite?(bytes: Uint8Array, cargo: unknown): number | 'later'
-  /** What cannot be sent as a message throws `ERR_SLUICE_INVALID_ARGUMENT`; optional. */
+  /** Throws `ERR_SLUICE_INVALID_ARGUMENT` for data that cannot be sent as a message; optional. */
   checkMessage?(length: number, hasCargo: boolean): void
   /**
    * Stops the write that is under way in the system. True: there is one, and the transport tells the

@@ -1,4 +1,4 @@
-/** What other users have named, made or broken does not reach the terminal, nor hide the rest. */
+/** Objects that other users named, made or broke do not reach the terminal, nor hide the rest. */
 import { chmodSync, chownSync, closeSync, ftruncateSync, openSync } from 'node:fs'
 import { expect, test } from 'vitest'
 

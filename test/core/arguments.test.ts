@@ -1,4 +1,4 @@
-/** What all arguments have in common, wherever they are taken. */
+/** Rules that all arguments have in common, wherever they are taken. */
 import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
@@ -6,7 +6,7 @@ import { Ring, SharedMemory } from '../../lib/index.js'
 import { unixOnly } from '../support/platform.js'
 import { closedAfterTest, ringWithEnds, sluiceError, uniqueName } from '../support/rings.js'
 
-/** As a package that was tricked into it would do. */
+/** Sets properties of all objects, as a package that was tricked into it would do. */
 function pollute(properties: Record<string, unknown>): void {
   Object.assign(Object.prototype, properties)
   onTestFinished(() => {
@@ -105,7 +105,7 @@ describe('what cannot be read is a wrong argument', () => {
 })
 
 describe('signals of other makers', () => {
-  /** As npm's abort-controller has it: no reason, no static members. */
+  /** A signal like that of npm's abort-controller: no reason, no static members. */
   class OldSignal extends EventTarget {
     aborted = false
   }

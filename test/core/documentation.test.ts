@@ -34,7 +34,7 @@ function examples(): Example[] {
     })
 }
 
-// What an example may take as given.
+// Declarations that an example may take as given.
 const given = `
 declare const ring: Ring, producer: Producer, consumer: Consumer
 declare const bytes: Uint8Array, price: number, quantity: number
@@ -108,7 +108,7 @@ describe('type-checks', () => {
 })
 
 describe('runs', () => {
-  // Those of one process, whose names are made unique; the others need their peer.
+  // Examples of one process, whose names are made unique; the others need their peer.
   const standing = all.filter(({ code }) => /capabilities\(\)|SharedMemory\.create/.test(code))
   test.each(standing)('$where', async ({ code }) => {
     const name = uniqueName()

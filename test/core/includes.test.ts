@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/folder.js'
 
 const script = fileURLToPath(new URL('../../scripts/check-includes.mjs', import.meta.url))
 
-/** What the check says of these files, and whether it passes. */
+/** The verdict of the check on these files: its output, and whether it passes. */
 function check(files: Record<string, string>) {
   const folder = temporaryFolder()
   for (const [name, text] of Object.entries(files)) {

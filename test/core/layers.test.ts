@@ -13,7 +13,7 @@ interface Report {
   summary: { violations: { from: string; to: string; rule: { name: string } }[] }
 }
 
-/** What the rules say of a lib with these files, as `rule: from -> to`. */
+/** The violations of the rules in a lib with these files, as `rule: from -> to`. */
 async function violations(files: Record<string, string>): Promise<string[]> {
   const folder = temporaryFolder()
   for (const [file, text] of Object.entries(files)) {
@@ -36,7 +36,7 @@ unixOnly('lib is the same everywhere, and is checked where npm run lint runs')(
   async () => {
     expect(
       await violations({
-        // As it should be.
+        // Allowed: an import from a lower layer.
         'memory/memory.ts':
           "import type { Failure } from '../core/errors.js'\nexport type None = Failure",
         'ring/ring.ts': "export * from '../memory/memory.js'",

@@ -48,7 +48,7 @@ interface Outcome {
 
 function run(folder: string, file: string, options: string[] = []): Outcome {
   const env = { ...process.env, NODE_OPTIONS: '' }
-  // What does not end is killed, with a status of null.
+  // A process that does not end is killed, with a status of null.
   const { status, stdout, stderr } = spawnSync(process.execPath, [...options, file], {
     cwd: folder,
     env,
@@ -95,7 +95,7 @@ function bundle(folder: string, format: 'esm' | 'cjs', external: string[] = []):
     `--format=${format}`,
     '--log-level=error',
     ...external.map((name) => `--external:${name}`),
-    // As everybody does who bundles CommonJS as ESM.
+    // The usual banner for CommonJS that is bundled as ESM.
     ...(format === 'esm' ? [`--banner:js=${requireInEsm}`] : []),
   ]
   execFileSync(process.execPath, [command, ...options])

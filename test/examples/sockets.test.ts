@@ -32,7 +32,7 @@ async function serving(example: string, path: string): Promise<void> {
   chmodSync(dirname(path), 0o755)
 }
 
-/** What the script prints, as this user or another. */
+/** The output of the script, run as this user or another. */
 async function asUser(uid: number | undefined, script: string, ...args: string[]): Promise<string> {
   // After the imports: the other user may not be able to read Python's files.
   const become =

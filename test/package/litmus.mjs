@@ -59,7 +59,7 @@ function write(producer, records) {
     BigInt64Array,
     BigUint64Array,
   ].map((Type) => new Type(buffer, byteOffset, bytes.length / Type.BYTES_PER_ELEMENT))
-  // What each kind of array has to store, by value, so that all bytes have that value.
+  // The element that each kind of array has to store, by value, so that all bytes have that value.
   const filled = Array.from({ length: values + 1 }, (_, value) => Buffer.alloc(long, value))
   const elements = arrays.map((array) =>
     filled.map(({ buffer: source, byteOffset: at }) => new array.constructor(source, at, 1)[0]),
@@ -122,7 +122,7 @@ function check(consumer, records) {
     const expected = Math.imul(valueOf(number), 0x01010101)
     const first = consumer.offset / 4
     let right = size === lengthOf(number)
-    // What was stored last is the likeliest to be late.
+    // The last word that was stored is the likeliest to be late.
     for (let i = first + size / 4 - 1; i >= first; i--) right &&= words[i] === expected
     if (!right) {
       const seen = bytes.subarray(consumer.offset, consumer.offset + size).toString('hex')

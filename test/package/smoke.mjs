@@ -113,7 +113,7 @@ const checks = {
   },
 }
 
-/** What the other threads and processes of this file do. */
+/** The work of the other threads and processes of this file. */
 const actions = {
   read(ring) {
     ring.consumer({ spin: 0 }).read().catch(console.error)

@@ -184,7 +184,7 @@ describe.skipIf(!onWindows)('accept', () => {
     })
     const server = closedAfterTest(await NamedPipeServer.listen(path, { pendingInstances: 3 }))
     expect(vanished).toBe(3)
-    // As many as there are instances: none of them was lost.
+    // One client for each instance: none of the instances was lost.
     const clients = await Promise.all([1, 2, 3].map(() => connectTo(server)))
     for (const client of clients) await client.send(Buffer.from('x'))
     for (let i = 0; i < 3; i++) {

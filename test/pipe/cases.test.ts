@@ -1,4 +1,4 @@
-/** What others who made pipes found worth a test, beside what the other files have. */
+/** Cases that others who made pipes found worth a test, beside those of the other files. */
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'

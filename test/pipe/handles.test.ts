@@ -219,7 +219,7 @@ describe.skipIf(!onWindows)('handles', () => {
         for (const handle of (await server.receive())?.handles ?? []) handle.close()
         if (round === 20) before = handleCount()
       }
-      // What the last messages brought may not be known to be taken yet.
+      // The handles of the last messages may not be known to be taken yet.
       await eventually(() => handleCount() <= before + 8)
     },
   )

@@ -1,4 +1,7 @@
-/** Who is at the other end, and who may be. What Wine does not enforce runs on Windows only. */
+/**
+ * The user at the other end, and the users who may be there. Tests of rules that Wine does not
+ * enforce run on Windows only.
+ */
 import { userInfo } from 'node:os'
 import { describe, expect, onTestFinished, test } from 'vitest'
 

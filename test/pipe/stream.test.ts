@@ -49,7 +49,7 @@ describe.skipIf(!onWindows)('a stream', () => {
     const chunk = Buffer.alloc(65536)
     while (!server.writableNeedDrain) {
       written += chunk.length
-      // What the system has room for is gone before the next turns are over.
+      // Bytes that the system has room for are gone before the next turns are over.
       if (!server.write(chunk)) {
         for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate)
       }

@@ -1,4 +1,4 @@
-/** What Windows enforces and Wine does not: none of it can be shown there. */
+/** Rules that Windows enforces and Wine does not: none of them can be shown there. */
 import { once } from 'node:events'
 import { open } from 'node:fs/promises'
 import { connect } from 'node:net'
@@ -13,7 +13,7 @@ import { closedAfterTest, sluiceError } from '../support/rings.js'
 
 const denied = sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' })
 const user = onWindows ? native.currentUserSid() : ''
-// What a client needs, and no more.
+// The rights that a client needs, and no more.
 const clientOnly = { sddl: `O:${user}D:P(A;;0x12019b;;;${user})` }
 
 describe.skipIf(!onWindows)('a security descriptor', () => {

@@ -11,7 +11,7 @@ interface Message {
   type: number
 }
 
-/** What is in the ring, by the rules of docs/ring-format.md, as plainly as can be. */
+/** The content of the ring, by the rules of docs/ring-format.md, as plainly as can be. */
 class Model {
   readonly messages: (Message & { size: number })[] = []
   readonly #capacity: number

@@ -1,4 +1,4 @@
-/** What it costs to wait in the background, and what happens where no thread can wait. */
+/** The cost of waiting in the background, and the behaviour where no thread can wait. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'

@@ -182,7 +182,7 @@ describe.each(['read', 'write'] as const)('a waiting %s', (what) => {
   )
 
   test('leaves neither listeners nor timers, however it ends', async () => {
-    // Those of the operations alone: the test runner has timers too.
+    // Timers of the operations alone: the test runner has some too.
     const open = new Set<unknown>()
     const { setTimeout: set, clearTimeout: clear } = globalThis
     const setSpy = vi

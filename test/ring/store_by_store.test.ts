@@ -20,7 +20,7 @@ async function dies(ring: Ring & { name: string }, what: string, nth: number): P
   return false
 }
 
-/** What is in the ring, each message as its first byte and its length. */
+/** The messages in the ring, each as its first byte and its length. */
 function drained(ring: Ring): string[] {
   const all: string[] = []
   const consumer = ring.consumer()
@@ -60,7 +60,7 @@ test.each([
       expect(successor.tryWrite(Buffer.alloc(7, 'z'))).toBe(true)
       const got = drained(ring)
       expect(got.pop()).toBe('z7')
-      // What one publication makes visible comes as a whole or not at all.
+      // The messages of one publication become visible all together or not at all.
       const part = all.length / publications
       expect(got).toEqual(all.slice(0, got.length))
       expect(got.length % part).toBe(0)

@@ -134,7 +134,7 @@ const writing: [string, (producer: Producer, goOn: () => boolean) => Promise<voi
         while (goOn()) yield message
       }
       Readable.from(endless()).pipe(producer.createWriteStream())
-      // What is still on its way when the source has ended needs room, too.
+      // Chunks that are still on their way when the source has ended need room, too.
       while (!producer.closed) {
         await new Promise(setImmediate)
         goOn()

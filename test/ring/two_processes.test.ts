@@ -11,7 +11,7 @@ const count = stress({
   long: 100_000_000,
 })
 
-// What a producer and a consumer may use, and where the positions begin: all meet the wrap at 2^32.
+// The calls that a producer and a consumer use; all ways meet the wrap of the positions at 2^32.
 const ways = zeroCopy
   ? [
       { writing: 'reserve', reading: 'peek', messages: count },

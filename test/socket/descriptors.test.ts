@@ -81,7 +81,7 @@ function opened(path: string, flags = 'r'): number {
   return fd
 }
 
-/** What Python sends when it is given the bytes of a ring. */
+/** The ring that Python sends when it is given the bytes of one. */
 async function ringFromPython(
   kind: string,
 ): Promise<{ fds: FileDescriptor[]; child: Child; connection: UnixConnection }> {

@@ -1,4 +1,4 @@
-/** What is still to come, and what is to be closed, when the peer has gone with bytes unread. */
+/** Bytes that still come, and ends to be closed, when the peer has gone with bytes unread. */
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'

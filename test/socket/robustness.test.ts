@@ -1,4 +1,4 @@
-/** What a careless user, a hostile peer and an unlucky moment must not break. */
+/** Nothing breaks by a careless user, a hostile peer or an unlucky moment. */
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { Agent, createServer, get } from 'node:http'

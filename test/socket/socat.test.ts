@@ -29,7 +29,7 @@ const abstract: Place = {
   socat: (what, address) => `ABSTRACT-${what}:${address.slice(1)}`,
 }
 
-// As the system numbers them; socat has no words for them.
+// The system's numbers of the types; socat has no words for them.
 const numbers = { stream: 1, seqpacket: 5 }
 
 /** Tells on stderr what it does; `-b` is longer than any message here. */

@@ -75,7 +75,7 @@ export class Child {
     return this.#process.pid
   }
 
-  /** What it wrote to stderr so far. */
+  /** The text that it wrote to stderr so far. */
   get errors(): string {
     return this.#errors
   }

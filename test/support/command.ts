@@ -17,7 +17,7 @@ export interface CommandResult {
 }
 
 export interface CommandOptions {
-  /** What it reads; a command without it gets an open stdin that the test writes and ends. */
+  /** The bytes of stdin; a command without them gets an open one that the test writes and ends. */
   input?: string | Buffer
   env?: NodeJS.ProcessEnv
   cwd?: string

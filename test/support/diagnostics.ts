@@ -1,4 +1,4 @@
-/** What this process holds of Windows' resources, told by an addon that only the tests have. */
+/** Windows' resources that this process holds, told by an addon that only the tests have. */
 import { createRequire } from 'node:module'
 
 interface Diagnostics {

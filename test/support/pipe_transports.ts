@@ -6,7 +6,7 @@ import type { ServerUnderTest, TransportUnderTest } from './transport_suite/inde
 
 export interface PipeKind {
   mode: 'byte' | 'message'
-  /** Of a pipe of bytes; one of messages always has it. */
+  /** Whether a pipe of bytes can be half-closed; one of messages always can. */
   halfClose: boolean
   rounds: number
   streamBytes: number

@@ -95,7 +95,7 @@ const names = {
   ENOENT: 'ERROR_FILE_NOT_FOUND',
 } as const
 
-/** What this system calls an error. */
+/** This system's name of an error. */
 export function systemCode(name: keyof typeof names): string {
   return onWindows ? names[name] : name
 }

@@ -1,4 +1,4 @@
-/** What this process holds of the system's resources, by the system's own word. */
+/** The system's resources that this process holds, by the system's own word. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -16,7 +16,7 @@ export interface Resources {
   names: string[]
 }
 
-/** What the names of all objects begin with that the tests of this process make. */
+/** The prefix of the names of all objects that the tests of this process make. */
 export const namePrefix = `sluice-test-${process.env['SLUICE_TEST_RUN'] ?? ''}-${String(process.pid)}-`
 
 export function resources(): Resources {

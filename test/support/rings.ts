@@ -114,7 +114,9 @@ export function sluiceError(code: SluiceErrorCode, more: Record<string, unknown>
   return expect.objectContaining({ name: 'SluiceError', code, ...more }) as Error
 }
 
-/** What the call throws at once and what it rejects with are the same to most tests. */
+/**
+ * Turns an error that the call throws at once into a rejection: to most tests they are the same.
+ */
 export async function attempt(call: () => unknown): Promise<unknown> {
   return await call()
 }

@@ -39,7 +39,7 @@ afterAll(async () => {
   expect(unexpectedWarnings(), 'warnings that no test has caught').toEqual([])
 })
 
-/** What the system and the runtime keep for a process after its first pipe. */
+/** Makes the system and the runtime allocate what they keep for a process after its first pipe. */
 async function usePipes(): Promise<void> {
   const { threads } = resources()
   for (let round = 0; round < 2; round++) {

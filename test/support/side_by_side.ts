@@ -10,7 +10,7 @@ import { describe, onTestFinished } from 'vitest'
 import { connectUnix, UnixServer } from '../../lib/index.js'
 import { socketPath } from './sockets.js'
 
-/** What `net.Socket` and `UnixConnection` both are. */
+/** The interface that `net.Socket` and `UnixConnection` share. */
 export type Connection = Duplex & {
   readonly bytesRead: number
   readonly bytesWritten: number
@@ -149,7 +149,7 @@ export async function pairOf(
   return [destroyedAfterTest(client), destroyedAfterTest(accepted)]
 }
 
-/** What the system calls the failure: `net` has it as `code`, a SluiceError as `errnoCode`. */
+/** The system's name of the failure: `net` has it as `code`, a SluiceError as `errnoCode`. */
 export function systemCodeOf(error: unknown): string | undefined {
   const { code, errnoCode } = error as { code?: string; errnoCode?: string }
   return errnoCode ?? code

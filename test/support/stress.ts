@@ -5,7 +5,7 @@
 export interface Amounts<T> {
   short: T
   full: T
-  /** As `full`, where more would find nothing more. */
+  /** Default: the same as `full`, where more would find nothing more. */
   long?: T
 }
 

@@ -1,7 +1,7 @@
 /** Exceptions that a test wants to be uncaught. */
 import { onTestFinished } from 'vitest'
 
-/** What is thrown in no call of anybody's during this test, instead of failing it. */
+/** Collects the exceptions that nobody catches during this test, instead of failing it. */
 export function uncaughtExceptions(): unknown[] {
   const seen: unknown[] = []
   const others = process.listeners('uncaughtException')

@@ -21,7 +21,7 @@ export function unexpectedWarnings(): string[] {
   return unexpected.map(({ stack, message }) => stack ?? message)
 }
 
-/** What is warned of until the end of this test. */
+/** The warnings that come until the end of this test. */
 export function caughtWarnings(): Warning[] {
   const caught: Warning[] = []
   catchUntilTheEnd((warning) => caught.push(warning))

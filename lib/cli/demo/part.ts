@@ -1,4 +1,4 @@
-/** What the two child processes of the demo do, one order after the other. */
+/** The work of the two child processes of the demo, one order after the other. */
 import { createHash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
 

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 
 import { Ring } from '../../index.js'
 
-/** What the parent process hands down: a ring's descriptor. */
+/** The number of the descriptor that the parent process hands down: a ring's. */
 export const ringDescriptor = 4
 export const ringCapacity = 2 ** 22
 

@@ -1,6 +1,6 @@
 import type { PeerCredentials } from '../../index.js'
 
-/** Who is at the other end of a Unix socket, for a note. */
+/** Describes the process at the other end of a Unix socket, for a note. */
 export function describeCredentials({
   pid,
   uid,

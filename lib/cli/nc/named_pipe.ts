@@ -11,8 +11,8 @@ import type { Open } from './transport.js'
 export const openNamedPipe: Open = async (name, options, wait, note) => {
   const mode = options.message === true ? 'message' : 'byte'
   const { security, owner } = options
-  // What comes after our own end is to be seen, where a pipe can be half-closed. A client learns
-  // that from the pipe; as a server's, only one of messages is made so.
+  // Half-open, to see what the peer sends after our own end, where a pipe can be half-closed. A
+  // client learns that from the pipe; our own server makes only pipes of messages so.
   if (options.listen !== true) {
     const connection = await connectNamedPipe(name, {
       mode,

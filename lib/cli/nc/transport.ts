@@ -1,4 +1,4 @@
-/** What `sluice nc` talks through. */
+/** The options of `sluice nc`, and the function that every kind of connection opens with. */
 import type { Duplex } from 'node:stream'
 
 import type { ExpectedServer, PipeSecurity, WaitOptions } from '../../index.js'
@@ -12,7 +12,7 @@ export interface NcOptions {
   verbose?: boolean
   /** Milliseconds to wait for the connection. */
   timeout?: number
-  /** Of the path that is listened on. */
+  /** Permissions of the path that is listened on. */
   mode?: number
   security?: PipeSecurity
   /** Whose pipe is accepted. */

@@ -5,7 +5,7 @@ import { describeCredentials } from './credentials.js'
 import type { Open } from './transport.js'
 
 export const openUnixSocket: Open = async (address, options, wait, note) => {
-  // What comes after our own end is to be seen.
+  // Half-open, to see what the peer sends after our own end.
   const common = { type: options.seqpacket ? 'seqpacket' : 'stream', allowHalfOpen: true } as const
   if (options.listen !== true) {
     const connection = await connectUnix(address, { ...common, ...wait })

@@ -12,7 +12,7 @@ import {
   type Connection,
 } from '../../support/side_by_side.js'
 
-/** What the callback of a write is told. */
+/** The argument that the callback of a write is called with. */
 function written(connection: Connection, chunk: string | Buffer): Promise<unknown> {
   return new Promise((resolve) => connection.write(chunk, resolve))
 }

@@ -266,7 +266,7 @@ export function accepting(bench: Workbench, serverUnderTest: ServerUnderTest): v
           await Promise.all(reading.splice(0))
           for (const connection of open.splice(0)) connection.end().resume()
         }
-        // Those that nobody has accepted are given to the next accepts.
+        // Connections that nobody has accepted are given to the next accepts.
         while (delivered.length < connected.size) {
           await accept()
           await Promise.all(reading.splice(0))

@@ -44,7 +44,7 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
         expect(await child.ask(['peer'])).toEqual({ value: { pid: process.pid, sameUser: true } })
       }
       connection.destroy()
-      // What is known of the peer stays known.
+      // The facts about the peer stay known.
       expect(connection.peer.sameUser).toBe(true)
       child.hangUp()
       await child.finish()

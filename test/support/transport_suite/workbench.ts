@@ -22,7 +22,7 @@ export class Workbench {
     this.transport = transport
   }
 
-  /** As many bytes as asked for, or the most that this transport takes at once. */
+  /** A buffer of this length, or of the most bytes that this transport takes at once. */
   bytes(length: number): Buffer {
     return Buffer.alloc(Math.min(length, this.transport.largestWrite), 'sluice ')
   }
@@ -154,7 +154,7 @@ export async function text(stream: Readable): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-/** As `text`, without destroying the stream at its end. */
+/** The whole of a stream, which is not destroyed at its end, other than by `text`. */
 export async function collected(stream: Readable): Promise<string> {
   const chunks: Buffer[] = []
   stream.on('data', (chunk: Buffer) => chunks.push(chunk))
