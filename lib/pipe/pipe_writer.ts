@@ -168,7 +168,7 @@ export class PipeWriter {
   }
 }
 
-/** As many chunks of a stream as go in one call. */
+/** Joins as many chunks of a stream as go in one call. */
 function merged({ chunks, index, end, offset }: Outbox): Uint8Array {
   const first = chunks[index].subarray(offset)
   let total = first.byteLength

@@ -82,7 +82,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   #inbox: Inbox<Types['message']> | undefined
   #outbox: Outbox | undefined
   #announcer: CargoAnnouncer | undefined
-  /** Those that wait in `closeWrite`. */
+  /** Calls of `closeWrite` that wait. */
   #finishes: WaitQueue | undefined
   #readsStream = false
   #writesStream = false

@@ -52,7 +52,7 @@ void write_until_killed(const Ring& ring, ProducerLedger& ledger, uint64_t numbe
   }
 }
 
-// What was published arrives, whole and once; what was not does not; the next producer goes on.
+// Published messages arrive, whole and once; what was not does not; the next producer goes on.
 void a_killed_producer_loses_nothing_and_invents_nothing() {
   const Ring ring = ring_at(kNearTheWrap);
   const Shared<ProducerLedger> ledger;

@@ -9,7 +9,7 @@ using namespace fixtures;
 
 namespace {
 
-// What the child that will die says about itself.
+// The child that will die reports this of itself.
 struct Ledger {
   std::atomic<uint32_t> steps_left;    // until it kills itself; 0: it lives
   std::atomic<uint32_t> visible;       // records that it has published, or released

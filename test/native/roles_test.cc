@@ -1,4 +1,5 @@
-// Who may be the producer and who the consumer, and how the system knows that one is gone.
+// Claims of the two roles: which process may be the producer and which the consumer, and how the
+// system knows that one is gone.
 #include "processes.hpp"
 
 using namespace sluice;
@@ -186,7 +187,7 @@ void the_locks_can_be_asked_about() {
   check::that(!RoleLock::is_held(memory, Role::kProducer), "nobody has it any more");
 }
 
-// Of memory that is no ring, at a place where none has a role, and behind the end.
+// Roles of memory that is no ring, at a place where none has a role, and behind the end.
 void any_byte_of_any_memory_can_be_locked() {
   constexpr uint32_t kBehindTheEnd = 1u << 20;
   const SharedMemory memory = SharedMemory::anonymous(4096);

@@ -1,6 +1,7 @@
 /** Limits, admission, counts and the graceful end of servers and connections, over every transport. */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
@@ -8,9 +9,9 @@ import {
   connectNamedPipe,
   connectUnix,
   NamedPipeServer,
+  Server,
   UnixServer,
   type Connection,
-  type Server,
 } from '../../lib/index.js'
 import { connectInMemory, listenInMemory } from '../support/memory_transport.js'
 import { onWindows } from '../support/platform.js'
@@ -21,7 +22,7 @@ import { nextWarning } from '../support/warnings.js'
 
 interface Options {
   maxConnections?: number
-  authorize?: (peer: { sameUser: boolean }) => boolean | Promise<boolean>
+  authorize?: (peer: { sameUser: boolean }, connection: Duplex) => boolean | Promise<boolean>
   authorizeTimeout?: number
 }
 
@@ -196,4 +197,125 @@ describe.each([
     await turn()
     expect(errors).toEqual([])
   })
+
+  test('two shutdowns at once both hear that the server is empty, and count alike', async () => {
+    const { server, client, accepted } = await connected()
+    client.resume()
+    accepted.resume()
+    const both = Promise.all([server.shutdown(), server.shutdown()])
+    accepted.end()
+    client.end()
+    expect(await both).toEqual([
+      { finished: 1, cutOff: 0 },
+      { finished: 1, cutOff: 0 },
+    ])
+    const second = await connected()
+    const cut = await Promise.all([
+      second.server.shutdown({ timeout: 5 }),
+      second.server.shutdown({ timeout: 10 }),
+    ])
+    expect(cut).toEqual([
+      { finished: 0, cutOff: 1 },
+      { finished: 0, cutOff: 1 },
+    ])
+  })
+
+  test('a connection that authorize has destroyed is not admitted', async () => {
+    const address = kind.address()
+    const server = await kind.listen(address, {
+      authorize: (_peer, connection) => {
+        connection.destroy()
+        return true
+      },
+    })
+    onTestFinished(() => {
+      server.close()
+    })
+    const accepted = server.accept().catch((error: unknown) => error)
+    const client = await connect(address)
+    client.resume()
+    if (!client.closed) await once(client, 'close')
+    expect(server.stats).toMatchObject({ admitted: 0, refused: 1 })
+    server.close()
+    expect(await accepted).toEqual(sluiceError('ERR_SLUICE_CLOSED'))
+  })
+
+  test('anything can be thrown by authorize', async () => {
+    const warning = nextWarning()
+    const { server, address } = await serve({
+      authorize: () => {
+         
+        throw Object.create(null)
+      },
+    })
+    const accepted = server.accept().catch((error: unknown) => error)
+    const client = await connect(address)
+    client.resume()
+    if (!client.closed) await once(client, 'close')
+    expect(await warning).toMatchObject({ code: 'SLUICE_AUTHORIZE_FAILED' })
+    server.close()
+    expect(await accepted).toEqual(sluiceError('ERR_SLUICE_CLOSED'))
+  })
+
+  test('many calls of closeWrite can wait, and no warning comes of it', async () => {
+    const { client, accepted } = await connected()
+    client.write(Buffer.alloc(2 ** 20))
+    const closing = Array.from({ length: 20 }, () => client.closeWrite())
+    accepted.resume()
+    await Promise.all(closing)
+  })
+
+  test('after end() and one more receive, the end of the peer closes the connection', async () => {
+    const { client, accepted } = await connected()
+    if (onWindows) return // a pipe of bytes has no half-close
+    await client.closeWrite()
+    await accepted.send(Buffer.from('x'))
+    await eventually(() => accepted.bytesWritten === 1)
+    expect(String((await client.receive())?.data)).toBe('x')
+    const closed = once(client, 'close')
+    accepted.end()
+    await closed
+  })
+
+  test('abort with a reason that is no error fails the callback of a write all the same', async () => {
+    const { client } = await connected()
+    const written = new Promise<unknown>((resolve) => {
+      client.write(Buffer.alloc(2 ** 24), resolve)
+    })
+    client.abort(0)
+    expect(await written).toEqual(sluiceError('ERR_SLUICE_CLOSED'))
+  })
+
+  test('sends that one signal cancels leave nothing, and the connection lives', async () => {
+    const { client, accepted } = await connected()
+    const stop = new AbortController()
+    const first = Buffer.alloc(2 ** 21, 1)
+    const whole = client.send(first)
+    const cancelled = Array.from({ length: 8 }, () =>
+      client
+        .send(Buffer.alloc(2 ** 21, 2), { signal: stop.signal })
+        .catch((error: unknown) => error),
+    )
+    stop.abort(new Error('enough'))
+    expect(await Promise.all(cancelled)).toEqual(Array(8).fill(stop.signal.reason))
+    client.end()
+    const received: Buffer[] = []
+    for await (const chunk of accepted) received.push(chunk as Buffer)
+    await whole
+    expect(Buffer.concat(received).equals(first)).toBe(true)
+  })
 })
+
+test('a server that is made with an aborted signal is closed', () => {
+  const server = new Server(idleAcceptor, { signal: AbortSignal.abort() })
+  expect(server.closed).toBe(true)
+})
+
+const idleAcceptor = {
+  poolSize: 1,
+  takesAhead: false,
+  ref: true,
+  attach: () => undefined,
+  welcome: () => undefined,
+  close: () => undefined,
+}

@@ -45,7 +45,7 @@ class RingConsumer : public RingEndpoint {
   // Records that the end of the stream has been seen, so that another stream may begin.
   void finish();
 
-  // Give the role up. What was handled has left the ring; a message that is peeked has not.
+  // Give the role up. Handled messages have left the ring; a message that is peeked has not.
   void close();
   void abandon();
 

@@ -78,7 +78,7 @@ std::wstring text_of(HANDLE handle, int which) {
   return detail::object_text(handle, which).value_or(std::wstring());
 }
 
-// What the system calls the kind of an object: "Event", "File", "Section". Events without a name
+// The system's name for the kind of an object: "Event", "File", "Section". Events without a name
 // are a kind of their own. (Files are not asked for theirs, which can hang.)
 std::string kind_of(HANDLE handle) {
   const std::wstring kind = text_of(handle, detail::kObjectTypeInformation);

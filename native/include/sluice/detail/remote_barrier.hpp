@@ -2,8 +2,8 @@
 // none of their own in their hot path. See "Sleeping and waking" in ring_format.hpp.
 //
 // membarrier(2) with GLOBAL_EXPEDITED (Linux 4.16): every processor that runs a thread of a
-// registered process passes a full barrier before the call returns. What does not run passes one
-// when it is scheduled. Other systems have this for the threads of one process at most.
+// registered process passes a full barrier before the call returns. A thread that does not run
+// passes one when it is scheduled. Other systems have this for the threads of one process at most.
 #pragma once
 
 #if defined(__linux__)

@@ -295,8 +295,8 @@ inline RingEndpoint::Sleep RingEndpoint::announce_again(const Sleep& sleep) cons
   const bool must_wish = (parked & kFenceWanted) != 0;
   if (must_wish || !detail::remote_barrier()) {
     if (!must_wish) {
-      // Refused since the claim (a sandbox was closed): from now on the peer has to fence. What it
-      // does just now, the recheck finds.
+      // Refused since the claim (a sandbox was closed): from now on the peer has to fence. A store
+      // of just now, the recheck finds.
       awake_.store(kFenceWanted, std::memory_order_relaxed);
       own_parked().store(parked | kFenceWanted, std::memory_order_seq_cst);
     }
@@ -341,8 +341,8 @@ inline bool RingEndpoint::available(const Sleep& sleep) const {
 inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked, uint32_t* found_dead) const {
   constexpr auto kClosed = static_cast<uint32_t>(RoleState::kClosed);
   if (available(sleep)) return WaitStatus::kReady;
-  // acquire, in this order: see begin_or_resume_stream. Who sees the role closed sees the last
-  // record that was published before.
+  // acquire, in this order: see begin_or_resume_stream. A look that finds the role closed sees the
+  // last record that was published before.
   const uint32_t claims = peer().claims.load(std::memory_order_acquire);
   const uint32_t streams = peer().streams.load(std::memory_order_acquire);
   const uint32_t state = peer().state.load(std::memory_order_acquire);
@@ -355,8 +355,8 @@ inline WaitStatus RingEndpoint::look(const Sleep& sleep, Peer asked, uint32_t* f
   } else if (asked == Peer::kTakenForAlive || life_->peer_lives()) {
     return WaitStatus::kNothingYet;
   }
-  // The peer is gone. What it did before it went is visible now, so look once more: it may even
-  // have closed in the meantime, or a successor may have come whose state this is.
+  // The peer is gone. Its last stores before it went are visible now, so look once more: it may
+  // even have closed in the meantime, or a successor may have come whose state this is.
   if (available(sleep)) return WaitStatus::kReady;
   const uint32_t last_state = peer().state.load(std::memory_order_acquire);
   if (peer().claims.load(std::memory_order_acquire) != claims) return WaitStatus::kNothingYet;
