@@ -1,5 +1,5 @@
 /** Which object a name leads to: names can be removed and given anew while a ring is open. */
-import { fstatSync } from 'node:fs'
+import { fstatSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
 
 import { SluiceError } from '../core/errors.js'
@@ -12,8 +12,20 @@ export interface Identity {
 
 /** The identity of the object behind a descriptor. (On macOS all shared memory looks alike.) */
 export function identityOf(fd: number): Identity {
-  const { dev, ino } = fstatSync(fd, { bigint: true })
+  const { dev, ino } = statusOf(fd)
   return { dev, ino }
+}
+
+function statusOf(fd: number): Identity {
+  // Deno's node:fs has descriptors of its own, which are not the system's.
+  if (process.platform === 'linux') {
+    try {
+      return statSync(`/proc/self/fd/${String(fd)}`, { bigint: true })
+    } catch {
+      // Without /proc the descriptor itself is asked.
+    }
+  }
+  return fstatSync(fd, { bigint: true })
 }
 
 /**
