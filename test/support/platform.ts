@@ -43,7 +43,7 @@ export const asRoot = onlyIf(process.getuid?.() === 0, 'only root can become ano
 /** The same for tests in which the other user runs a program of this checkout. */
 export const asRootForOthers =
   process.getuid?.() === 0
-    ? needs(
+    ? onlyIf(
         othersReach(fileURLToPath(new URL('.', import.meta.url))),
         'other users may not read this checkout',
       )
