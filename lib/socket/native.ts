@@ -6,7 +6,8 @@ export type NativeSocketType = 'stream' | 'seqpacket' | 'datagram'
 
 /** Calls that move data return a count, or the negative error number. */
 export interface SocketHandle {
-  descriptor(): number
+  /** Negative when it is closed. `forUser`: others may have it from now on. */
+  descriptor(forUser?: boolean): number
   watch(id: number, readiness: number): void
   /** Only after the first `watch`. */
   setRef(ref: boolean): void

@@ -135,7 +135,7 @@ export class UnixDatagram {
   /** The descriptor, to send or to inherit; it stays the socket's to close. */
   get fd(): number {
     if (!this.#open) throw closedError()
-    return this.#handle.descriptor()
+    return this.#handle.descriptor(true)
   }
 
   /**

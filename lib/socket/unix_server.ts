@@ -102,7 +102,7 @@ export class UnixServer extends Server<UnixConnection> {
    */
   get fd(): number {
     if (this.closed) throw new SluiceError('ERR_SLUICE_CLOSED', 'the server is closed')
-    return this.#handle.descriptor()
+    return this.#handle.descriptor(true)
   }
 
   /**

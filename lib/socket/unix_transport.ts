@@ -60,7 +60,7 @@ export class UnixTransport implements Transport, Listener {
 
   /** Negative when it is closed. */
   get descriptor(): number {
-    return this.#handle.descriptor()
+    return this.#handle.descriptor(true)
   }
 
   get bytesRead(): number {

@@ -86,8 +86,9 @@ Napi::Value SocketHandle::status_of(const Napi::CallbackInfo& info, ssize_t resu
   return Napi::Number::New(info.Env(), static_cast<double>(result < 0 ? -errno : result));
 }
 
+// descriptor(forUser): negative when it is closed. A user may send it, or let a child inherit it.
 Napi::Value SocketHandle::descriptor(const Napi::CallbackInfo& info) {
-  set_shared();  // with whomever it is sent or inherited to
+  if (info[0].ToBoolean()) set_shared();
   return Napi::Number::New(info.Env(), socket_.get());
 }
 
