@@ -85,16 +85,13 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
     } catch {
       // The system has no more to give for now.
     }
-    if (this.#open && this.#waiting.size === 0) this.#retry.start()
+    if (this.#open && this.#waiting.size === 0 && this.#wanted > 0) this.#retry.start()
   }
 
-  /**
-   * Sees to it that as many instances as are wanted wait, and one in any case: when the last connection
-   * closed with none waiting, the name would be free.
-   */
+  /** Sees to it that as many instances as are wanted wait. */
   #fill(): void {
     try {
-      while (this.#open && this.#waiting.size < Math.max(this.#wanted, 1)) this.#addInstance(false)
+      while (this.#open && this.#waiting.size < this.#wanted) this.#addInstance(false)
     } catch (error) {
       // All instances are in use: try again when a connection has closed.
       if (!isBusy(error)) throw error
