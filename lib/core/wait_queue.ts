@@ -1,6 +1,5 @@
 import { SluiceError } from './errors.js'
 import { Operation, type Rejectable } from './operation.js'
-import { mayGoOn } from './turn.js'
 import { aborted, type WaitOptions } from './wait_options.js'
 
 /** An attempt's way to say that it has to wait. */
@@ -29,7 +28,6 @@ interface Waiter {
 export class WaitQueue {
   readonly #waiters: Waiter[] = []
   readonly #changed: () => void
-  #later: NodeJS.Immediate | undefined
   #ref = true
 
   /** `changed` is called when a cancellation has made another waiter the first, or has left none. */
@@ -54,21 +52,6 @@ export class WaitQueue {
     const operation = new Operation<T>(what, options, this.#cancel, this.#ref)
     this.#waiters.push({ operation: operation as Operation<unknown>, attempt })
     return operation.promise
-  }
-
-  /**
-   * Settles what can be settled at once; when enough was done in this turn of the event loop, in the
-   * next one: a loop of `await`s that always find something must not stop all others.
-   */
-  start(): void {
-    if (mayGoOn()) {
-      this.service()
-      return
-    }
-    this.#later ??= setImmediate(() => {
-      this.#later = undefined
-      this.service()
-    })
   }
 
   /** Settles as many as can be, in order. */

@@ -162,7 +162,7 @@ inline wake_peer(me, peer) {
 }
 
 /*
- * What comes before the second look. A sleeper that comes back and finds its word as it left it need
+ * The steps before the second look. A sleeper that comes back and finds its word as it left it need
  * not pass the barrier again: whoever takes the word back from now on rings after the ticket.
  */
 inline announce(me, peer, wanted) {

@@ -168,7 +168,7 @@ describe('a death', () => {
     const died = sluiceError('ERR_SLUICE_PEER_DIED', { pid: child.pid })
     await expect(first).rejects.toThrow(died)
     await expect(second).rejects.toThrow(died)
-    // Whoever has seen it may write again: no message came in front of a lost one.
+    // A caller that has seen the failure may write again: no message came in front of a lost one.
     await producer.write(bytes('again'))
     expect(String(consumer.tryRead())).toBe('again')
     expect(consumer.tryRead()).toBeUndefined()
