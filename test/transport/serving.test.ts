@@ -244,7 +244,6 @@ describe.each([
     const warning = nextWarning()
     const { server, address } = await serve({
       authorize: () => {
-         
         throw Object.create(null)
       },
     })
