@@ -9,8 +9,10 @@ import { disablePinning } from './pinning.mjs'
 const scenarios = new Map()
 const folder = new URL('../scenarios/', import.meta.url)
 for (const file of readdirSync(folder)) {
-  const { default: scenario } = await import(new URL(file, folder))
-  if (scenario?.id !== undefined) scenarios.set(scenario.id, scenario)
+  // A file has one scenario, or several of one kind.
+  for (const exported of Object.values(await import(new URL(file, folder)))) {
+    if (exported?.participants !== undefined) scenarios.set(exported.id, exported)
+  }
 }
 
 async function answer({ scenario: id, participant, pin, window }) {

@@ -3,8 +3,7 @@
 
 /** Resolves with the scenario, the machine's state in each round, and each participant's samples, or the reason why it has none. */
 export async function runScenario(scenario, settings, showProgress) {
-  const { warmUpMs } = settings
-  const measureMs = settings.measureMs * (scenario.longer ?? 1)
+  const window = windowOf(scenario, settings)
   const measured = [...(scenario.machine ? [scenario.machine] : []), ...scenario.participants]
   const participants = measured.map((participant) => ({
     value: scenario.value,
@@ -18,7 +17,7 @@ export async function runScenario(scenario, settings, showProgress) {
       // What cannot run once is not tried again.
       if (participant.reason !== undefined) continue
       try {
-        const { count, seconds, ...more } = await participant.run({ warmUpMs, measureMs })
+        const { count, seconds, ...more } = await participant.run(window)
         const raw = { count, seconds, ...more }
         participant.samples.push({ round, value: participant.value(raw), ...raw })
       } catch (error) {
@@ -31,6 +30,11 @@ export async function runScenario(scenario, settings, showProgress) {
   return { scenario, machine, participants }
 }
 
+/** Some scenarios need a `longer` measurement, some are `warmer` before they run at their speed. */
+function windowOf({ longer = 1, warmer = 1 }, { warmUpMs, measureMs }) {
+  return { warmUpMs: warmUpMs * warmer, measureMs: measureMs * longer }
+}
+
 function reasonOf(error) {
   const missing = /Cannot find (?:package|module) '([^']+)'/.exec(error.message)
   return missing === null ? error.message : `${missing[1]} is not installed`
@@ -38,9 +42,8 @@ function reasonOf(error) {
 
 /** The same for two builds (A B A B ...): the samples of what a row is about, with each of them. */
 export async function runRow(scenario, row, settings, agents, showProgress) {
-  const { warmUpMs, pin } = settings
-  const window = { warmUpMs, measureMs: settings.measureMs * (scenario.longer ?? 1) }
-  const request = { scenario: scenario.id, participant: row.figure, pin, window }
+  const window = windowOf(scenario, settings)
+  const request = { scenario: scenario.id, participant: row.figure, pin: settings.pin, window }
   const sides = Object.fromEntries(Object.keys(agents).map((name) => [name, { samples: [] }]))
   for (let round = 1; round <= settings.rounds; round++) {
     for (const [name, agent] of Object.entries(agents)) {

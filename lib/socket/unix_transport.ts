@@ -159,10 +159,10 @@ export class UnixTransport implements Transport, Listener {
     }
   }
 
+  /** The watch goes with the socket, which mostly closes now, or when it tells of the end once more. */
   #foundEnd(): void {
     this.#reading = false
     this.#awaitsEnd = false
-    this.#watch?.remove(Readiness.readable)
     this.#events?.end()
   }
 

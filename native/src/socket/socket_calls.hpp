@@ -49,7 +49,8 @@ ssize_t next_message_length(int descriptor);
 bool is_at_end(int descriptor);
 
 // Takes nothing more from any peer, and says whether nothing waits to be read; false where that
-// cannot be told. Connections that a listening socket held with something in them come in `unread`.
-bool ends_with_nothing_unread(int descriptor, std::vector<FileDescriptor>& unread);
+// cannot be told. `type`: SOCK_STREAM, ... Connections that a listening socket held with something
+// in them come in `unread`.
+bool ends_with_nothing_unread(int descriptor, int type, std::vector<FileDescriptor>& unread);
 
 }  // namespace sluice::binding

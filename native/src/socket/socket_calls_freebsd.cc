@@ -75,7 +75,7 @@ bool is_at_end(int) {
 }
 
 // Here a shutdown itself closes the descriptors that wait.
-bool ends_with_nothing_unread(int, std::vector<FileDescriptor>&) {
+bool ends_with_nothing_unread(int, int, std::vector<FileDescriptor>&) {
   return false;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "socket/ancillary.hpp"
@@ -76,12 +77,17 @@ bool is_at_end(int descriptor) {
   return ::ioctl(descriptor, SIOCINQ, &queued) != 0 || queued == 0;
 }
 
-bool ends_with_nothing_unread(int descriptor, std::vector<FileDescriptor>& unread) {
-  const int on = 1;
-  if (::shutdown(descriptor, SHUT_RD) != 0 ||
-      ::setsockopt(descriptor, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0) {
-    return false;
+namespace {
+
+// Whether a socket's queue is empty; nothing when the socket has none, because it listens.
+std::optional<bool> nothing_waits(int descriptor, int type) {
+  if (type == SOCK_STREAM) {  // nothing goes without a byte
+    int queued = 0;
+    if (::ioctl(descriptor, SIOCINQ, &queued) == 0) return queued == 0;
+    return errno == EINVAL ? std::nullopt : std::optional(false);
   }
+  const int on = 1;
+  if (::setsockopt(descriptor, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0) return false;
   char byte = 0;
   iovec piece = {.iov_base = &byte, .iov_len = 1};
   msghdr message{};
@@ -92,7 +98,14 @@ bool ends_with_nothing_unread(int descriptor, std::vector<FileDescriptor>& unrea
   if (count == 0) return (message.msg_flags & MSG_CTRUNC) == 0;
   if (count > 0) return false;
   if (errno == EAGAIN) return true;
-  if (errno != EINVAL && errno != ENOTCONN) return false;
+  return errno == EINVAL || errno == ENOTCONN ? std::nullopt : std::optional(false);
+}
+
+}  // namespace
+
+bool ends_with_nothing_unread(int descriptor, int type, std::vector<FileDescriptor>& unread) {
+  if (::shutdown(descriptor, SHUT_RD) != 0) return false;
+  if (const auto nothing = nothing_waits(descriptor, type)) return *nothing;
   int listens = 0;
   socklen_t size = sizeof(listens);
   if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) return false;
@@ -101,7 +114,7 @@ bool ends_with_nothing_unread(int descriptor, std::vector<FileDescriptor>& unrea
   for (;;) {
     FileDescriptor waiting = accept_socket(descriptor);
     if (!waiting.valid()) return errno == EINVAL;
-    if (!ends_with_nothing_unread(waiting.get(), unread)) {
+    if (!ends_with_nothing_unread(waiting.get(), type, unread)) {
       unread.push_back(std::move(waiting));
     }
   }

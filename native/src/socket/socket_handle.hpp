@@ -87,6 +87,7 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   FileDescriptor socket_;
   // Somebody else may use the socket, too: it may not be shut down.
   bool is_shared_ = false;
+  bool at_end_ = false;              // a stream was read to its end
   std::unique_ptr<BoundName> name_;  // few sockets have one
   int type_ = 0;                     // SOCK_STREAM, ...
   std::unique_ptr<Watch> watch_;     // after socket_: destroyed before it is closed

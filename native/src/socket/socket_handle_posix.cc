@@ -72,9 +72,10 @@ void SocketHandle::close_socket() {
   name_.reset();
   watch_.reset();
   if (!socket_.valid()) return;
-  // Descriptors that wait to be read are closed with the socket, and may linger.
+  // Descriptors that wait to be read are closed with the socket, and may linger. Behind the end of
+  // a stream there are none.
   std::vector<FileDescriptor> unread;
-  if (!is_shared_ && ends_with_nothing_unread(socket_.get(), unread)) {
+  if (at_end_ || (!is_shared_ && ends_with_nothing_unread(socket_.get(), type_, unread))) {
     socket_.reset();
   } else {
     descriptors_->close(std::move(socket_));

@@ -101,6 +101,7 @@ Napi::Value SocketHandle::read(const Napi::CallbackInfo& info) {
   if (count == 0 && type_ == SOCK_SEQPACKET && !is_at_end(socket_.get())) {
     return Napi::Number::New(info.Env(), static_cast<double>(length + 1));
   }
+  if (count == 0 && type_ == SOCK_STREAM && length > 0) at_end_ = true;
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
