@@ -3,22 +3,23 @@ import type { Listener } from '../core/listeners.js'
 import { Readiness } from '../core/native.js'
 import type { Outbox } from '../transport/outbox.js'
 import type { Transport, TransportEvents } from '../transport/transport.js'
-import type { UnixConnectionOptions } from './connection_options.js'
 import { descriptorCargo, type DescriptorCargo } from './descriptor_cargo.js'
 import { again, endsConnection, messageTooLong } from './errno.js'
 import type { SocketHandle } from './native.js'
 import { PeerCredentials } from './peer_credentials.js'
-import { end, nothing, SocketReader } from './socket_reader.js'
+import { end, nothing, SocketReader, type ReadLimits } from './socket_reader.js'
 import { SocketWatch } from './socket_watch.js'
 
 // Reads per wake-up, so that one fast peer does not keep the loop from the others.
 const readsPerTurn = 8
 
+const defaultLimits: ReadLimits = {}
+
 /** A connected Unix socket, of the type stream or seqpacket. */
 export class UnixTransport implements Transport, Listener {
   readonly keepsBoundaries: boolean
   readonly #handle: SocketHandle
-  readonly #options: Readonly<UnixConnectionOptions>
+  readonly #limits: ReadLimits
   #events: TransportEvents | undefined
   // Made when there is something to read, to wait for or to ask.
   #reader: SocketReader | undefined
@@ -33,14 +34,10 @@ export class UnixTransport implements Transport, Listener {
   #bytesWritten = 0
   #open = true
 
-  constructor(
-    handle: SocketHandle,
-    type: 'stream' | 'seqpacket',
-    options: Readonly<UnixConnectionOptions>,
-  ) {
+  constructor(handle: SocketHandle, type: 'stream' | 'seqpacket', options: Readonly<ReadLimits>) {
     this.#handle = handle
     this.keepsBoundaries = type === 'seqpacket'
-    this.#options = options
+    this.#limits = limitsOf(options)
   }
 
   attach(events: TransportEvents): void {
@@ -122,7 +119,7 @@ export class UnixTransport implements Transport, Listener {
   #readChunks(most: number): void {
     const reader = (this.#reader ??= new SocketReader(
       this.#handle,
-      this.#options,
+      this.#limits,
       this.keepsBoundaries,
     ))
     for (let reads = 0; reads < most && this.#isOpen(); reads++) {
@@ -280,6 +277,12 @@ export class UnixTransport implements Transport, Listener {
   #isOpen(): boolean {
     return this.#open
   }
+}
+
+/** One object for all connections without limits of their own: there may be many. */
+function limitsOf(limits: Readonly<ReadLimits>): ReadLimits {
+  const { maxDescriptors, maxMessageLength } = limits
+  return maxDescriptors === undefined && maxMessageLength === undefined ? defaultLimits : limits
 }
 
 function writeError(failure: number, bytes: Uint8Array): SluiceError {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 
 import { Ring, SharedMemory } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import { onWindows, systemCode, unixOnly } from '../support/platform.js'
+import { onlyIf, onWindows, systemCode, unixOnly } from '../support/platform.js'
 import { openDescriptors } from '../support/resources.js'
 import {
   bytes,
