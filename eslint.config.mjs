@@ -11,7 +11,16 @@ export default defineConfig(
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
-    rules: { '@typescript-eslint/no-unused-vars': ['error', unused] },
+    rules: {
+      '@typescript-eslint/no-unused-vars': ['error', unused],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'MethodDefinition[kind="get"] > PrivateIdentifier.key',
+          message: 'V8 calls its runtime for each use of a private getter: write a method',
+        },
+      ],
+    },
   },
   {
     // Plain programs: scripts, examples, the benchmark's processes. There are no types to check.

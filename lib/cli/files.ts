@@ -116,7 +116,7 @@ export class Output {
    */
   async giveUp(): Promise<string | undefined> {
     if (!this.#isFile) {
-      return this.#written > 0 ? `what was written to ${this.#name} is incomplete` : undefined
+      return this.#written > 0 ? `what was written to ${this.#name()} is incomplete` : undefined
     }
     if (this.#begun) return `${this.#path} is incomplete`
     if (!this.#isNew) return `${this.#path} was not touched`
@@ -145,7 +145,7 @@ export class Output {
     }
   }
 
-  get #name(): string {
+  #name(): string {
     return this.#path === standard ? 'stdout' : this.#path
   }
 
@@ -153,7 +153,7 @@ export class Output {
     if (this.#path === standard && systemCode(error) === 'EPIPE') {
       return new CommandFailure('the reader of stdout is gone', exitCodes.brokenPipe)
     }
-    return fileFailure('write', this.#name, error)
+    return fileFailure('write', this.#name(), error)
   }
 }
 

@@ -144,7 +144,7 @@ export class PipeTransport implements Transport {
 
   pause(): void {
     this.#wanted = false
-    if (!this.#readsAhead) this.#reader.cancel()
+    if (!this.#readsAhead()) this.#reader.cancel()
   }
 
   awaitEnd(): void {
@@ -191,14 +191,14 @@ export class PipeTransport implements Transport {
     )
   }
 
-  get #readsAhead(): boolean {
+  #readsAhead(): boolean {
     return (
       this.#passing?.waits === true && this.#ahead < mostAhead && this.#bytesAhead < mostBytesAhead
     )
   }
 
   #readAhead(): void {
-    if (this.#open && this.#readsAhead) this.#reader.read()
+    if (this.#open && this.#readsAhead()) this.#reader.read()
   }
 
   // Identifying the peer, where Windows does not tell it before the client's first byte.

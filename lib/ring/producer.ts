@@ -73,7 +73,7 @@ export class Producer extends Endpoint {
   tryWrite(bytes: Uint8Array, type = 0): boolean {
     if (!(bytes instanceof Uint8Array) || bytes.byteLength === 0) checkBytes('bytes', bytes)
     // Queued writes go first; a direct write must not overtake them.
-    return !this.#isBehind && this.#put(bytes, type)
+    return !this.#isBehind() && this.#put(bytes, type)
   }
 
   /**
@@ -130,7 +130,7 @@ export class Producer extends Endpoint {
    * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids it (Electron); else as `tryWrite`.
    */
   tryReserve(length: number, type = 0): boolean {
-    if (this.#isBehind) return false
+    if (this.#isBehind()) return false
     this.#requirePossible(length, type)
     return this.#writer.tryReserve(length, type)
   }
@@ -224,7 +224,7 @@ export class Producer extends Endpoint {
   }
 
   /** Whether other writes come first, or one has failed that nobody knows of yet. */
-  get #isBehind(): boolean {
+  #isBehind(): boolean {
     return this.hasWaiting || this.unseenFailure !== undefined
   }
 

@@ -1,5 +1,5 @@
 /**
- * The stores that make records and room visible to the peer.
+ * The stores that make records and room visible to the peer, and the loads that see them.
  *
  * JavaScript has no store with release: `Atomics.store` is sequentially consistent, and on x64 it
  * waits until all earlier stores have got their cache lines from the other core, a round trip for
@@ -7,7 +7,10 @@
  * order, and the engines emit them in the order of the program. Elsewhere the store is
  * `Atomics.store` (on arm64 `stlr`, which does not wait).
  *
- * That engines keep stores in order is an assumption about them: test/ring/litmus.test.ts and
+ * The loads are plain on x64 as well: it keeps them in order, too, and `Atomics.load` is a call of
+ * some 20 ns in V8, more than all the rest of a record.
+ *
+ * That engines keep stores and loads in order is an assumption about them: test/ring/litmus.test.ts and
  * scripts/check-runtimes.mjs try it. `SLUICE_ORDERED_STORES=1` does without it.
  */
 import { fenceWanted } from './layout.js'
@@ -26,6 +29,13 @@ export const publish: Publish = publishesPlainly
   : (words, word, value) => {
       Atomics.store(words, word, value)
     }
+
+type Look = (words: Int32Array, word: number) => number
+
+/** Loads so that what was stored before the value is seen behind it. */
+export const look: Look = publishesPlainly
+  ? (words, word) => words[word]
+  : (words, word) => Atomics.load(words, word)
 
 const fenceWord = new Int32Array(1)
 

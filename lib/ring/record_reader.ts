@@ -24,7 +24,7 @@ import {
   tailWord,
 } from './layout.js'
 import { PoliteLooks } from './polite_looks.js'
-import { publish, sleepsFor } from './publish.js'
+import { look, publish, sleepsFor } from './publish.js'
 import { RecordView } from './record_view.js'
 
 /** Called with each message; `false` stops after it. */
@@ -162,7 +162,9 @@ export class MappedReader implements RecordReader {
   /** The `commit` word of the place; what is behind it is complete when it is not 0. */
   #look(word: number): number {
     const looks = this.#looks
-    let commit = Atomics.load(this.#words, word)
+    let commit = look(this.#words, word)
+    // That there is nothing is never believed of a plain load.
+    if (commit === 0) commit = Atomics.load(this.#words, word)
     if (commit !== 0) {
       looks.found()
     } else if (looks.pause()) {
@@ -196,7 +198,7 @@ export class MappedReader implements RecordReader {
     if (fenced) Atomics.store(words, headWord, position)
     else publish(words, headWord, position)
     words[consumerMessagesWord] = state[State.messages]
-    if (Atomics.load(words, producerParkedWord) !== 0) this.#wakePeer(position, fenced)
+    if (look(words, producerParkedWord) !== 0) this.#wakePeer(position, fenced)
   }
 
   #wakePeer(position: number, fenced: boolean): void {

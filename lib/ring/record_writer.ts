@@ -22,7 +22,7 @@ import {
   tailWord,
 } from './layout.js'
 import { GrowingPauses } from './polite_looks.js'
-import { publish, sleepsFor } from './publish.js'
+import { look, publish, sleepsFor } from './publish.js'
 
 /** Behind the last record there is room for a `commit` word that says that nothing follows. */
 const zeroAhead = 8
@@ -149,7 +149,7 @@ export class MappedWriter implements RecordWriter {
     // harmless; ahead of it a successor would begin where the consumer never looks.
     publish(words, tailWord, position)
     words[producerMessagesWord] = state[State.messages]
-    if (Atomics.load(words, consumerParkedWord) === 0) return
+    if (look(words, consumerParkedWord) === 0) return
     if (sleepsFor(words, consumerParkedWord, fenced) !== 0) this.#doorbell.ring()
   }
 
