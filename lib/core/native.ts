@@ -65,9 +65,7 @@ const { wakeups, watches } = shared('core', () => {
     onReady: (id, readiness) => {
       listeners.watches.tell(id, readiness)
     },
-    // Bun ends the process at the first poll.
-    watchInThread:
-      process.versions['bun'] !== undefined || process.env['SLUICE_WATCH_IN_THREAD'] === '1',
+    watchInThread: process.env['SLUICE_WATCH_IN_THREAD'] === '1',
   })
   return listeners
 })

@@ -22,6 +22,10 @@ interface HasParts {
  * `UnixConnection`, a `net.Socket`, an `http.IncomingMessage` or `ServerResponse`, a TLS or HTTP/2
  * session on one.
  *
+ * Bun's HTTP servers do not tell the descriptor of a socket that they have accepted themselves
+ * (`ERR_SLUICE_UNSUPPORTED`); there a `UnixServer` accepts, and `server.emit('connection', connection)`
+ * passes it on.
+ *
  * @throws `ERR_SLUICE_SYSTEM`: `ENOTCONN`, `EBADF`, `ENOTSOCK`; `ERR_SLUICE_CLOSED`; `ERR_SLUICE_INVALID_ARGUMENT`.
  *
  * @example
@@ -45,6 +49,7 @@ export function peerCredentials(source: unknown): PeerCredentials {
   const number = descriptor()
   if (number === undefined) {
     if (search(source, isDestroyed) === true) throw closedError()
+    if (search(source, hasSocket) === true) throw withoutDescriptor()
     throw notASource(source)
   }
   return new PeerCredentials(native.peerOf(number), descriptor)
@@ -63,6 +68,11 @@ function descriptorOf({ _handle, fd, number }: HasParts): number | undefined {
 
 function isDestroyed({ destroyed }: HasParts): true | undefined {
   return destroyed === true ? true : undefined
+}
+
+/** A request whose socket says no descriptor, as those of Bun's HTTP servers. */
+function hasSocket({ socket }: HasParts): true | undefined {
+  return typeof socket === 'object' && socket !== null ? true : undefined
 }
 
 // A request has a socket, a TLS socket a parent, an HTTP/2 stream a session; and what Node's own
@@ -86,6 +96,14 @@ function search<T>(
     if (further !== undefined) return further
   }
   return undefined
+}
+
+function withoutDescriptor(): Error {
+  return new SluiceError(
+    'ERR_SLUICE_UNSUPPORTED',
+    "this runtime does not tell the descriptor of its server's sockets; let a UnixServer accept the " +
+      "connections, and give each to the HTTP server: server.emit('connection', connection)",
+  )
 }
 
 function closedError(): Error {

@@ -1,10 +1,27 @@
 // Runs in every runtime that the one binary is for, against an installed package: no test framework.
 import { spawnSync } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import http from 'node:http'
 import { createRequire } from 'node:module'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 
-import { Ring, SharedMemory, SluiceError, capabilities } from 'sluice'
+import {
+  FileDescriptor,
+  Ring,
+  SharedMemory,
+  SluiceError,
+  UnixConnection,
+  UnixDatagram,
+  UnixServer,
+  capabilities,
+  connectUnix,
+  peerCredentials,
+  socketPair,
+} from 'sluice'
 
 const file = fileURLToPath(import.meta.url)
 const exitCode = 7
@@ -86,6 +103,114 @@ const checks = {
     })
   },
 
+  async 'sockets: messages both ways, and the end'() {
+    const [one, other] = socketPair()
+    const waiting = other.receive()
+    await one.send(Buffer.from('there'))
+    expect((await waiting).data.toString() === 'there')
+    await other.send(Buffer.from('and back'))
+    expect((await one.receive()).data.toString() === 'and back')
+    one.end()
+    expect((await other.receive()) === undefined)
+    other.close()
+  },
+
+  async 'sockets: a stream of a million bytes arrives whole'() {
+    await withServer(async (address, server) => {
+      const serving = server.accept()
+      const client = await connectUnix(address)
+      const accepted = await serving
+      client.end(Buffer.alloc(1_000_000, 7))
+      let count = 0
+      for await (const chunk of accepted) count += chunk.length
+      expect(count === 1_000_000, String(count))
+      accepted.destroy()
+    })
+  },
+
+  async 'sockets: seqpacket keeps boundaries, an accept is cancelled'() {
+    await withServer(
+      async (address, server) => {
+        const early = await server
+          .accept({ signal: AbortSignal.timeout(10) })
+          .catch((error) => error)
+        expect(early.name === 'TimeoutError', early)
+        const serving = server.accept()
+        const client = await connectUnix(address, { type: 'seqpacket' })
+        const accepted = await serving
+        await client.send(Buffer.from('one'))
+        await client.send(Buffer.from('two'))
+        expect((await accepted.receive()).data.toString() === 'one')
+        expect((await accepted.receive()).data.toString() === 'two')
+        client.close()
+        accepted.close()
+      },
+      { type: 'seqpacket' },
+    )
+  },
+
+  async 'sockets: datagrams'() {
+    await withFolder(async (folder) => {
+      const receiver = await UnixDatagram.bind(path.join(folder, 'd'))
+      const sender = await UnixDatagram.bind()
+      const waiting = receiver.receive()
+      await sender.send(Buffer.from('ping'), path.join(folder, 'd'))
+      expect((await waiting).data.toString() === 'ping')
+      sender.close()
+      receiver.close()
+    })
+  },
+
+  async 'descriptors go with a message, and what is sent in them arrives'() {
+    const [one, other] = socketPair()
+    const [inner, peer] = socketPair()
+    const file = openSync('/dev/null', 'r')
+    const waiting = other.receive()
+    await one.send(Buffer.from('take'), { fds: [inner, file] })
+    closeSync(file)
+    inner.close()
+    const { fds } = await waiting
+    expect(fds.length === 2 && fds.every((fd) => fd instanceof FileDescriptor))
+    const received = UnixConnection.fromFd(fds[0])
+    for (const fd of fds) fd.close()
+    await received.send(Buffer.from('through it'))
+    expect((await peer.receive()).data.toString() === 'through it')
+    for (const connection of [one, other, peer, received]) connection.close()
+  },
+
+  async 'the peer of a connection of node:net is known'() {
+    await withFolder(async (folder) => {
+      const address = path.join(folder, 'net')
+      const server = net.createServer((socket) => {
+        socket.end(String(peerCredentials(socket).pid))
+      })
+      await new Promise((resolve) => server.listen(address, resolve))
+      const client = net.connect(address)
+      const answer = await new Promise((resolve) => client.once('data', resolve))
+      expect(String(answer) === String(process.pid), String(answer))
+      client.destroy()
+      server.close()
+    })
+  },
+
+  async 'the peer of an HTTP request is known, over connections of sluice'() {
+    await withServer(async (address, server) => {
+      const web = http.createServer((request, response) => {
+        response.end(String(peerCredentials(request).pid))
+      })
+      const serving = server.accept()
+      const answering = new Promise((resolve, reject) => {
+        http
+          .get({ socketPath: address, path: '/', agent: false }, (response) => {
+            response.once('data', resolve)
+          })
+          .once('error', reject)
+      })
+      web.emit('connection', await serving)
+      expect(String(await answering) === String(process.pid))
+    })
+  },
+
   async [`a worker that is terminated while it reads ${runsNoCleanupHooks ? 'keeps its role' : 'gives its role back'}`]() {
     const ring = Ring.anonymous()
     const worker = new Worker(file, { workerData: { fd: ring.fd, action: 'read' } })
@@ -141,6 +266,27 @@ function withRing(work) {
   const result = work(ring.producer(), ring.consumer({ spin: 0 }))
   if (result === undefined) return close()
   return result.finally(close)
+}
+
+async function withFolder(work) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sluice-smoke-'))
+  try {
+    await work(folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+async function withServer(work, options) {
+  await withFolder(async (folder) => {
+    const address = path.join(folder, 's')
+    const server = await UnixServer.listen(address, options)
+    try {
+      await work(address, server)
+    } finally {
+      server.close()
+    }
+  })
 }
 
 function expectExit(action) {

@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/poller.hpp"
 #include "core/runtime_symbol.hpp"
 #include "core/watcher.hpp"
 #include "sluice/error.hpp"
@@ -194,8 +195,11 @@ void LoopWatcher::finish_if_done() {
 
 }  // namespace
 
-bool can_watch_on_loop() {
-  return libuv().complete();
+bool can_watch_on_loop(Napi::Env env) {
+  uv_loop_t* loop = nullptr;
+  if (!libuv().complete() || napi_get_uv_event_loop(env, &loop) != napi_ok) return false;
+  // What others give out as a loop has no such queue where libuv has its own.
+  return loop != nullptr && is_poller(loop->backend_fd);
 }
 
 std::shared_ptr<Watcher> make_loop_watcher(Napi::Env env) {

@@ -9,6 +9,9 @@
 
 namespace sluice::binding {
 
+// Whether the descriptor is one of epoll or kqueue.
+bool is_poller(int descriptor);
+
 class Poller {
  public:
   struct Event {

@@ -23,6 +23,11 @@ struct kevent make_event(uintptr_t what, int16_t filter, uint16_t flags, Watcher
 
 }  // namespace
 
+bool is_poller(int descriptor) {
+  // No change and no room for an event: nothing happens, and others than kqueue refuse it.
+  return ::kevent(descriptor, nullptr, 0, nullptr, 0, nullptr) == 0;
+}
+
 Poller::Poller() : queue_(::kqueue()) {
   if (!queue_.valid()) throw failed("kqueue");
   ::fcntl(queue_.get(), F_SETFD, FD_CLOEXEC);

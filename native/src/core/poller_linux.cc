@@ -27,6 +27,14 @@ Readiness to_readiness(uint32_t events) {
 
 }  // namespace
 
+bool is_poller(int descriptor) {
+  const FileDescriptor stranger(::eventfd(0, EFD_CLOEXEC));
+  // epoll says that it does not know it, all others that they are not epoll.
+  epoll_event event{};
+  return stranger.valid() && ::epoll_ctl(descriptor, EPOLL_CTL_MOD, stranger.get(), &event) != 0 &&
+         errno == ENOENT;
+}
+
 Poller::Poller()
     : queue_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!queue_.valid()) throw failed("epoll_create1");

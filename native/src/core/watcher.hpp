@@ -69,7 +69,7 @@ class WatcherPart {
  public:
   explicit WatcherPart(Environment& environment) : env_(environment.env()) {}
 
-  // `in_thread`: polls of libuv do not work in this runtime.
+  // `in_thread`: not on the loop, even where that works.
   void initialise(Napi::Function listener, bool in_thread);
   Watcher& get();
 
@@ -81,8 +81,9 @@ class WatcherPart {
   std::shared_ptr<Watcher> watcher_;
 };
 
-// False in a runtime that lacks a function of libuv which the loop's watcher needs.
-bool can_watch_on_loop();
+// Whether the environment's loop is one of libuv. Other runtimes export some of libuv's functions:
+// none may be called before this is known, as some of them end the process.
+bool can_watch_on_loop(Napi::Env env);
 std::shared_ptr<Watcher> make_loop_watcher(Napi::Env env);
 std::shared_ptr<Watcher> make_thread_watcher(Napi::Env env);
 

@@ -41,7 +41,7 @@ void WatcherPart::initialise(Napi::Function listener, bool in_thread) {
 
 Watcher& WatcherPart::get() {
   if (!watcher_) {
-    const bool on_loop = !in_thread_ && can_watch_on_loop();
+    const bool on_loop = !in_thread_ && can_watch_on_loop(env_);
     watcher_ = on_loop ? make_loop_watcher(env_) : make_thread_watcher(env_);
     watcher_->set_listener(listener_.Value());
   }
