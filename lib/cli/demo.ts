@@ -41,8 +41,9 @@ async function demo(file: string, rounds: number): Promise<void> {
 }
 
 async function sizeOf(file: string): Promise<number> {
-  const { stream, size } = await openInput(file, new AbortController().signal)
-  stream.destroy()
+  const input = await openInput(file, new AbortController().signal)
+  await input.close()
+  const { size } = input
   if (size === undefined) throw new CommandFailure(`cannot read ${file}: is not a regular file`)
   return size
 }

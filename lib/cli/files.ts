@@ -1,5 +1,15 @@
 /** Where the bytes of `send` come from and those of `recv` go: a file, or standard input and output. */
-import { close, constants, fstatSync, ftruncate, open, unlink, write } from 'node:fs'
+import {
+  close,
+  constants,
+  fstatSync,
+  ftruncate,
+  open,
+  read,
+  unlink,
+  write,
+  type Stats,
+} from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { promisify } from 'node:util'
@@ -8,28 +18,35 @@ import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
 import { pause } from './waiting.js'
 
 const standard = '-'
+const stdinDescriptor = 0
 const stdoutDescriptor = 1
 const chunkSize = 256 * 1024
 
 const openDescriptor = promisify(open)
+const readDescriptor = promisify(read)
 const closeDescriptor = promisify(close)
 const truncateDescriptor = promisify(ftruncate)
 const writeDescriptor = promisify(write)
 const removeFile = promisify(unlink)
 
 export interface Input {
-  stream: Readable
   /** Bytes; undefined when only the end will tell. */
   size: number | undefined
+  /** The next bytes of a regular file, put where they are wanted; 0 at its end. */
+  readInto: ((target: Uint8Array, offset: number, length: number) => Promise<number>) | undefined
+  /** For all that is no regular file. */
+  stream(): Readable
+  close(): Promise<void>
 }
 
 export async function openInput(path: string, signal: AbortSignal): Promise<Input> {
   if (path === standard) {
-    const { stdin } = process
-    const status = fstatSync(stdin.fd)
     return {
-      stream: addAbortSignal(signal, stdin),
-      size: status.isFile() ? status.size : undefined,
+      ...regular(fstatSync(stdinDescriptor), path, (...args) =>
+        readDescriptor(stdinDescriptor, ...args, null),
+      ),
+      stream: () => addAbortSignal(signal, process.stdin),
+      close: () => Promise.resolve(),
     }
   }
   try {
@@ -40,11 +57,30 @@ export async function openInput(path: string, signal: AbortSignal): Promise<Inpu
       throw new CommandFailure(`cannot read ${path}: is a directory`)
     }
     return {
-      stream: file.createReadStream({ highWaterMark: chunkSize, signal }),
-      size: status.isFile() ? status.size : undefined,
+      ...regular(status, path, (...args) => file.read(...args, null)),
+      stream: () => file.createReadStream({ highWaterMark: chunkSize, signal }),
+      close: () => file.close(),
     }
   } catch (error) {
     throw fileFailure('read', path, error)
+  }
+}
+
+function regular(
+  status: Stats,
+  path: string,
+  read: (target: Uint8Array, offset: number, length: number) => Promise<{ bytesRead: number }>,
+): Pick<Input, 'size' | 'readInto'> {
+  if (!status.isFile()) return { size: undefined, readInto: undefined }
+  return {
+    size: status.size,
+    readInto: async (target, offset, length) => {
+      try {
+        return (await read(target, offset, length)).bytesRead
+      } catch (error) {
+        throw fileFailure('read', path, error)
+      }
+    },
   }
 }
 

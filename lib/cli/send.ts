@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-import type { Producer } from '../index.js'
+import { capabilities, type Producer, type WaitOptions } from '../index.js'
 import { CommandFailure, isSluiceError } from './failure.js'
 import { openInput, type Input } from './files.js'
 import { formatSeconds } from './format.js'
@@ -18,7 +18,7 @@ import {
   type Session,
   type SessionOptions,
 } from './session.js'
-import { poll } from './waiting.js'
+import { poll, unlessAborted } from './waiting.js'
 
 export interface TransferOptions extends SessionOptions {
   hash?: boolean
@@ -98,17 +98,18 @@ class Sender {
     })
   }
 
-  async send({ stream, size }: Input): Promise<{ hash: string | undefined; summary: string }> {
+  async send(input: Input): Promise<{ hash: string | undefined; summary: string }> {
     const hash = this.#options.hash === true ? createHash('sha256') : undefined
-    const progress = new Progress('sending', size, this.#options.quiet !== true)
+    const progress = new Progress('sending', input.size, this.#options.quiet !== true)
     try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        hash?.update(chunk)
-        for (let start = 0; start < chunk.byteLength; start += this.#messageLength) {
-          const piece = chunk.subarray(start, start + this.#messageLength)
-          if (!this.#producer.tryWrite(piece)) await this.#write(piece)
-          progress.bytes += piece.byteLength
-        }
+      const { readInto } = input
+      const pieces =
+        readInto !== undefined && capabilities().zeroCopy
+          ? this.#sendInPlace(readInto)
+          : this.#sendCopies(input.stream())
+      for await (const piece of pieces) {
+        hash?.update(piece)
+        progress.bytes += piece.byteLength
       }
       // The watch would take a receiver that leaves after the end for one that leaves too early.
       this.#watch.stop()
@@ -123,11 +124,41 @@ class Sender {
     return { hash: hash?.digest('hex'), summary: progress.stop() }
   }
 
-  async #write(piece: Buffer): Promise<void> {
+  /** The system reads the file straight into the ring. Yields what is about to be committed. */
+  async *#sendInPlace(readInto: NonNullable<Input['readInto']>): AsyncGenerator<Buffer> {
+    const producer = this.#producer
+    const { signal } = this.#stop
+    for (;;) {
+      while (!producer.tryReserve(this.#messageLength)) {
+        await this.#patiently((options) => producer.ready(this.#messageLength, options))
+      }
+      const { bytes, offset } = producer
+      const length = await unlessAborted(readInto(bytes, offset, this.#messageLength), signal)
+      if (length === 0) break
+      yield bytes.subarray(offset, offset + length)
+      producer.commit(length)
+    }
+    producer.abort()
+  }
+
+  async *#sendCopies(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of stream) {
+      for (let start = 0; start < chunk.byteLength; start += this.#messageLength) {
+        const piece = chunk.subarray(start, start + this.#messageLength)
+        if (!this.#producer.tryWrite(piece)) {
+          await this.#patiently((options) => this.#producer.write(piece, options))
+        }
+        yield piece
+      }
+    }
+  }
+
+  /** Waits for the receiver, of an earlier transfer or of this one, as long as one may come. */
+  async #patiently(work: (options: WaitOptions) => Promise<void>): Promise<void> {
     const { timeout } = this.#options
     for (;;) {
       try {
-        await this.#producer.write(piece, { signal: this.#stop.signal, timeout })
+        await work({ signal: this.#stop.signal, ...(timeout !== undefined && { timeout }) })
         return
       } catch (error) {
         if (isSluiceError(error, 'ERR_SLUICE_TIMEOUT')) throw this.#tookNothing()
