@@ -3,8 +3,13 @@
  *
  * @packageDocumentation
  */
-export { SluiceError } from './core/errors.js'
-export type { SluiceErrorCode, SluiceErrorDetails } from './core/errors.js'
+export { isSystemError, SluiceError } from './core/errors.js'
+export type {
+  SluiceErrorCode,
+  SluiceErrorDetails,
+  SystemError,
+  SystemErrorCode,
+} from './core/errors.js'
 export { capabilities } from './capabilities.js'
 export type { Capabilities } from './capabilities.js'
 export type { WaitOptions } from './core/wait_options.js'

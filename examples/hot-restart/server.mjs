@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { Server } from 'node:net'
-import { allow, connectUnix, UnixServer } from 'sluice'
+import { allow, connectUnix, isSystemError, UnixServer } from 'sluice'
 
 const control = process.argv[2]
 let leaving = false
@@ -41,7 +41,7 @@ async function askPredecessor() {
     predecessor = connection
     return fds[0]
   } catch (error) {
-    if (['ENOENT', 'ECONNREFUSED'].includes(error.errnoCode)) return undefined
+    if (isSystemError(error, 'ENOENT', 'ECONNREFUSED')) return undefined
     throw error
   }
 }

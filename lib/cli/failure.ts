@@ -1,4 +1,4 @@
-import { SluiceError } from '../index.js'
+import { isSystemError, SluiceError } from '../index.js'
 
 /** Exit codes beside 0: as shells and other tools have them. */
 export const exitCodes = {
@@ -21,17 +21,9 @@ export function isSluiceError(error: unknown, code: SluiceError['code']): error 
   return error instanceof SluiceError && error.code === code
 }
 
-// Windows' names of the errors that commands tell apart.
-const posixNames: Partial<Record<string, string>> = {
-  ERROR_FILE_NOT_FOUND: 'ENOENT',
-  ERROR_ACCESS_DENIED: 'EACCES',
-}
-
-/** A system error's name, such as `'ENOENT'`, whoever made the error and on whatever system. */
-export function systemCode(error: unknown): string | undefined {
-  if (error instanceof SluiceError) return posixNames[error.errnoCode ?? ''] ?? error.errnoCode
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return undefined
+/** For want of a permission; Windows tells it by the other name. */
+export function isForbidden(error: unknown): boolean {
+  return isSystemError(error, 'EACCES', 'EPERM')
 }
 
 export function messageOf(error: unknown): string {

@@ -14,7 +14,8 @@ import { open as openFile } from 'node:fs/promises'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { promisify } from 'node:util'
 
-import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
+import { isSystemError } from '../index.js'
+import { CommandFailure, exitCodes, messageOf } from './failure.js'
 import { pause } from './waiting.js'
 
 const standard = '-'
@@ -110,7 +111,7 @@ export class Output {
     try {
       return new Output(path, await openDescriptor(path, O_WRONLY | O_CREAT | O_EXCL), true)
     } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw fileFailure('write', path, error)
+      if (!isSystemError(error, 'EEXIST')) throw fileFailure('write', path, error)
     }
     try {
       const descriptor = await openDescriptor(path, O_WRONLY)
@@ -175,7 +176,7 @@ export class Output {
         return (await writeDescriptor(this.#descriptor, bytes)).bytesWritten
       } catch (error) {
         // A pipe that another of its holders has made non-blocking.
-        if (systemCode(error) !== 'EAGAIN') throw error
+        if (!isSystemError(error, 'EAGAIN')) throw error
         await pause(10)
       }
     }
@@ -186,14 +187,14 @@ export class Output {
   }
 
   #failure(error: unknown): CommandFailure {
-    if (this.#path === standard && systemCode(error) === 'EPIPE') {
+    if (this.#path === standard && isSystemError(error, 'EPIPE')) {
       return new CommandFailure('the reader of stdout is gone', exitCodes.brokenPipe)
     }
     return fileFailure('write', this.#name(), error)
   }
 }
 
-const reasons: Record<string, string> = {
+const reasons: Partial<Record<string, string>> = {
   ENOENT: 'no such file or directory',
   ENOTDIR: 'a part of the path is not a directory',
   EACCES: 'permission denied',
@@ -204,6 +205,6 @@ const reasons: Record<string, string> = {
 
 export function fileFailure(what: 'read' | 'write', path: string, error: unknown): CommandFailure {
   if (error instanceof CommandFailure) return error
-  const reason = reasons[systemCode(error) ?? ''] ?? messageOf(error)
+  const reason = (isSystemError(error) ? reasons[error.code] : undefined) ?? messageOf(error)
   return new CommandFailure(`cannot ${what} ${path}: ${reason}`)
 }

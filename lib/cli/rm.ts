@@ -1,5 +1,5 @@
-import { SharedMemory, type RingView } from '../index.js'
-import { CommandFailure, exitCodes, messageOf, systemCode } from './failure.js'
+import { isSystemError, SharedMemory, type RingView } from '../index.js'
+import { CommandFailure, exitCodes, isForbidden, messageOf } from './failure.js'
 import { notesOf } from './notes.js'
 import { printable } from './printable.js'
 import { isInUse, viewRing } from './rings.js'
@@ -100,7 +100,7 @@ function users({ producer, consumer }: RingView): string {
 
 function complaintAbout(name: string, error: unknown): string {
   const shown = printable(name)
-  if (systemCode(error) === 'ENOENT') return `there is no ${shown}`
-  if (systemCode(error) === 'EACCES') return `${shown}: permission denied`
+  if (isSystemError(error, 'ENOENT')) return `there is no ${shown}`
+  if (isForbidden(error)) return `${shown}: permission denied`
   return printable(messageOf(error))
 }

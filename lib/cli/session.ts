@@ -5,9 +5,9 @@
  * do so just after the next sender or receiver has opened the ring. A side that waits for the other
  * therefore looks whether the name still leads to its ring, and if not, starts again.
  */
-import { Ring, type Consumer, type Producer } from '../index.js'
+import { isSystemError, Ring, type Consumer, type Producer } from '../index.js'
 import type { UserId } from '../core/arguments.js'
-import { CommandFailure, isSluiceError, systemCode } from './failure.js'
+import { CommandFailure, isSluiceError } from './failure.js'
 import { formatBytes, formatSeconds } from './format.js'
 import type { Note } from './notes.js'
 import { poll } from './waiting.js'
@@ -136,7 +136,7 @@ export function removeName(ring: Ring): void {
   try {
     ring.unlink()
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error
+    if (!isSystemError(error, 'ENOENT')) throw error
   }
 }
 

@@ -5,7 +5,8 @@
  * Only a command that prints touches `process.stdout`: Node makes a pipe there non-blocking, which
  * would be in the way of `recv`.
  */
-import { CommandFailure, exitCodes, systemCode } from './failure.js'
+import { isSystemError } from '../index.js'
+import { CommandFailure, exitCodes } from './failure.js'
 import { fileFailure } from './files.js'
 import { printableLines } from './printable.js'
 
@@ -45,7 +46,7 @@ export function watchStdout(failed: (failure: CommandFailure) => void): () => vo
 
 /** Without a message when the reader is gone, such as in `sluice ls | head -1`. */
 function failureOf(error: Error): CommandFailure {
-  if (systemCode(error) === 'EPIPE') return new CommandFailure('', exitCodes.brokenPipe)
+  if (isSystemError(error, 'EPIPE')) return new CommandFailure('', exitCodes.brokenPipe)
   return fileFailure('write', 'stdout', error)
 }
 

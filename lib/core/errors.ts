@@ -1,75 +1,32 @@
-import { getSystemErrorName } from 'node:util'
+import { constants } from 'node:os'
+import { getSystemErrorName, types } from 'node:util'
 import * as util from 'node:util'
 
-/**
- * The kind of failure, as a stable code.
- *
- * | code | meaning |
- * | --- | --- |
- * | `ERR_SLUICE_CLOSED` | the object was closed, before or during the operation |
- * | `ERR_SLUICE_CORRUPT` | the peer wrote nonsense into shared memory, or into a pipe that carries handles; this end can only be closed |
- * | `ERR_SLUICE_FDS_LIMIT` | more descriptors came with a message than the connection takes |
- * | `ERR_SLUICE_FDS_TRUNCATED` | descriptors were lost on their way: this process has too many open |
- * | `ERR_SLUICE_HANDLES_LIMIT` | too many handles are on their way, or came with a message |
- * | `ERR_SLUICE_HANDLES_LOST` | handles that came with a message could not be taken from their sender: see `cause` |
- * | `ERR_SLUICE_INVALID_ARGUMENT` | an argument is of the wrong type or out of range |
- * | `ERR_SLUICE_INVALID_STATE` | the call does not fit what was called before (commit without reserve) |
- * | `ERR_SLUICE_MESSAGE_TOO_LONG` | a message is longer than `maxMessageLength`, or than the system takes |
- * | `ERR_SLUICE_NATIVE_MISSING` | no binary of the addon fits this platform |
- * | `ERR_SLUICE_NOT_A_RING` | the shared memory holds something else |
- * | `ERR_SLUICE_PEER_CLOSED` | the consumer has closed and the ring is full |
- * | `ERR_SLUICE_PEER_DIED` | the process at the other end is gone without having closed |
- * | `ERR_SLUICE_QUEUE_FULL` | too many operations wait on one object |
- * | `ERR_SLUICE_ROLE_TAKEN` | a living process already is the producer, or the consumer (`error.pid`) |
- * | `ERR_SLUICE_STREAM_ENDED` | the last stream has ended and its end was not read yet |
- * | `ERR_SLUICE_SYSTEM` | a system call failed: see `errnoCode` and `syscall` |
- * | `ERR_SLUICE_TIMEOUT` | the time was up |
- * | `ERR_SLUICE_UNSEALED` | memory from someone else could be shrunk by them |
- * | `ERR_SLUICE_UNSUPPORTED` | this platform or runtime lacks it: see `capabilities()` |
- * | `ERR_SLUICE_UNTRUSTED_OWNER` | the named memory belongs to another user |
- * | `ERR_SLUICE_VERSION_MISMATCH` | the ring is of another major format version |
- */
-export type SluiceErrorCode =
-  | 'ERR_SLUICE_CLOSED'
-  | 'ERR_SLUICE_CORRUPT'
-  | 'ERR_SLUICE_FDS_LIMIT'
-  | 'ERR_SLUICE_FDS_TRUNCATED'
-  | 'ERR_SLUICE_HANDLES_LIMIT'
-  | 'ERR_SLUICE_HANDLES_LOST'
-  | 'ERR_SLUICE_INVALID_ARGUMENT'
-  | 'ERR_SLUICE_INVALID_STATE'
-  | 'ERR_SLUICE_MESSAGE_TOO_LONG'
-  | 'ERR_SLUICE_NATIVE_MISSING'
-  | 'ERR_SLUICE_NOT_A_RING'
-  | 'ERR_SLUICE_PEER_CLOSED'
-  | 'ERR_SLUICE_PEER_DIED'
-  | 'ERR_SLUICE_QUEUE_FULL'
-  | 'ERR_SLUICE_ROLE_TAKEN'
-  | 'ERR_SLUICE_STREAM_ENDED'
-  | 'ERR_SLUICE_SYSTEM'
-  | 'ERR_SLUICE_TIMEOUT'
-  | 'ERR_SLUICE_UNSEALED'
-  | 'ERR_SLUICE_UNSUPPORTED'
-  | 'ERR_SLUICE_UNTRUSTED_OWNER'
-  | 'ERR_SLUICE_VERSION_MISMATCH'
+import type { SluiceErrorCode, SystemErrorCode } from './error_codes.js'
+import { windowsError } from './windows_errors.js'
+
+export type { SluiceErrorCode, SystemErrorCode } from './error_codes.js'
 
 /** Facts about an error beside its code and message. */
 export interface SluiceErrorDetails {
   /** The system call that failed. */
   syscall?: string | undefined
-  /** The system's error number, negative as Node has it; on Windows that of GetLastError. */
+  /** The system's error number, negative as Node has it. */
   errno?: number | undefined
-  /** Its name, where Node does not know it. */
-  errnoCode?: string | undefined
-  /** The name or path that the call was about. */
+  /** Windows' own name of the error. */
+  win32?: string | undefined
+  /** The name that the call was about: of a socket, a pipe, shared memory. */
   address?: string | undefined
+  /** The file that the call was about. */
+  path?: string | undefined
   /** The process that stands in the way, or that died. */
   pid?: number | undefined
   cause?: unknown
 }
 
 /**
- * The one class of errors that sluice makes.
+ * The one class of errors that sluice makes. Where a system call failed, `code` is the system's name
+ * of the error, and `syscall` is there; else `code` is one of sluice's own, and `syscall` is not.
  *
  * @example
  * ```ts
@@ -83,30 +40,86 @@ export interface SluiceErrorDetails {
  * ```
  */
 export class SluiceError extends Error {
-  readonly code: SluiceErrorCode
+  readonly code: SluiceErrorCode | SystemErrorCode
+  /** The system call that failed: `'connect'`, `'CreateFile'`. Only where one did. */
   declare readonly syscall?: string
-  /** Negative, as Node has it: `-2`; on Windows the code of GetLastError, `-231`. */
+  /** The number that Node has for `code`, negative: `util.getSystemErrorName(errno) === code`. */
   declare readonly errno?: number
-  /** The system's name of the error: `'ENOENT'`, `'ERROR_PIPE_BUSY'`. */
-  declare readonly errnoCode?: string
+  /** Windows' own name of the error: `'ERROR_PIPE_BUSY'`. */
+  declare readonly win32?: string
+  /** The name that the call was about: of a socket, a pipe, shared memory. */
   declare readonly address?: string
+  /** The file that the call was about. */
+  declare readonly path?: string
   declare readonly pid?: number
 
   static {
-    this.prototype.name = 'SluiceError'
+    // As the classes of the language have it: for-in and a spread do not come upon it.
+    Object.defineProperty(this.prototype, 'name', {
+      value: 'SluiceError',
+      writable: true,
+      configurable: true,
+    })
   }
 
-  constructor(code: SluiceErrorCode, message: string, details: SluiceErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+  constructor(
+    code: SluiceErrorCode | SystemErrorCode,
+    message: string,
+    details: SluiceErrorDetails = {},
+  ) {
+    // Own properties alone, of the details as of the error, and only facts that there are: they are
+    // what printing an error shows.
+    const facts = Object.assign(Object.create(null) as SluiceErrorDetails, details)
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause })
     this.code = code
-    if (details.syscall !== undefined) this.syscall = details.syscall
-    if (details.errno !== undefined) {
-      this.errno = details.errno
-      this.errnoCode = details.errnoCode ?? nameOf(details.errno)
+    for (const name of factNames) {
+      if (facts[name] !== undefined) Object.assign(this, { [name]: facts[name] })
     }
-    if (details.address !== undefined) this.address = details.address
-    if (details.pid !== undefined) this.pid = details.pid
   }
+}
+
+const factNames = ['errno', 'syscall', 'win32', 'address', 'path', 'pid'] as const
+
+/** An error of a failed system call: a `SluiceError`, or one of Node's own. */
+export interface SystemError extends Error {
+  readonly code: SystemErrorCode
+  readonly syscall: string
+  readonly errno: number
+  readonly address?: string
+  readonly path?: string
+}
+
+/**
+ * Whether a system call failed, and with one of these codes if any are given. Errors of Node's own
+ * calls, of `fs` and `net`, are of the same form, and are told as well.
+ *
+ * @example
+ * ```ts
+ * const connection = await connectUnix('/run/app/app.sock').catch((error: unknown) => {
+ *   if (isSystemError(error, 'ENOENT', 'ECONNREFUSED')) return undefined // no server yet
+ *   throw error
+ * })
+ * ```
+ */
+export function isSystemError(
+  error: unknown,
+  ...codes: readonly SystemErrorCode[]
+): error is SystemError {
+  // Of any realm: where tests run in one of their own, Node's errors are of another.
+  if (!types.isNativeError(error) || !Object.hasOwn(error, 'syscall')) return false
+  const { code, syscall, errno } = error as Partial<SystemError>
+  return (
+    code !== undefined &&
+    typeof syscall === 'string' &&
+    typeof errno === 'number' &&
+    (codes.length === 0 || codes.includes(code))
+  )
+}
+
+interface About {
+  address?: string | undefined
+  path?: string | undefined
+  cause?: unknown
 }
 
 /**
@@ -117,28 +130,77 @@ export function systemError(
   attempt: string,
   syscall: string,
   errno: number,
-  { address, hint }: { address?: string | undefined; hint?: string | undefined } = {},
+  { hint, ...about }: About & { hint?: string | undefined } = {},
 ): SluiceError {
+  const code = systemErrorCode(errno)
   const meaning = meaningOf(errno)
-  const more = [nameOf(errno), ...(meaning === undefined ? [] : [meaning])].join(', ')
+  const more = meaning === undefined ? code : `${code}, ${meaning}`
   const message = `${attempt}: ${more}${hint === undefined ? '' : ` (${hint})`}`
-  return new SluiceError('ERR_SLUICE_SYSTEM', message, { syscall, errno, address })
+  return new SluiceError(code, message, { syscall, errno, ...about })
 }
 
-// Errors of our calls that libuv does not know. ETOOMANYREFS, of `sendmsg`: too many descriptors on
-// their way.
-const otherNames: Partial<Record<NodeJS.Platform, Record<number, string>>> = {
+/**
+ * For a system call that native code made; `number` is errno as C has it, or the code of
+ * GetLastError.
+ */
+export function nativeSystemError(
+  message: string,
+  syscall: string,
+  number: number,
+  about: About,
+  platform = process.platform,
+): SluiceError {
+  if (platform !== 'win32') {
+    return new SluiceError(systemErrorCode(-number), message, { syscall, errno: -number, ...about })
+  }
+  const { code, win32 } = windowsError(syscall, number)
+  return new SluiceError(code, message, { syscall, errno: errnoOf(code), win32, ...about })
+}
+
+/** For a call of Node's that failed in our name; `syscall` is the one that it would have made. */
+export function nodeError(
+  attempt: string,
+  syscall: string,
+  cause: unknown,
+  about: About & { hint?: string | undefined } = {},
+): SluiceError {
+  if (isSystemError(cause))
+    return systemError(attempt, cause.syscall, cause.errno, { ...about, cause })
+  // Node's permission model forbids calls before the system is asked.
+  const hint = cause instanceof Error ? cause.message : String(cause)
+  return systemError(attempt, syscall, errnoOf('EACCES'), { ...about, hint, cause })
+}
+
+// Errors of our calls that neither libuv nor Node knows. ETOOMANYREFS, of `sendmsg`: too many
+// descriptors on their way.
+const otherCodes: Partial<Record<NodeJS.Platform, Record<number, SystemErrorCode>>> = {
   linux: { 109: 'ETOOMANYREFS' },
   darwin: { 59: 'ETOOMANYREFS' },
   freebsd: { 59: 'ETOOMANYREFS' },
 }
 
-function nameOf(errno: number): string {
-  return otherNames[process.platform]?.[-errno] ?? getSystemErrorName(errno)
+/** The name of a negative error number. */
+export function systemErrorCode(errno: number): SystemErrorCode {
+  const other = otherCodes[process.platform]?.[-errno]
+  if (other !== undefined) return other
+  const name = getSystemErrorName(errno)
+  if (/^[A-Z]\w+$/.test(name)) return name as SystemErrorCode // it has 'Unknown system error 122' too
+  const known = Object.entries(constants.errno).find(([, number]) => number === -errno)
+  return (known?.[0] ?? 'UNKNOWN') as SystemErrorCode
+}
+
+/** The negative number of a name. On Windows it is one of libuv's, which stands for several of the system's. */
+export function errnoOf(code: SystemErrorCode): number {
+  for (const [errno, [name]] of errorMap() ?? []) if (name === code) return errno
+  return -((constants.errno as Partial<Record<string, number>>)[code] ?? 4094) // libuv's UNKNOWN
+}
+
+function meaningOf(errno: number): string | undefined {
+  return errorMap()?.get(errno)?.[1]
 }
 
 // Bun has no such function.
-function meaningOf(errno: number): string | undefined {
+function errorMap(): Map<number, [string, string]> | undefined {
   const { getSystemErrorMap } = util as Partial<typeof util>
-  return getSystemErrorMap?.().get(errno)?.[1]
+  return getSystemErrorMap?.()
 }

@@ -1,5 +1,5 @@
 /** The addon; each folder beside this one has its own view of what is in it. */
-import { SluiceError, type SluiceErrorCode } from './errors.js'
+import { nativeSystemError, SluiceError, type SluiceErrorCode } from './errors.js'
 import { Listeners } from './listeners.js'
 import { loadAddon } from './load_addon.js'
 
@@ -8,10 +8,10 @@ interface Callbacks {
     code: SluiceErrorCode,
     message: string,
     syscall?: string,
-    errno?: number,
+    number?: number,
     address?: string,
+    path?: string,
     pid?: number,
-    errnoCode?: string,
   ): Error
   onWake(ids: number[]): void
   onReady(id: number, readiness: number): void
@@ -51,14 +51,10 @@ const { wakeups, watches } = shared('core', () => {
     watches: new Listeners(),
   }
   addon.initialise({
-    createError: (code, message, syscall, errno, address, pid, errnoCode) =>
-      new SluiceError(code, message, {
-        syscall,
-        errno: errno === undefined ? undefined : -errno,
-        errnoCode,
-        address,
-        pid,
-      }),
+    createError: (code, message, syscall, number, address, path, pid) =>
+      syscall === undefined || number === undefined
+        ? new SluiceError(code, message, { address, pid })
+        : nativeSystemError(message, syscall, number, { address, path }),
     onWake: (ids) => {
       for (const id of ids) listeners.wakeups.tell(id)
     },

@@ -1,8 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
-import { constants } from 'node:os'
 import { join } from 'node:path'
 
-import { SluiceError, systemError } from '../core/errors.js'
+import { isSystemError, nodeError, SluiceError } from '../core/errors.js'
 import { native } from './native.js'
 
 /** A named shared-memory object of this machine, whoever made it; on Windows of this session. */
@@ -29,19 +28,9 @@ export async function listSharedMemory(): Promise<SharedMemoryInfo[]> {
 }
 
 function cannotList(error: unknown): SluiceError {
-  const { errno, syscall = 'scandir' } = error as NodeJS.ErrnoException
-  if (errno === undefined) {
-    // Node's permission model has no number.
-    return new SluiceError(
-      'ERR_SLUICE_SYSTEM',
-      `cannot list shared memory in ${directory}: ${(error as Error).message}`,
-      { cause: error },
-    )
-  }
-  const hint = errno === -constants.errno.ENOENT ? 'named memory needs a tmpfs there' : undefined
-  return systemError(`cannot list shared memory in ${directory}`, syscall, errno, {
-    address: directory,
-    hint,
+  return nodeError(`cannot list shared memory in ${directory}`, 'scandir', error, {
+    path: directory,
+    hint: isSystemError(error, 'ENOENT') ? 'named memory needs a tmpfs there' : undefined,
   })
 }
 

@@ -116,7 +116,7 @@ export class SharedMemory {
    * Makes a named object. Names are 1 to 254 bytes (macOS: 30) without a slash, except for an
    * optional leading one. It lives until it is unlinked or the machine restarts.
    *
-   * @throws `ERR_SLUICE_SYSTEM`: `EEXIST`, `ENOSPC`, `EACCES`; `ERR_SLUICE_INVALID_ARGUMENT`.
+   * @throws `EEXIST`, `ENOSPC`, `ENOMEM`, `EACCES`, `ERR_SLUICE_INVALID_ARGUMENT`.
    */
   static create(name: string, options: CreateMemoryOptions): SharedMemory {
     const {
@@ -137,7 +137,7 @@ export class SharedMemory {
    * Names can be squatted on: any local user may create one. Hence an object of another user
    * (but root) is refused unless `owner` says otherwise.
    *
-   * @throws `ERR_SLUICE_SYSTEM`: `ENOENT`, `EACCES`; `ERR_SLUICE_UNTRUSTED_OWNER`.
+   * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `ERR_SLUICE_UNTRUSTED_OWNER`.
    */
   static open(name: string, options: OpenMemoryOptions = {}): SharedMemory {
     const {
@@ -157,7 +157,7 @@ export class SharedMemory {
    * Makes memory without a name, to be inherited or sent by its descriptor. On Linux a sealed
    * memfd; on macOS nothing can be sealed.
    *
-   * @throws `ERR_SLUICE_SYSTEM`: `ENOMEM`; with huge pages `ENOSPC`, `ENOMEM` when too few are
+   * @throws `ENOMEM`; with huge pages `ENOSPC`, `ENOMEM` when too few are
    * reserved (`vm.nr_hugepages`).
    */
   static anonymous(options: AnonymousMemoryOptions): SharedMemory {
@@ -198,7 +198,7 @@ export class SharedMemory {
    * Maps the memory behind a handle that was received. The handle is duplicated and stays the
    * caller's to close. Windows only.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ERROR_INVALID_HANDLE`); `ERR_SLUICE_UNSEALED` for memory that was
+   * @throws `EBADF`; `ERR_SLUICE_UNSEALED` for memory that was
    * reserved and is not there.
    */
   static fromHandle(handle: number, options: FromHandleOptions = {}): SharedMemory {
@@ -213,7 +213,7 @@ export class SharedMemory {
    * Maps a file, or a range of it. If somebody truncates the file, an access to what is gone
    * ends the process with SIGBUS: map only files that nobody truncates.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`), `ERR_SLUICE_INVALID_ARGUMENT` for a range outside
+   * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `ERR_SLUICE_INVALID_ARGUMENT` for a range outside
    * of the file, an empty file, or what is no regular file.
    */
   static mapFile(path: string, options: MapFileOptions = {}): SharedMemory {
@@ -327,7 +327,7 @@ export class SharedMemory {
    * Removes the name, whoever has it by now. The memory lives on for who has it. On Windows this does
    * nothing: a name goes with the last who has it open.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`), `ERR_SLUICE_INVALID_STATE` for memory without a name.
+   * @throws `ENOENT`, `ERR_SLUICE_INVALID_STATE` for memory without a name.
    */
   unlink(): void {
     if (this.#name === undefined) {

@@ -21,7 +21,6 @@ import { serverPeer } from './peer.js'
 import { PipeIo } from './pipe_io.js'
 import { requirePipes } from './native.js'
 import { checkSid } from './security.js'
-import { Outcome } from './win32_errors.js'
 
 /** Whose pipe is accepted. */
 export type ExpectedServer = 'current-user' | 'any' | { sid: string }
@@ -50,9 +49,9 @@ const backoff = { ...shortBackoff, jitter: true }
 /**
  * Connects to a named pipe of this machine. It waits while all instances of the pipe are taken.
  *
- * @throws (rejects) `ERR_SLUICE_SYSTEM` (`ERROR_FILE_NOT_FOUND` when there is no such pipe,
- * `ERROR_ACCESS_DENIED`), `ERR_SLUICE_UNTRUSTED_OWNER`, `ERR_SLUICE_INVALID_ARGUMENT` when
- * `mode: 'message'` is asked of a pipe of bytes, `ERR_SLUICE_TIMEOUT`, the signal's reason.
+ * @throws (rejects) `ENOENT` when there is no such pipe, `EPERM` when this user may not connect,
+ * `ERR_SLUICE_UNTRUSTED_OWNER`, `ERR_SLUICE_INVALID_ARGUMENT` when `mode: 'message'` is asked of a
+ * pipe of bytes, `ERR_SLUICE_TIMEOUT`, the signal's reason.
  *
  * @example
  * ```ts
@@ -127,7 +126,7 @@ function openUnlessBusy(path: string, flags: number): PipeHandle | undefined {
   try {
     return new native.PipeHandle(path, flags)
   } catch (error) {
-    if (error instanceof SluiceError && error.errno === -Outcome.pipeBusy) return undefined
+    if (error instanceof SluiceError && error.win32 === 'ERROR_PIPE_BUSY') return undefined
     throw error
   }
 }

@@ -68,7 +68,7 @@ export interface NamedPipeConnectionTypes {
  * `peer` tells who is at the other end. Where Windows tells a client's user only after its first byte,
  * `userSid` is undefined until then, and a `'peer'` event says when it is known.
  *
- * `send` fails also with `ERROR_INVALID_HANDLE`; with handles `ERR_SLUICE_HANDLES_LIMIT` when the peer
+ * `send` fails with handles also with `EBADF`, `ERR_SLUICE_HANDLES_LIMIT` when the peer
  * has 64 to take, `ERR_SLUICE_UNTRUSTED_OWNER` when it is another user's, and
  * `ERR_SLUICE_INVALID_STATE` unless the connection was made with `handles: true`.
  */

@@ -105,9 +105,9 @@ export class NamedPipeServer extends Server<NamedPipeConnection> {
   /**
    * Listens on a pipe of this machine: a name, or `\\.\pipe\` and a name.
    *
-   * @throws (rejects) `ERR_SLUICE_SYSTEM`: `ERROR_ACCESS_DENIED` when somebody else has the name,
-   * `ERROR_PIPE_BUSY` when all its instances are taken. `ERR_SLUICE_INVALID_ARGUMENT` (throws), for
-   * a security descriptor that cannot be parsed as well.
+   * @throws (rejects) `EADDRINUSE` when somebody else has the name, or all its instances are taken;
+   * `EACCES` for a name that cannot be. `ERR_SLUICE_INVALID_ARGUMENT` (throws), for a security
+   * descriptor that cannot be parsed as well.
    */
   static listen(name: string, options: ListenNamedPipeOptions = {}): Promise<NamedPipeServer> {
     requirePipes()

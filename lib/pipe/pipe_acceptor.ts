@@ -172,5 +172,5 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof SluiceError && error.errno === -Outcome.pipeBusy
+  return error instanceof SluiceError && error.win32 === 'ERROR_PIPE_BUSY'
 }

@@ -49,8 +49,7 @@ export class SystemHandle {
   /**
    * Takes a handle over: from now on it is this object's to close.
    *
-   * @throws `ERR_SLUICE_SYSTEM` unless it is open; `ERR_SLUICE_INVALID_STATE` when another
-   * SystemHandle has it.
+   * @throws `EBADF` unless it is open; `ERR_SLUICE_INVALID_STATE` when another SystemHandle has it.
    */
   static adopt(handle: number): SystemHandle {
     requirePipes()

@@ -1,8 +1,7 @@
 /** Which object a name leads to: names can be removed and given anew while a ring is open. */
 import { fstatSync, statSync } from 'node:fs'
-import { constants } from 'node:os'
 
-import { SluiceError } from '../core/errors.js'
+import { isSystemError } from '../core/errors.js'
 import { native } from '../memory/native.js'
 
 export interface Identity {
@@ -40,7 +39,7 @@ export function whereNameLeads(
   try {
     memory = native.openMemory(name, true, 'any', 0, 1) // as little as there is
   } catch (error) {
-    if (isNotFound(error)) return 'nowhere'
+    if (isSystemError(error, 'ENOENT')) return 'nowhere'
     throw error
   }
   try {
@@ -49,8 +48,4 @@ export function whereNameLeads(
   } finally {
     memory.close()
   }
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof SluiceError && error.errno === -constants.errno.ENOENT
 }

@@ -1,8 +1,7 @@
 /** A ring as a bystander sees it: no role is claimed and nothing is written. */
 import { fstatSync } from 'node:fs'
-import { constants } from 'node:os'
 
-import { SluiceError } from '../core/errors.js'
+import { isSystemError, SluiceError } from '../core/errors.js'
 import { native as memoryNative, type SharedMemoryHandle } from '../memory/native.js'
 import { native, type RingHandle, type RingSideStats, type RingStats } from './native.js'
 import { needsViews } from './endpoint_state.js'
@@ -54,10 +53,8 @@ export function inspectRing(name: string): RingView {
  * that can be more than there is, and a ring's header is little.
  */
 function needsLess(error: unknown): boolean {
-  return error instanceof SluiceError && [-accessDenied, -noMemory].includes(error.errno ?? 0)
+  return isSystemError(error, 'EACCES', 'EPERM', 'ENOMEM')
 }
-const accessDenied = process.platform === 'win32' ? 5 : constants.errno.EACCES
-const noMemory = process.platform === 'win32' ? 8 : constants.errno.ENOMEM
 
 const states = ['never', 'open', 'closed'] as const
 

@@ -115,7 +115,7 @@ export class Ring {
   /**
    * Makes a named ring.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`EEXIST`, `ENOSPC`), `ERR_SLUICE_INVALID_ARGUMENT`.
+   * @throws `EEXIST`, `ENOSPC`, `ENOMEM`, `ERR_SLUICE_INVALID_ARGUMENT`.
    */
   static create(name: string, options: CreateRingOptions = {}): Ring {
     const { capacity = defaultCapacity, mode = 0o600 } = ownOptions(options, ['capacity', 'mode'])
@@ -128,7 +128,7 @@ export class Ring {
   /**
    * Opens a named ring.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`), `ERR_SLUICE_NOT_A_RING`,
+   * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `ERR_SLUICE_NOT_A_RING`,
    * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_UNTRUSTED_OWNER`, `ERR_SLUICE_TIMEOUT`.
    */
   static open(name: string, options: OpenRingOptions = {}): Ring {
@@ -160,7 +160,7 @@ export class Ring {
    * is claimed and nothing is written. Permission to read it is enough, but the system tells who is
    * `alive` only to a process that may also write.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`), `ERR_SLUICE_NOT_A_RING`,
+   * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `ERR_SLUICE_NOT_A_RING`,
    * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_TIMEOUT` for a ring that is only half made.
    *
    * @example
@@ -199,7 +199,7 @@ export class Ring {
    * Opens the ring behind a handle that was received. The handle is duplicated and stays the
    * caller's to close. Windows only.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ERROR_INVALID_HANDLE`), `ERR_SLUICE_NOT_A_RING`,
+   * @throws `EBADF`, `ERR_SLUICE_NOT_A_RING`,
    * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_UNSEALED`.
    */
   static fromHandle(handle: number): Ring {
@@ -264,7 +264,7 @@ export class Ring {
    * Removes the ring's name, so that nobody can open it any more. Processes that have it open keep
    * it. On Windows this does nothing: a name goes with the last process that has it open.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`) when the name was removed before;
+   * @throws `ENOENT` when the name was removed before;
    * `ERR_SLUICE_INVALID_STATE` for a ring without a name, and when the name is that of a newer ring,
    * which is left alone (`SharedMemory.unlink` removes whatever has a name).
    */

@@ -1,5 +1,5 @@
 import { checkOptions, checkString, invalidArgument } from '../core/arguments.js'
-import { systemError } from '../core/errors.js'
+import { systemError, systemErrorCode, type SystemErrorCode } from '../core/errors.js'
 import { retry, shortBackoff } from '../core/retry.js'
 import { native } from './native.js'
 import type { SocketHandle } from './native.js'
@@ -27,7 +27,7 @@ export interface ConnectUnixOptions extends UnixConnectionOptions, WaitOptions {
  * Node up to version 20 pads abstract names that it listens on; if nobody listens on the exact name,
  * the padded one is tried.
  *
- * @throws (rejects) `ERR_SLUICE_SYSTEM` (`ENOENT`, `ECONNREFUSED`, `EACCES`, `EPROTOTYPE`),
+ * @throws (rejects) `ENOENT`, `ECONNREFUSED`, `EACCES`, `EPROTOTYPE`,
  * `ERR_SLUICE_TIMEOUT`, the signal's reason.
  *
  * @example
@@ -85,7 +85,7 @@ function openSocket(type: 'stream' | 'seqpacket', options: UnixConnectionOptions
   }
 }
 
-const hints: Partial<Record<string, string>> = {
+const hints: Partial<Record<SystemErrorCode, string>> = {
   ENOENT: 'no server has made it',
   ECONNREFUSED: 'no server listens there',
   EACCES: "the socket's permissions, or a directory's, forbid it",
@@ -93,8 +93,6 @@ const hints: Partial<Record<string, string>> = {
 }
 
 function connectError(address: string, failure: number): Error {
-  const error = systemError(`cannot connect to '${address}'`, 'connect', failure, { address })
-  const hint = hints[error.errnoCode ?? '']
-  if (hint === undefined) return error
+  const hint = hints[systemErrorCode(failure)]
   return systemError(`cannot connect to '${address}'`, 'connect', failure, { address, hint })
 }

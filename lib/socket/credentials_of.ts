@@ -26,7 +26,7 @@ interface HasParts {
  * (`ERR_SLUICE_UNSUPPORTED`); there a `UnixServer` accepts, and `server.emit('connection', connection)`
  * passes it on.
  *
- * @throws `ERR_SLUICE_SYSTEM`: `ENOTCONN`, `EBADF`, `ENOTSOCK`; `ERR_SLUICE_CLOSED`; `ERR_SLUICE_INVALID_ARGUMENT`.
+ * @throws `ENOTCONN`, `EBADF`, `ENOTSOCK`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts

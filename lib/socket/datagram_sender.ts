@@ -94,20 +94,17 @@ export class DatagramSender {
       result = this.#handle.send(bytes, 0, descriptors, this.#to, true)
     }
     if (result === again) return notYet
-    if (result === messageTooLong) {
-      throw new SluiceError(
-        'ERR_SLUICE_MESSAGE_TOO_LONG',
-        `a datagram of ${String(bytes.byteLength)} bytes is longer than the socket's buffer takes ` +
-          '(options.sendBufferSize)',
-        { syscall: 'sendmsg', errno: result, address: this.#to },
-      )
-    }
-    if (result < 0) {
-      const target = this.#to === undefined ? '' : ` to '${this.#to}'`
-      throw systemError(`cannot send the datagram${target}`, 'sendmsg', result, {
-        address: this.#to,
-      })
-    }
-    return undefined
+    if (result >= 0) return undefined
+    const target = this.#to === undefined ? '' : ` to '${this.#to}'`
+    const error = systemError(`cannot send the datagram${target}`, 'sendmsg', result, {
+      address: this.#to,
+    })
+    if (result !== messageTooLong) throw error
+    throw new SluiceError(
+      'ERR_SLUICE_MESSAGE_TOO_LONG',
+      `a datagram of ${String(bytes.byteLength)} bytes is longer than the socket's buffer takes ` +
+        '(options.sendBufferSize)',
+      { address: this.#to, cause: error },
+    )
   }
 }

@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 import { chmodSync, mkdirSync } from 'node:fs'
 
 import { checkBoolean, checkInteger, checkMode, invalidArgument } from '../core/arguments.js'
-import { SluiceError } from '../core/errors.js'
+import { nodeError, SluiceError } from '../core/errors.js'
 
 /** How a name is taken. */
 export interface BindOptions {
@@ -54,12 +54,8 @@ export function makeDirectoryOf(address: string, mode: number | undefined): void
     // The umask can only take away; the rest is given when it is there.
     if (mkdirSync(directory, { recursive: true, mode }) !== undefined) chmodSync(directory, mode)
   } catch (cause) {
-    const { errno, syscall, message } = cause as NodeJS.ErrnoException
-    throw new SluiceError('ERR_SLUICE_SYSTEM', `cannot make the socket's directory: ${message}`, {
-      syscall,
-      errno,
-      address: directory,
-      cause,
+    throw nodeError(`cannot make the socket's directory '${directory}'`, 'mkdir', cause, {
+      path: directory,
     })
   }
 }

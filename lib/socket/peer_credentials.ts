@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 
 import { checkInteger, invalidArgument } from '../core/arguments.js'
-import { SluiceError, systemError } from '../core/errors.js'
+import { isSystemError, nodeError, SluiceError, systemError } from '../core/errors.js'
 import { native } from './native.js'
 import type { NativePeer } from './native.js'
 import type { Peer } from '../transport/peer.js'
@@ -86,7 +86,7 @@ export class PeerCredentials implements Peer {
    * Sends a signal to the peer's process, while the socket is open; false when that has ended. On
    * Linux 6.5 and later it cannot hit another process.
    *
-   * @throws `ERR_SLUICE_SYSTEM`: `EPERM`.
+   * @throws `EPERM`.
    */
   kill(signal: NodeJS.Signals | number = 'SIGTERM'): boolean {
     const number = typeof signal === 'number' ? signal : constants.signals[signal]
@@ -94,7 +94,7 @@ export class PeerCredentials implements Peer {
     checkInteger('signal', number, 0, 64)
     if (process.platform !== 'linux') {
       this.#requireDescriptor()
-      return this.pid !== undefined && isRunning(this.pid) && process.kill(this.pid, number)
+      return this.pid !== undefined && isRunning(this.pid) && signalProcess(this.pid, number)
     }
     const process_ = this.pidfd()
     if (process_ === undefined) return false
@@ -132,11 +132,20 @@ export class PeerCredentials implements Peer {
   }
 }
 
+function signalProcess(pid: number, number: number): boolean {
+  try {
+    return process.kill(pid, number)
+  } catch (error) {
+    if (isSystemError(error, 'ESRCH')) return false
+    throw nodeError('cannot signal the peer', 'kill', error)
+  }
+}
+
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    return isSystemError(error, 'EPERM')
   }
 }

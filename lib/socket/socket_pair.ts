@@ -14,7 +14,7 @@ import { UnixDatagram } from './unix_datagram.js'
  * Two sockets that are connected to each other; send the `fd` of one to another process, or let a
  * child inherit it. Each has this process as its peer.
  *
- * @throws `ERR_SLUICE_SYSTEM`: `EMFILE`; `ERR_SLUICE_INVALID_ARGUMENT`.
+ * @throws `EMFILE`, `ERR_SLUICE_INVALID_ARGUMENT`.
  */
 export function socketPair(
   type?: 'stream' | 'seqpacket',

@@ -90,7 +90,7 @@ export class UnixConnection extends Connection<UnixConnectionTypes> {
    * and stays the caller's to close; the open file behind both, and behind other duplicates in other
    * processes, is made non-blocking.
    *
-   * @throws `ERR_SLUICE_INVALID_ARGUMENT`, `ERR_SLUICE_SYSTEM`: `EBADF`, `ENOTSOCK`, `ENOTCONN`.
+   * @throws `EBADF`, `ENOTSOCK`, `ENOTCONN`, `ERR_SLUICE_INVALID_ARGUMENT`.
    */
   static fromFd(fd: DescriptorSource, options: UnixConnectionOptions = {}): UnixConnection {
     requireSockets()

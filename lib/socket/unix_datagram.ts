@@ -141,7 +141,7 @@ export class UnixDatagram {
   /**
    * From now on `send` without an address goes there, and only messages from there are received.
    *
-   * @throws `ERR_SLUICE_SYSTEM`: `ENOENT`, `ECONNREFUSED`, `EACCES`.
+   * @throws `ENOENT`, `ECONNREFUSED`, `EACCES`.
    */
   connect(address: string): void {
     checkString('address', address)
@@ -160,7 +160,7 @@ export class UnixDatagram {
    * Sends one message, to an address or to where the socket is connected. Waits while the
    * receiver's queue is full; messages to one address keep their order.
    *
-   * @throws (rejects) `ERR_SLUICE_SYSTEM` (`ENOENT`, `ECONNREFUSED`, `EACCES`, `ENOTCONN`),
+   * @throws (rejects) `ENOENT`, `ECONNREFUSED`, `EACCES`, `ENOTCONN`,
    * `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`,
    * `ERR_SLUICE_QUEUE_FULL`, the signal's reason.
    */

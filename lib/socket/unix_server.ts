@@ -66,7 +66,7 @@ export class UnixServer extends Server<UnixConnection> {
    * socket that was inherited or received and already listens; that is duplicated, stays the
    * caller's to close, and its name is not removed.
    *
-   * @throws (rejects) `ERR_SLUICE_SYSTEM`: `EADDRINUSE`, `EACCES`, `ENOENT`; for an `fd` `EBADF`,
+   * @throws (rejects) `EADDRINUSE`, `EACCES`, `ENOENT`; for an `fd` `EBADF`,
    * `ENOTSOCK`. `ERR_SLUICE_INVALID_ARGUMENT` (throws).
    */
   static listen(

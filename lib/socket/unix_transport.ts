@@ -286,13 +286,14 @@ function limitsOf(limits: Readonly<ReadLimits>): ReadLimits {
 }
 
 function writeError(failure: number, bytes: Uint8Array): SluiceError {
+  const error = systemError('cannot write to the connection', 'sendmsg', failure)
   if (failure === messageTooLong) {
     return new SluiceError(
       'ERR_SLUICE_MESSAGE_TOO_LONG',
       `a message of ${String(bytes.byteLength)} bytes is longer than the socket's buffer ` +
         'takes at once (options.sendBufferSize)',
-      { syscall: 'sendmsg', errno: failure },
+      { cause: error },
     )
   }
-  return systemError('cannot write to the connection', 'sendmsg', failure)
+  return error
 }

@@ -142,9 +142,9 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
    * gone already, or the system has the message and does not give it back, the send completes all the
    * same, or the connection is destroyed: the peer could not make sense of what follows.
    *
-   * @throws (rejects) `ERR_SLUICE_CLOSED`; `ERR_SLUICE_SYSTEM` (`EPIPE`, `ECONNRESET`; on Windows
-   * `ERROR_NO_DATA`); `ERR_SLUICE_MESSAGE_TOO_LONG` (seqpacket); `ERR_SLUICE_TIMEOUT`;
-   * `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting sends; the signal's reason.
+   * @throws (rejects) `EPIPE`, `ECONNRESET`; `ERR_SLUICE_CLOSED`; `ERR_SLUICE_MESSAGE_TOO_LONG`
+   * (seqpacket); `ERR_SLUICE_TIMEOUT`; `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting sends; the
+   * signal's reason.
    */
   send(bytes: Uint8Array, options: Types['sendOptions'] = {}): Promise<void> {
     checkBytes('bytes', bytes)
@@ -171,7 +171,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
    * (on a Unix socket up to where the kernel keeps those with descriptors apart). Undefined at the
    * end. A `receive` that is cancelled loses nothing: the next one gets the message.
    *
-   * @throws (rejects) `ERR_SLUICE_CLOSED`; `ERR_SLUICE_SYSTEM` (`ECONNRESET`);
+   * @throws (rejects) `ECONNRESET`; `ERR_SLUICE_CLOSED`;
    * `ERR_SLUICE_INVALID_STATE` when the stream is being read; `ERR_SLUICE_MESSAGE_TOO_LONG` and, on
    * a Unix socket, `ERR_SLUICE_FDS_LIMIT` and `ERR_SLUICE_FDS_TRUNCATED`, after which the connection
    * is destroyed; `ERR_SLUICE_TIMEOUT`; `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting receives; the

@@ -127,10 +127,9 @@ test('an empty file is refused', () => {
 unixOnly('the paths are those of Unix')('what is no file is refused', () => {
   expect(() => SharedMemory.mapFile('/', { readOnly: true })).toThrow(/not a regular file/)
   expect(() => SharedMemory.mapFile('/nowhere/at/all')).toThrow(
-    sluiceError('ERR_SLUICE_SYSTEM', {
-      errnoCode: 'ENOENT',
+    sluiceError('ENOENT', {
       syscall: 'open',
-      address: '/nowhere/at/all',
+      path: '/nowhere/at/all',
     }),
   )
   expect(() => SharedMemory.mapFile('/etc/pass\0wd')).toThrow(/NUL/)

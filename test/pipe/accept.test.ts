@@ -74,7 +74,7 @@ describe.skipIf(!onWindows)('accept', () => {
     await expect(accepted).rejects.toThrow('over')
     expect(server.closed).toBe(true)
     await expect(connectNamedPipe(server.address)).rejects.toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_FILE_NOT_FOUND', errno: -2 }),
+      sluiceError('ENOENT', { win32: 'ERROR_FILE_NOT_FOUND' }),
     )
   })
 
@@ -277,8 +277,8 @@ describe.skipIf(!onWindows)('accept', () => {
     accepted.destroy()
     first.destroy()
     await expect(waiting).rejects.toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', {
-        errnoCode: 'ERROR_FILE_NOT_FOUND',
+      sluiceError('ENOENT', {
+        win32: 'ERROR_FILE_NOT_FOUND',
         syscall: 'CreateFile',
         address: server.address,
       }),
@@ -304,7 +304,7 @@ describe.skipIf(!onWindows)('accept', () => {
       if (round % 4 === 0) await new Promise(setImmediate)
       server.close()
       await expect(connectNamedPipe(name)).rejects.toEqual(
-        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_FILE_NOT_FOUND' }),
+        sluiceError('ENOENT', { win32: 'ERROR_FILE_NOT_FOUND' }),
       )
       client?.destroy()
     }

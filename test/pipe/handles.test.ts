@@ -20,7 +20,7 @@ import { peerIsProcess } from '../support/peer_process.js'
 import { notUnderWine, onWindows } from '../support/platform.js'
 import { connectTo, gone, listen, pipeName, pipePair, quiet } from '../support/pipes.js'
 import { eventually } from '../support/resources.js'
-import { closedAfterTest, sluiceError } from '../support/rings.js'
+import { closedAfterTest, sluiceError, systemFailure } from '../support/rings.js'
 import { caughtWarnings } from '../support/warnings.js'
 
 const options = { mode: 'message', handles: true } as const
@@ -142,9 +142,7 @@ describe.skipIf(!onWindows)('handles to another process', () => {
     await peer.exited
     const error = await connection.receive().catch((reason: unknown) => reason)
     expect(error).toEqual(sluiceError('ERR_SLUICE_HANDLES_LOST'))
-    expect((error as Error).cause).toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', { syscall: 'DuplicateHandle' }),
-    )
+    expect((error as Error).cause).toEqual(systemFailure({ syscall: 'DuplicateHandle' }))
     expect(connection.destroyed).toBe(true)
   })
 })
@@ -355,7 +353,7 @@ describe.skipIf(!onWindows)('handles', () => {
     adopted.close()
     copy[Symbol.dispose]()
     expect(() => SystemHandle.adopt(number)).toThrow(
-      sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_INVALID_HANDLE' }),
+      sluiceError('EBADF', { win32: 'ERROR_INVALID_HANDLE' }),
     )
   })
 })
@@ -367,9 +365,9 @@ describe.skipIf(!onWindows)('a hostile peer of a connection with handles', () =>
     const error = await server.receive().catch((reason: unknown) => reason)
     expect(error).toEqual(sluiceError('ERR_SLUICE_HANDLES_LOST'))
     expect((error as Error).cause).toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', {
+      sluiceError('EBADF', {
         syscall: 'DuplicateHandle',
-        errnoCode: 'ERROR_INVALID_HANDLE',
+        win32: 'ERROR_INVALID_HANDLE',
       }),
     )
     await gone(server)
@@ -495,9 +493,9 @@ describe.skipIf(!onWindows)('handles: wrong input', () => {
     const [server, client] = await pair()
     const before = handleCount()
     await expect(server.send(bytes, { handles: [memoryWith('x'), 0x7ffffff0] })).rejects.toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', {
+      sluiceError('EBADF', {
         syscall: 'DuplicateHandle',
-        errnoCode: 'ERROR_INVALID_HANDLE',
+        win32: 'ERROR_INVALID_HANDLE',
       }),
     )
     expect(handleCount()).toBeLessThanOrEqual(before + 1) // the memory's own

@@ -109,7 +109,7 @@ describe.skipIf(!onWindows)('identity', () => {
         await NamedPipeServer.listen(name, { security: 'authenticated-users' }),
       )
       await expect(NamedPipeServer.listen(name)).rejects.toEqual(
-        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }),
+        sluiceError('EPERM', { win32: 'ERROR_ACCESS_DENIED' }),
       )
       expect(squatter.closed).toBe(false)
     },

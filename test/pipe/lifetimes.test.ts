@@ -28,7 +28,7 @@ describe.skipIf(!onWindows)('with pending operations', () => {
       expect(await client.receive().catch(() => undefined)).toBeUndefined()
       client.destroy()
       await expect(connectNamedPipe(name)).rejects.toEqual(
-        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_FILE_NOT_FOUND' }),
+        sluiceError('ENOENT', { win32: 'ERROR_FILE_NOT_FOUND' }),
       )
     }
     await eventually(

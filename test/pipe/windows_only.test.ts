@@ -11,7 +11,7 @@ import { onWindows, skipAllIf, underWine } from '../support/platform.js'
 import { connectTo, gone, listen, pipeName, quiet } from '../support/pipes.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 
-const denied = sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' })
+const denied = sluiceError('EPERM', { win32: 'ERROR_ACCESS_DENIED' })
 const user = onWindows ? native.currentUserSid() : ''
 // The rights that a client needs, and no more.
 const clientOnly = { sddl: `O:${user}D:P(A;;0x12019b;;;${user})` }
@@ -40,7 +40,11 @@ describe.skipIf(!onWindows)('a security descriptor', () => {
       pendingInstances: 1,
     })
     await expect(connectNamedPipe(server.address)).rejects.toEqual(
-      expect.objectContaining({ errnoCode: 'ERROR_ACCESS_DENIED', syscall: 'CreateFile' }),
+      expect.objectContaining({
+        code: 'EPERM',
+        win32: 'ERROR_ACCESS_DENIED',
+        syscall: 'CreateFile',
+      }),
     )
   })
 

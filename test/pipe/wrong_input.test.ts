@@ -103,9 +103,9 @@ describe('wrong input', () => {
 
   test('there is no such pipe', async () => {
     await expect(connectNamedPipe(pipeName())).rejects.toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', {
-        errno: -2,
-        errnoCode: 'ERROR_FILE_NOT_FOUND',
+      sluiceError('ENOENT', {
+        errno: -4058, // libuv's ENOENT, as in errors of Node's own calls
+        win32: 'ERROR_FILE_NOT_FOUND',
         syscall: 'CreateFile',
       }),
     )
@@ -116,9 +116,8 @@ describe('wrong input', () => {
     await expect(
       NamedPipeServer.listen(server.address, { firstInstance: false, maxInstances: 1 }),
     ).rejects.toEqual(
-      sluiceError('ERR_SLUICE_SYSTEM', {
-        errno: -231,
-        errnoCode: 'ERROR_PIPE_BUSY',
+      sluiceError('EADDRINUSE', {
+        win32: 'ERROR_PIPE_BUSY',
         syscall: 'CreateNamedPipe',
       }),
     )
@@ -134,7 +133,7 @@ describe('wrong input', () => {
     async () => {
       const server = await listen()
       await expect(NamedPipeServer.listen(server.address)).rejects.toEqual(
-        sluiceError('ERR_SLUICE_SYSTEM', { errnoCode: 'ERROR_ACCESS_DENIED' }),
+        sluiceError('EADDRINUSE', { win32: 'ERROR_ACCESS_DENIED' }),
       )
     },
   )

@@ -13,7 +13,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 
-import { connectUnix, UnixServer } from '../../lib/index.js'
+import { connectUnix, UnixServer, type SystemErrorCode } from '../../lib/index.js'
 import { Child } from '../support/child.js'
 import { onlyIf, skipAllIf } from '../support/platform.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
@@ -21,9 +21,13 @@ import { listening, socketPath, temporaryDirectory } from '../support/sockets.js
 
 skipAllIf(process.platform !== 'linux', 'who holds a lock is told by Linux only')
 
-async function refusal(path: string, options = {}): Promise<string> {
+async function refusal(
+  path: string,
+  options = {},
+  code: SystemErrorCode = 'EADDRINUSE',
+): Promise<string> {
   const listen = UnixServer.listen(path, options)
-  await expect(listen).rejects.toThrow(sluiceError('ERR_SLUICE_SYSTEM', { address: path }))
+  await expect(listen).rejects.toThrow(sluiceError(code, { address: path }))
   return listen.then(
     () => '',
     (error: unknown) => (error as Error).message,
@@ -80,7 +84,7 @@ test('something else', async () => {
 
 test('a folder that is missing', async () => {
   const path = join(temporaryDirectory(), 'a', 'b', 's')
-  const message = await refusal(path)
+  const message = await refusal(path, {}, 'ENOENT')
   expect(message).not.toMatch(/cannot be opened: No such file/)
   expect(message).toMatch(/No such file or directory|its directory does not exist/)
 })

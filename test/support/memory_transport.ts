@@ -15,6 +15,7 @@ import {
   type Outbox,
   type Peer,
   type ServerOptions,
+  type SystemErrorCode,
   type Transport,
   type TransportEvents,
   type WaitOptions,
@@ -147,7 +148,7 @@ class MemoryTransport implements Transport {
     this.#other = undefined
     if (other !== undefined) {
       // Bytes that this end has not read are lost to the peer, and it hears of that.
-      if (this.#queue.length > 0) other.#lose(systemError('read', constants.errno.ECONNRESET))
+      if (this.#queue.length > 0) other.#lose(systemError('read', 'ECONNRESET'))
       other.#end()
       other.#other = undefined
       other.#writeOn()
@@ -159,7 +160,7 @@ class MemoryTransport implements Transport {
   /** How many bytes the other end has taken. */
   #give(bytes: Uint8Array): number | 'later' | SluiceError {
     const other = this.#other
-    if (other === undefined) return systemError('write', constants.errno.EPIPE)
+    if (other === undefined) return systemError('write', 'EPIPE')
     const room = capacity - other.#queued
     const fits = this.keepsBoundaries ? other.#queued === 0 || bytes.byteLength <= room : room > 0
     if (!fits) return 'later'
@@ -236,11 +237,9 @@ class MemoryTransport implements Transport {
   }
 }
 
-function systemError(syscall: string, errno: number): SluiceError {
-  return new SluiceError('ERR_SLUICE_SYSTEM', `the peer has gone (${syscall})`, {
-    syscall,
-    errno: -errno,
-  })
+function systemError(syscall: string, code: SystemErrorCode & keyof typeof constants.errno) {
+  const errno = -constants.errno[code]
+  return new SluiceError(code, `the peer has gone (${syscall})`, { syscall, errno })
 }
 
 function transportPair(options: MemoryOptions): [MemoryTransport, MemoryTransport] {
@@ -272,7 +271,7 @@ class MemoryAcceptor implements Acceptor<Connection> {
   #turn: NodeJS.Immediate | undefined
 
   constructor(name: string, options: MemoryOptions, backlog: number) {
-    if (listening.has(name)) throw systemError('listen', constants.errno.EADDRINUSE)
+    if (listening.has(name)) throw systemError('listen', 'EADDRINUSE')
     this.#name = name
     this.#options = options
     this.#backlog = backlog
@@ -355,7 +354,7 @@ async function connect(
   for (;;) {
     signal?.throwIfAborted()
     const acceptor = listening.get(name)
-    if (acceptor === undefined) throw systemError('connect', constants.errno.ECONNREFUSED)
+    if (acceptor === undefined) throw systemError('connect', 'ECONNREFUSED')
     const connection = acceptor.connect(options)
     if (connection !== undefined) return connection
     if (timeout !== undefined && performance.now() - start >= timeout) {

@@ -24,7 +24,7 @@ export function pipeTransport(
     listenNarrowly: (address) =>
       NamedPipeServer.listen(address, { ...listenOptions, pendingInstances: 1 }),
     connect: (address, options) => connectNamedPipe(address, { mode, ...options }),
-    nobodyCodes: ['ERROR_FILE_NOT_FOUND'],
+    nobodyCodes: ['ENOENT'],
     manyClients: 200,
   }
   return {
@@ -34,7 +34,7 @@ export function pipeTransport(
     hasPartialSends: true,
     findsAtOnce: false, // Wine tells later of a read, although there is something
     largestWrite: keepsBoundaries ? 16 * 2 ** 20 : Infinity,
-    goneCodes: ['ERROR_NO_DATA', 'ERROR_BROKEN_PIPE', 'ERROR_PIPE_NOT_CONNECTED'],
+    goneCodes: ['EPIPE'],
     knowsPeerProcess: !underWine, // which does not tell it
     rounds,
     streamBytes,

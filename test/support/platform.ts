@@ -89,13 +89,3 @@ export function skipAllIf(condition: boolean, reason: string): void {
     skip(condition, reason)
   })
 }
-
-const names = {
-  EEXIST: 'ERROR_ALREADY_EXISTS',
-  ENOENT: 'ERROR_FILE_NOT_FOUND',
-} as const
-
-/** This system's name of an error. */
-export function systemCode(name: keyof typeof names): string {
-  return onWindows ? names[name] : name
-}

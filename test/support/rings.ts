@@ -3,15 +3,16 @@ import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
 import { expect, onTestFinished } from 'vitest'
 
 import {
+  isSystemError,
   Ring,
   SharedMemory,
-  SluiceError,
   type Consumer,
   type Producer,
   type SluiceErrorCode,
+  type SystemErrorCode,
 } from '../../lib/index.js'
 import { native } from '../../lib/memory/native.js'
-import { onWindows, systemCode } from './platform.js'
+import { onWindows } from './platform.js'
 import { namePrefix } from './resources.js'
 import { writeWordsElsewhere } from './word_writer.js'
 
@@ -24,9 +25,7 @@ export function uniqueName(): string {
     try {
       SharedMemory.unlink(name)
     } catch (error) {
-      if (!(error instanceof SluiceError) || error.errnoCode !== systemCode('ENOENT')) {
-        throw error
-      }
+      if (!isSystemError(error, 'ENOENT')) throw error
     }
   })
   return name
@@ -39,7 +38,7 @@ export function exists(name: string): boolean {
     SharedMemory.open(name).close()
     return true
   } catch (error) {
-    if (error instanceof SluiceError && error.errnoCode === systemCode('ENOENT')) return false
+    if (isSystemError(error, 'ENOENT')) return false
     throw error
   }
 }
@@ -110,8 +109,22 @@ export function bytes(text: string): Uint8Array {
 }
 
 /** Matches a SluiceError of this code. */
-export function sluiceError(code: SluiceErrorCode, more: Record<string, unknown> = {}): Error {
+export function sluiceError(
+  code: SluiceErrorCode | SystemErrorCode,
+  more: Record<string, unknown> = {},
+): Error {
   return expect.objectContaining({ name: 'SluiceError', code, ...more }) as Error
+}
+
+/** Matches a SluiceError of a system call, where systems differ in what they fail with. */
+export function systemFailure(more: Record<string, unknown> = {}): Error {
+  return expect.objectContaining({
+    name: 'SluiceError',
+    code: expect.stringMatching(/^E(?!RR_)/) as string,
+    syscall: expect.any(String) as string,
+    errno: expect.any(Number) as number,
+    ...more,
+  }) as Error
 }
 
 /**

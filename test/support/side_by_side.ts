@@ -149,10 +149,9 @@ export async function pairOf(
   return [destroyedAfterTest(client), destroyedAfterTest(accepted)]
 }
 
-/** The system's name of the failure: `net` has it as `code`, a SluiceError as `errnoCode`. */
-export function systemCodeOf(error: unknown): string | undefined {
-  const { code, errnoCode } = error as { code?: string; errnoCode?: string }
-  return errnoCode ?? code
+/** The system's name of the failure, where `net` has it. */
+export function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
 }
 
 export async function failureOf(promise: Promise<unknown>): Promise<Error> {

@@ -42,8 +42,8 @@ class Environment {
   // it asked for when it was made.
   void on_shutdown(std::function<void()> shut_down) { shutdowns_.push_back(std::move(shut_down)); }
 
-  // Makes the JavaScript error for a native one: (code, message, syscall, errno, address, pid,
-  // errnoCode).
+  // Makes the JavaScript error for a native one: (code, message, syscall, number, address, path,
+  // pid).
   Napi::FunctionReference error_factory;
 
  private:

@@ -13,8 +13,8 @@ namespace sluice::binding {
 
 Napi::Error to_javascript(Napi::Env env, const Error& error);
 
-// The system's own name of an error; nullptr where Node has the names (errno).
-const char* system_error_name(int number);
+// For a std::bad_alloc.
+Error out_of_memory();
 
 // Runs the body of a native function; its exceptions become JavaScript's.
 template <typename Body>
@@ -25,8 +25,10 @@ auto guarded(Napi::Env env, Body&& body) {
     throw to_javascript(env, error);
   } catch (const Napi::Error&) {
     throw;
+  } catch (const std::bad_alloc&) {
+    throw to_javascript(env, out_of_memory());
   } catch (const std::exception& error) {
-    throw to_javascript(env, Error(error_code::kSystem, error.what()));
+    throw to_javascript(env, Error(error_code::kInternal, error.what()));
   }
 }
 

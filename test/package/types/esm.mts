@@ -3,11 +3,13 @@ import type { Readable } from 'node:stream'
 
 import {
   capabilities,
+  isSystemError,
   Ring,
   SharedMemory,
   SluiceError,
   type Capabilities,
   type SluiceErrorCode,
+  type SystemErrorCode,
 } from 'sluice'
 
 const ring: Ring = Ring.create('/types', { capacity: 4096 })
@@ -21,9 +23,14 @@ export const known: Capabilities = capabilities()
 export const code: SluiceErrorCode = 'ERR_SLUICE_CLOSED'
 export const memory: ArrayBuffer = SharedMemory.anonymous({ size: 1 }).buffer
 
-export function codeOf(error: unknown): SluiceErrorCode | undefined {
+export function codeOf(error: unknown): SluiceErrorCode | SystemErrorCode | undefined {
   return error instanceof SluiceError ? error.code : undefined
 }
+export function callOf(error: unknown): string | undefined {
+  return isSystemError(error, 'ENOENT', 'ECONNREFUSED') ? error.syscall : undefined
+}
+// @ts-expect-error -- a misspelt code
+isSystemError(undefined, 'ENOENTT')
 
 // @ts-expect-error -- the types are there, and not `any`
 Ring.create(1)

@@ -13,7 +13,7 @@ import {
   randomNumbers,
   received,
   receivedBytes,
-  systemCodeOf,
+  codeOf,
   testIf,
   type Workbench,
 } from './workbench.js'
@@ -154,7 +154,7 @@ export function accepting(bench: Workbench, serverUnderTest: ServerUnderTest): v
     test('to where nobody listens says so', async () => {
       const failure = await failureOf(servers.connect(serverUnderTest.address()))
       expect(failure.name).toBe('SluiceError')
-      expect(serverUnderTest.nobodyCodes).toContain(systemCodeOf(failure))
+      expect(serverUnderTest.nobodyCodes).toContain(codeOf(failure))
     })
 
     test('waits while there is no room for another client', async () => {

@@ -14,7 +14,7 @@ import {
   outcomeOf,
   randomNumbers,
   received,
-  systemCodeOf,
+  codeOf,
   testIf,
   type Workbench,
 } from './workbench.js'
@@ -87,7 +87,7 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
       await kill(child)
       for (const failure of await Promise.all(sends)) {
         expect(failure.name).toBe('SluiceError')
-        expect(goneCodes).toContain(systemCodeOf(failure))
+        expect(goneCodes).toContain(codeOf(failure))
       }
       await closeOf(connection)
     })
@@ -97,7 +97,7 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
       const failed = new Promise<unknown>((resolve) => connection.once('error', resolve))
       await fill(connection)
       await kill(child)
-      expect(goneCodes).toContain(systemCodeOf(await failed))
+      expect(goneCodes).toContain(codeOf(await failed))
       await closeOf(connection)
     })
 
@@ -116,7 +116,7 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
       await kill(child)
       // A socket tells of a reset when bytes of its own were never read.
       const outcome = await waiting
-      if (outcome.status === 'rejected') expect(goneCodes).toContain(systemCodeOf(outcome.reason))
+      if (outcome.status === 'rejected') expect(goneCodes).toContain(codeOf(outcome.reason))
       else expect(outcome.value).toBeUndefined()
       await closeOf(connection)
     })
@@ -230,11 +230,11 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
       // A socket that nobody had accepted may be reset.
       for (const receive of receives) {
         const outcome = await receive
-        if (outcome.status === 'rejected') expect(goneCodes).toContain(systemCodeOf(outcome.reason))
+        if (outcome.status === 'rejected') expect(goneCodes).toContain(codeOf(outcome.reason))
         else expect(outcome.value).toBeUndefined()
       }
       const failure = await failureOf(servers.connect(address))
-      expect(server.nobodyCodes).toContain(systemCodeOf(failure))
+      expect(server.nobodyCodes).toContain(codeOf(failure))
     })
   })
 }

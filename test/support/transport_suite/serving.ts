@@ -10,7 +10,7 @@ import {
   failureOf,
   ignoreErrors,
   received,
-  systemCodeOf,
+  codeOf,
   turns,
   type Workbench,
 } from './workbench.js'
@@ -85,7 +85,7 @@ export function serving(bench: Workbench, serverUnderTest: ServerUnderTest): voi
       await expect(accept).rejects.toBe(reason)
       expect(server.closed).toBe(true)
       const failure = await failureOf(servers.connect(address))
-      expect(serverUnderTest.nobodyCodes).toContain(systemCodeOf(failure))
+      expect(serverUnderTest.nobodyCodes).toContain(codeOf(failure))
       await expect(
         serverUnderTest.listen(serverUnderTest.address(), { signal: controller.signal }),
       ).rejects.toBe(reason)
@@ -124,7 +124,7 @@ export function serving(bench: Workbench, serverUnderTest: ServerUnderTest): voi
       const { server, address } = await servers.listen()
       server.close()
       const failure = await failureOf(servers.connect(address))
-      expect(serverUnderTest.nobodyCodes).toContain(systemCodeOf(failure))
+      expect(serverUnderTest.nobodyCodes).toContain(codeOf(failure))
       for (let round = 0; round < 20; round++) {
         const again = await serverUnderTest.listen(address, {})
         const client = await servers.connect(address)

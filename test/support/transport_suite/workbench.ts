@@ -213,10 +213,9 @@ export async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await turn()
 }
 
-/** The system's name for the failure, wherever the error has it. */
-export function systemCodeOf(error: unknown): string | undefined {
-  const { code, errnoCode } = error as SluiceError
-  return errnoCode ?? code
+/** The system's name for the failure. */
+export function codeOf(error: unknown): string | undefined {
+  return (error as Partial<SluiceError>).code
 }
 
 export async function failureOf(promise: Promise<unknown>): Promise<Error> {

@@ -54,7 +54,7 @@ inline FileDescriptor open_lock_file(const SharedMemory& memory) {
   const std::string path = lock_file(memory);
   FileDescriptor descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!descriptor.valid()) {
-    throw memory_error("open", errno, "cannot open the lock file of shared memory", path);
+    throw memory_error("open", errno, "cannot open the lock file of shared memory", path).of_file();
   }
   return descriptor;
 }

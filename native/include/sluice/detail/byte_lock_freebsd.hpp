@@ -24,11 +24,13 @@ namespace detail {
 inline std::string lock_directory() {
   const std::string path = "/tmp/sluice-" + std::to_string(::geteuid());
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    throw memory_error("mkdir", errno, "cannot make the directory of the lock files", path);
+    throw memory_error("mkdir", errno, "cannot make the directory of the lock files", path)
+        .of_file();
   }
   struct stat status = {};
   if (::lstat(path.c_str(), &status) != 0) {
-    throw memory_error("lstat", errno, "cannot examine the directory of the lock files", path);
+    throw memory_error("lstat", errno, "cannot examine the directory of the lock files", path)
+        .of_file();
   }
   if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 077) != 0) {
     throw Error(error_code::kUntrustedOwner,
@@ -48,7 +50,7 @@ inline FileDescriptor open_lock_file(const std::string& files, uint32_t byte) {
   const std::string path = files + std::to_string(byte);
   FileDescriptor descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!descriptor.valid()) {
-    throw memory_error("open", errno, "cannot open the lock file of shared memory", path);
+    throw memory_error("open", errno, "cannot open the lock file of shared memory", path).of_file();
   }
   return descriptor;
 }

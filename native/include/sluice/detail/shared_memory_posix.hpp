@@ -219,7 +219,7 @@ inline SharedMemory SharedMemory::map_file(const std::string& path, const FileOp
   const int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
   FileDescriptor descriptor(::open(path.c_str(), flags));
   if (!descriptor.valid()) {
-    throw detail::memory_error("open", errno, "cannot map the file", path);
+    throw detail::memory_error("open", errno, "cannot map the file", path).of_file();
   }
   const struct stat status = detail::file_status(descriptor, path);
   if (!S_ISREG(status.st_mode)) {

@@ -208,7 +208,8 @@ inline SharedMemory SharedMemory::map_file(const std::string& path, const FileOp
                             FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
                             OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr));
   if (!file.valid()) {
-    throw detail::memory_error("CreateFile", ::GetLastError(), "cannot map the file", path);
+    throw detail::memory_error("CreateFile", ::GetLastError(), "cannot map the file", path)
+        .of_file();
   }
   LARGE_INTEGER length = {};
   if (::GetFileType(file.get()) != FILE_TYPE_DISK || !::GetFileSizeEx(file.get(), &length)) {
@@ -225,7 +226,8 @@ inline SharedMemory SharedMemory::map_file(const std::string& path, const FileOp
   Handle section(::CreateFileMappingW(
       file.get(), nullptr, options.read_only ? PAGE_WRITECOPY : PAGE_READWRITE, 0, 0, nullptr));
   if (!section.valid()) {
-    throw detail::memory_error("CreateFileMapping", ::GetLastError(), "cannot map the file", path);
+    throw detail::memory_error("CreateFileMapping", ::GetLastError(), "cannot map the file", path)
+        .of_file();
   }
   SharedMemory memory(std::move(section), "", access);
   memory.map(options.offset, options.length.value_or(file_size - options.offset), options.populate);
