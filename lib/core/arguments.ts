@@ -18,12 +18,18 @@ function shown(value: unknown): string {
   }
 }
 
-const noOptions: object = Object.freeze(Object.create(null) as object)
+/** A copy that has the object's own properties, and inherits nothing. */
+export function own<T extends object>(object: T): T {
+  return Object.assign(Object.create(null) as T, object)
+}
+
+const noOptions: object = Object.freeze(own({}))
 
 /**
  * A copy of an options object, to read the options from: it has the object's own properties and
  * inherits nothing, so that `Object.prototype.mode = 0o777` is nobody's option. (Spread into a new
- * object it would inherit again: `{ ...options }` is as bad as the original.) Members that are not
+ * object it would inherit again: `{ ...options }` is as bad as the original, and so is a literal with
+ * a part of them.) Members that are not
  * among the allowed are errors, because a misspelt option must not be ignored.
  */
 export function ownOptions<Options extends object>(
@@ -68,16 +74,15 @@ function unreadable(name: string, cause: unknown): SluiceError {
   return new SluiceError('ERR_SLUICE_INVALID_ARGUMENT', `${name} cannot be read`, { cause })
 }
 
-/** The names alone, for callers that read the options from what they were given. */
-export function checkOptions(options: unknown, allowed: readonly string[]): void {
-  ownOptions(options as object | undefined, allowed)
-}
-
 /**
- * An AbortSignal of any realm, or of a package that makes them: as Node's own calls take it. A
- * value that only looks like one would fail later, in the middle of an operation.
+ * None, or an AbortSignal of any realm, or of a package that makes them: as Node's own calls take it.
+ * A value that only looks like one would fail later, in the middle of an operation.
  */
-export function checkSignal(name: string, value: unknown): asserts value is AbortSignal {
+export function checkSignal(
+  name: string,
+  value: unknown,
+): asserts value is AbortSignal | undefined {
+  if (value === undefined) return
   let valid: boolean
   try {
     const { aborted, addEventListener, removeEventListener } = Object(value) as Partial<AbortSignal>

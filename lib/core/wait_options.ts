@@ -16,7 +16,7 @@ export const waitOptionNames = ['signal', 'timeout'] as const
 export const longestDelay = 2 ** 31 - 1
 
 export function checkWaitOptions({ signal, timeout }: WaitOptions): void {
-  if (signal !== undefined) checkSignal('options.signal', signal)
+  checkSignal('options.signal', signal)
   checkTimeout('options.timeout', timeout)
 }
 

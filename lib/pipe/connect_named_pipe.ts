@@ -1,4 +1,4 @@
-import { checkOptions, invalidArgument } from '../core/arguments.js'
+import { invalidArgument, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { retry, shortBackoff } from '../core/retry.js'
 import { native } from './native.js'
@@ -66,7 +66,7 @@ export function connectNamedPipe(
 ): Promise<NamedPipeConnection> {
   requirePipes()
   const path = pipePath(name)
-  checkOptions(options, [
+  options = ownOptions(options, [
     'server',
     'impersonation',
     'mode',
@@ -138,8 +138,7 @@ function expectedOwner(server: unknown): string | undefined {
   if (typeof server !== 'object' || server === null) {
     throw invalidArgument('options.server', "'current-user', 'any' or { sid }", server)
   }
-  checkOptions(server, ['sid'])
-  const { sid } = server as { sid?: unknown }
+  const { sid }: { sid?: unknown } = ownOptions(server, ['sid'], 'options.server')
   checkSid('options.server.sid', sid)
   return sid
 }

@@ -1,4 +1,4 @@
-import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
+import { checkBoolean, checkInteger, invalidArgument, ownOptions } from '../core/arguments.js'
 import { aborted } from '../core/wait_options.js'
 import {
   checkServerOptions,
@@ -97,7 +97,7 @@ export class NamedPipeServer extends Server<NamedPipeConnection> {
   ) {
     const { mode = 'byte', pendingInstances = defaultPending } = options
     const pipe = { path, sddl, instance, mode, poolSize: pendingInstances }
-    super(new PipeAcceptor(pipe, { ...options }), options)
+    super(new PipeAcceptor(pipe, options), options)
     this.address = path
     this.mode = mode
   }
@@ -112,7 +112,11 @@ export class NamedPipeServer extends Server<NamedPipeConnection> {
   static listen(name: string, options: ListenNamedPipeOptions = {}): Promise<NamedPipeServer> {
     requirePipes()
     const path = pipePath(name)
-    checkOptions(options, [...ownOptionNames, ...connectionOptionNames, ...serverOptionNames])
+    options = ownOptions(options, [
+      ...ownOptionNames,
+      ...connectionOptionNames,
+      ...serverOptionNames,
+    ])
     const { pendingInstances = defaultPending, maxInstances, firstInstance = true } = options
     const {
       halfClose = options.mode === 'message',

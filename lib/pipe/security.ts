@@ -1,4 +1,4 @@
-import { checkOptions, checkString, invalidArgument } from '../core/arguments.js'
+import { checkString, invalidArgument, ownOptions } from '../core/arguments.js'
 import { native } from './native.js'
 
 /**
@@ -22,8 +22,7 @@ const others = {
 /** The security descriptor of the pipe; throws unless it can be parsed. */
 export function securityDescriptor(security: unknown, rejectRemote: boolean): string {
   if (typeof security === 'object' && security !== null) {
-    checkOptions(security, ['sddl'])
-    const { sddl } = security as { sddl?: unknown }
+    const { sddl }: { sddl?: unknown } = ownOptions(security, ['sddl'], 'options.security')
     checkString('options.security.sddl', sddl)
     native.checkSecurity(sddl)
     return sddl

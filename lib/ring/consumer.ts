@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 
-import { checkFunction, checkInteger, checkOptions } from '../core/arguments.js'
+import { checkFunction, checkInteger, checkSignal, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { WaitStatus } from './native.js'
 import { mayGoOn } from '../core/turn.js'
@@ -88,7 +88,7 @@ export class Consumer extends Endpoint {
    * 1024 waiting reads, or the signal's reason.
    */
   read(options: WaitOptions = {}): Promise<Buffer | undefined> {
-    checkOptions(options, waitOptionNames)
+    options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
     return promised(() => {
       this.#requireNoLoop()
@@ -106,7 +106,7 @@ export class Consumer extends Endpoint {
    * @throws (rejects) as `read`.
    */
   ready(options: WaitOptions = {}): Promise<boolean> {
-    checkOptions(options, waitOptionNames)
+    options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
     return promised(() => {
       this.#requireNoLoop()
@@ -224,9 +224,8 @@ export class Consumer extends Endpoint {
    */
   consume(handler: MessageHandler, options: ConsumeOptions = {}): Promise<number> {
     checkFunction('handler', handler)
-    checkOptions(options, ['signal', 'spin', 'burst'])
-    checkWaitOptions({ signal: options.signal })
-    const { signal, spin, burst = 1024 } = options
+    const { signal, spin, burst = 1024 } = ownOptions(options, ['signal', 'spin', 'burst'])
+    checkSignal('options.signal', signal)
     if (spin !== undefined) checkSpin(spin)
     checkInteger('options.burst', burst, 1)
     if (signal?.aborted === true) return aborted(signal)
@@ -272,9 +271,9 @@ export class Consumer extends Endpoint {
    * ```
    */
   streams(options: StreamsOptions = {}): AsyncGenerator<MessageStream, never, undefined> {
-    checkOptions(options, ['signal'])
-    checkWaitOptions(options)
-    return this.#streams.all(options.signal)
+    const { signal } = ownOptions(options, ['signal'])
+    checkSignal('options.signal', signal)
+    return this.#streams.all(signal)
   }
 
   /** A Readable whose chunks are messages; see {@link RingReadStreamOptions}. */

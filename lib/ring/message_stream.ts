@@ -1,3 +1,4 @@
+import { own } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { type WaitOptions } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
@@ -128,7 +129,7 @@ export class MessageStream {
   /** @internal Resolves when nothing of this stream is left in the ring and nobody wants it. */
   async over(signal: AbortSignal | undefined): Promise<void> {
     const isDone = () => this.#outcome !== 'open' || this.#left
-    const done = this.#waiting.add('', () => (isDone() ? undefined : notYet), { signal })
+    const done = this.#waiting.add('', () => (isDone() ? undefined : notYet), own({ signal }))
     this.#waiting.service()
     await done
     try {

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
 
-import { checkBytes, checkInteger, checkOptions, invalidArgument } from '../core/arguments.js'
+import { checkBytes, checkInteger, invalidArgument, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { WaitStatus } from './native.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
@@ -85,7 +85,7 @@ export class Producer extends Endpoint {
    */
   write(bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
     checkBytes('bytes', bytes)
-    checkOptions(options, ['type', ...waitOptionNames])
+    options = ownOptions(options, ['type', ...waitOptionNames])
     checkWaitOptions(options)
     const { type = 0, signal } = options
     this.#checkMessage(bytes.byteLength, type)
@@ -112,8 +112,7 @@ export class Producer extends Endpoint {
    */
   writeSync(bytes: Uint8Array, options: WriteSyncOptions = {}): void {
     checkBytes('bytes', bytes)
-    checkOptions(options, ['type', 'timeout'])
-    const { type = 0, timeout = Infinity } = options
+    const { type = 0, timeout = Infinity } = ownOptions(options, ['type', 'timeout'])
     checkTimeout('options.timeout', timeout)
     this.#requireNoWaiting()
     const deadline = performance.now() + timeout
@@ -178,7 +177,7 @@ export class Producer extends Endpoint {
 
   /** Resolves when a message of `length` bytes would fit. */
   ready(length: number, options: WaitOptions = {}): Promise<void> {
-    checkOptions(options, waitOptionNames)
+    options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
     this.#checkMessage(length, 0)
     return this.wait(

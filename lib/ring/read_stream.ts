@@ -1,8 +1,7 @@
-import { Readable } from 'node:stream'
+import { Readable, type ReadableOptions } from 'node:stream'
 
-import { checkBoolean, checkInteger, checkOptions } from '../core/arguments.js'
+import { checkBoolean, checkInteger, checkSignal, own, ownOptions } from '../core/arguments.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
-import { checkWaitOptions } from '../core/wait_options.js'
 
 export interface RingReadStreamOptions {
   /**
@@ -31,12 +30,12 @@ export function createRingReadStream(
   consumer: MessageQueue,
   options: RingReadStreamOptions,
 ): Readable {
-  checkOptions(options, ['joined', 'highWaterMark', 'signal'])
+  options = ownOptions(options, ['joined', 'highWaterMark', 'signal'])
   const { joined = false, signal } = options
   checkBoolean('options.joined', joined)
   const { highWaterMark = joined ? 65536 : 16 } = options
   checkInteger('options.highWaterMark', highWaterMark, 0)
-  checkWaitOptions({ signal })
+  checkSignal('options.signal', signal)
   const stopped = new AbortController()
   let pumping = false
   let asked = false
@@ -65,7 +64,7 @@ export function createRingReadStream(
   // The push may have led to a call of `read`.
   const isAsked = () => asked
 
-  return new Readable({
+  const streamOptions: ReadableOptions = {
     objectMode: !joined,
     highWaterMark,
     ...(signal && { signal }),
@@ -81,5 +80,6 @@ export function createRingReadStream(
       consumer.close()
       callback(error)
     },
-  })
+  }
+  return new Readable(own(streamOptions))
 }

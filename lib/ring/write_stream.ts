@@ -1,8 +1,7 @@
-import { Writable } from 'node:stream'
+import { Writable, type WritableOptions } from 'node:stream'
 
-import { checkInteger, checkOptions } from '../core/arguments.js'
+import { checkInteger, checkSignal, own, ownOptions } from '../core/arguments.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
-import { checkWaitOptions } from '../core/wait_options.js'
 
 export interface RingWriteStreamOptions {
   /** Bytes that the stream keeps at most before `write` says so; default 64 KiB. */
@@ -37,13 +36,13 @@ export function createRingWriteStream(
   longest: number,
   options: RingWriteStreamOptions,
 ): Writable {
-  checkOptions(options, ['highWaterMark', 'maxMessageLength', 'type', 'signal'])
+  options = ownOptions(options, ['highWaterMark', 'maxMessageLength', 'type', 'signal'])
   const { highWaterMark = 65536, type = 0, signal } = options
   const maxMessageLength = options.maxMessageLength ?? Math.min(longest, defaultMessageLength)
   checkInteger('options.highWaterMark', highWaterMark, 0)
   checkInteger('options.maxMessageLength', maxMessageLength, 1, longest)
   checkInteger('options.type', type, 0, 2 ** 31 - 1)
-  checkWaitOptions({ signal })
+  checkSignal('options.signal', signal)
   const stopped = new AbortController()
 
   async function put(chunk: Uint8Array): Promise<void> {
@@ -77,7 +76,7 @@ export function createRingWriteStream(
     )
   }
 
-  return new Writable({
+  const streamOptions: WritableOptions = {
     highWaterMark,
     decodeStrings: true,
     ...(signal && { signal }),
@@ -96,5 +95,6 @@ export function createRingWriteStream(
       producer.abandon() // does nothing after `final`
       callback(error)
     },
-  })
+  }
+  return new Writable(own(streamOptions))
 }

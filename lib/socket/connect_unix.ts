@@ -1,4 +1,4 @@
-import { checkOptions, checkString, invalidArgument } from '../core/arguments.js'
+import { checkString, invalidArgument, ownOptions } from '../core/arguments.js'
 import { systemError, systemErrorCode, type SystemErrorCode } from '../core/errors.js'
 import { retry, shortBackoff } from '../core/retry.js'
 import { native } from './native.js'
@@ -43,7 +43,7 @@ export function connectUnix(
 ): Promise<UnixConnection> {
   requireSockets()
   checkString('address', address)
-  checkOptions(options, ['type', ...connectionOptionNames, ...waitOptionNames])
+  options = ownOptions(options, ['type', ...connectionOptionNames, ...waitOptionNames])
   checkConnectionType(options.type)
   checkUnixConnectionOptions(options)
   checkWaitOptions(options)

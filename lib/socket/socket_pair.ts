@@ -1,4 +1,4 @@
-import { checkOptions, invalidArgument } from '../core/arguments.js'
+import { invalidArgument, ownOptions } from '../core/arguments.js'
 import { native } from './native.js'
 import {
   checkUnixConnectionOptions,
@@ -36,7 +36,7 @@ export function socketPair(
   if (!['stream', 'seqpacket', 'datagram'].includes(type)) {
     throw invalidArgument('type', "'stream', 'seqpacket' or 'datagram'", type)
   }
-  checkOptions(options, connectionOptionNames)
+  options = ownOptions(options, connectionOptionNames)
   checkUnixConnectionOptions(options)
   const [one, other] = native.openSocketPair(type)
   try {

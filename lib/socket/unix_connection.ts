@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 
-import { checkOptions } from '../core/arguments.js'
+import { ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { LeakGuard } from '../core/leak_guard.js'
 import type { WaitOptions } from '../core/wait_options.js'
@@ -96,7 +96,7 @@ export class UnixConnection extends Connection<UnixConnectionTypes> {
     requireSockets()
     const number = descriptorNumber('fd', fd)
     checkDescriptor('fd', number)
-    checkOptions(options, connectionOptionNames)
+    options = ownOptions(options, connectionOptionNames)
     checkUnixConnectionOptions(options)
     const { handle, type } = native.socketFromDescriptor(number, 'connection')
     try {
@@ -105,7 +105,7 @@ export class UnixConnection extends Connection<UnixConnectionTypes> {
       handle.close()
       throw error
     }
-    return new UnixConnection(handle, type === 'seqpacket' ? type : 'stream', { ...options })
+    return new UnixConnection(handle, type === 'seqpacket' ? type : 'stream', options)
   }
 
   /**

@@ -1,4 +1,4 @@
-import { checkBoolean, checkBytes, checkOptions, checkString } from '../core/arguments.js'
+import { checkBoolean, checkBytes, checkString, ownOptions } from '../core/arguments.js'
 import { SluiceError, systemError } from '../core/errors.js'
 import { leaks } from '../core/leak_guard.js'
 import { native } from './native.js'
@@ -81,7 +81,7 @@ export class UnixDatagram {
    */
   static bind(address?: string, options: BindDatagramOptions = {}): Promise<UnixDatagram> {
     requireSockets()
-    checkOptions(options, ['credentials', ...bindOptionNames, ...datagramOptionNames])
+    options = ownOptions(options, ['credentials', ...bindOptionNames, ...datagramOptionNames])
     checkSocketOptions(options)
     const { mode = 0o600, removeStale = true, padded = false, credentials = false } = options
     checkBoolean('options.credentials', credentials)
@@ -111,7 +111,7 @@ export class UnixDatagram {
   static fromFd(fd: DescriptorSource, options: DatagramOptions = {}): UnixDatagram {
     requireSockets()
     const number = descriptorNumber('fd', fd)
-    checkOptions(options, datagramOptionNames)
+    options = ownOptions(options, datagramOptionNames)
     checkSocketOptions(options)
     const { handle, address } = native.socketFromDescriptor(number, 'datagram')
     try {
@@ -170,7 +170,7 @@ export class UnixDatagram {
       checkString('to', to)
       native.checkAddress(to)
     }
-    checkOptions(options, ['fds', ...waitOptionNames])
+    options = ownOptions(options, ['fds', ...waitOptionNames])
     checkWaitOptions(options)
     const numbers = descriptorNumbers(options.fds)
     if (options.signal?.aborted === true) return aborted(options.signal)
@@ -187,7 +187,7 @@ export class UnixDatagram {
    * the signal's reason.
    */
   receive(options: WaitOptions = {}): Promise<ReceivedDatagram> {
-    checkOptions(options, waitOptionNames)
+    options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     if (!this.#open) return Promise.reject(closedError())

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from '../core/arguments.js'
+import { checkInteger, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { aborted } from '../core/wait_options.js'
 import {
@@ -74,7 +74,7 @@ export class UnixServer extends Server<UnixConnection> {
     options: ListenUnixOptions = {},
   ): Promise<UnixServer> {
     requireSockets()
-    checkOptions(options, [
+    options = ownOptions(options, [
       'type',
       'backlog',
       ...bindOptionNames,
@@ -88,7 +88,7 @@ export class UnixServer extends Server<UnixConnection> {
     const listen = prepareToListen(address, options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     try {
-      return Promise.resolve(new UnixServer(listen(), { ...options }))
+      return Promise.resolve(new UnixServer(listen(), options))
     } catch (error) {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
       return Promise.reject(error)

@@ -6,7 +6,8 @@ import {
   checkBytes,
   checkFunction,
   checkInteger,
-  checkOptions,
+  own,
+  ownOptions,
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
@@ -105,16 +106,19 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
 
   /** `endTimeout`: 0, the default, is no limit; else see `NamedPipeConnectionOptions.endTimeout`. */
   constructor(transport: Transport, options: Readonly<ConnectionOptions & EndTimeout> = {}) {
+    options = own(options)
     checkConnectionOptions(options)
     const { allowHalfOpen = false, highWaterMark = defaultHighWaterMark, endTimeout = 0 } = options
-    super({
-      allowHalfOpen,
-      emitClose: false, // it is emitted with its argument, as by net.Socket
-      writableHighWaterMark: highWaterMark,
-      ...(transport.keepsBoundaries
-        ? { readableObjectMode: true }
-        : { readableHighWaterMark: highWaterMark }),
-    })
+    super(
+      own({
+        allowHalfOpen,
+        emitClose: false, // it is emitted with its argument, as by net.Socket
+        writableHighWaterMark: highWaterMark,
+        ...(transport.keepsBoundaries
+          ? { readableObjectMode: true }
+          : { readableHighWaterMark: highWaterMark }),
+      }),
+    )
     this.#transport = transport
     this.#endTimeout = endTimeout
     transport.attach(new Connection.#Events(this))
@@ -146,10 +150,10 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
    * (seqpacket); `ERR_SLUICE_TIMEOUT`; `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting sends; the
    * signal's reason.
    */
-  send(bytes: Uint8Array, options: Types['sendOptions'] = {}): Promise<void> {
+  send(bytes: Uint8Array, options?: Types['sendOptions']): Promise<void> {
     checkBytes('bytes', bytes)
     const kind = this.#transport.cargo
-    checkOptions(options, kind === undefined ? waitOptionNames : sendOptionNames(kind))
+    options = ownOptions(options, kind === undefined ? waitOptionNames : sendOptionNames(kind))
     checkWaitOptions(options)
     const cargo = kind?.check((options as Record<string, unknown>)[kind.name])
     this.#transport.checkMessage?.(bytes.byteLength, cargo !== undefined)
@@ -177,8 +181,8 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
    * is destroyed; `ERR_SLUICE_TIMEOUT`; `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting receives; the
    * signal's reason.
    */
-  receive(options: WaitOptions = {}): Promise<Types['message'] | undefined> {
-    checkOptions(options, waitOptionNames)
+  receive(options?: WaitOptions): Promise<Types['message'] | undefined> {
+    options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     if (this.#readsStream) return Promise.reject(readAsStream('is being'))
@@ -217,7 +221,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
    * signal's reason. The side is ended all the same.
    */
   closeWrite(options: WaitOptions = {}): Promise<void> {
-    checkOptions(options, waitOptionNames)
+    options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     if (this.writableFinished) return Promise.resolve()

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from '../core/arguments.js'
+import { checkInteger, checkSignal, own, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { iterateUntilClosed } from '../core/iterate_until_closed.js'
 import { Operation } from '../core/operation.js'
@@ -37,7 +37,7 @@ export function checkServerOptions<Accepted extends Connection>(
   options: ServerOptions<Accepted>,
 ): void {
   checkAdmissionOptions(options)
-  checkWaitOptions({ signal: options.signal })
+  checkSignal('options.signal', options.signal)
   const { maxConnections } = options
   if (maxConnections !== undefined) checkInteger('options.maxConnections', maxConnections, 1)
 }
@@ -95,6 +95,7 @@ export class Server<Accepted extends Connection = Connection> {
   #cutOff = 0
 
   constructor(acceptor: Acceptor<Accepted>, options: ServerOptions<Accepted> = {}) {
+    options = own(options)
     checkServerOptions(options)
     this.#acceptor = acceptor
     this.#signal = options.signal
@@ -148,7 +149,7 @@ export class Server<Accepted extends Connection = Connection> {
    * waiting accepts, the signal's reason.
    */
   accept(options: WaitOptions = {}): Promise<Accepted> {
-    checkOptions(options, waitOptionNames)
+    options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     if (!this.#open) return Promise.reject(closedError())
@@ -217,7 +218,7 @@ export class Server<Accepted extends Connection = Connection> {
    * ```
    */
   async shutdown(options: WaitOptions = {}): Promise<ShutdownResult> {
-    checkOptions(options, waitOptionNames)
+    options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
     this.close()
     this.#forgetCollected()

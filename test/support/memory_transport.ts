@@ -20,7 +20,7 @@ import {
   type TransportEvents,
   type WaitOptions,
 } from '../../lib/index.js'
-import { checkOptions } from '../../lib/core/arguments.js'
+import { ownOptions } from '../../lib/core/arguments.js'
 import { checkWaitOptions, waitOptionNames } from '../../lib/core/wait_options.js'
 import { checkConnectionOptions } from '../../lib/transport/connection.js'
 import { checkServerOptions, serverOptionNames } from '../../lib/transport/server.js'
@@ -320,8 +320,8 @@ export function listenInMemory(
   name: string,
   given: MemoryOptions & ServerOptions & { backlog?: number } = {},
 ): Promise<Server> {
-  const { keepsBoundaries = false, maxMessageLength = 262144, backlog = 511, ...options } = given
-  checkOptions(given, [...optionNames, ...serverOptionNames, 'backlog'])
+  const options = ownOptions(given, [...optionNames, ...serverOptionNames, 'backlog'])
+  const { keepsBoundaries = false, maxMessageLength = 262144, backlog = 511 } = options
   checkConnectionOptions(options)
   checkServerOptions(options)
   const { signal } = options
@@ -340,7 +340,7 @@ export function connectInMemory(
   name: string,
   given: MemoryOptions & WaitOptions = {},
 ): Promise<Connection> {
-  checkOptions(given, [...optionNames, ...waitOptionNames])
+  given = ownOptions(given, [...optionNames, ...waitOptionNames])
   checkConnectionOptions(given)
   checkWaitOptions(given)
   return connect(name, given)
