@@ -1,3 +1,4 @@
+import { abortReason } from '../core/arguments.js'
 import { WaitStatus } from './native.js'
 import type { Sleeper } from './sleeper.js'
 
@@ -53,7 +54,7 @@ export class ConsumeLoop {
   run(signal: AbortSignal | undefined): Promise<number> {
     this.#running = true
     const abort = () => {
-      this.fail(signal?.reason)
+      if (signal !== undefined) this.fail(abortReason(signal))
     }
     signal?.addEventListener('abort', abort)
     return new Promise<number>((resolve, reject) => {

@@ -1,4 +1,4 @@
-import { checkInteger, checkSignal, own, ownOptions } from '../core/arguments.js'
+import { abortReason, checkInteger, checkSignal, own, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { iterateUntilClosed } from '../core/iterate_until_closed.js'
 import { Operation } from '../core/operation.js'
@@ -199,7 +199,7 @@ export class Server<Accepted extends Connection = Connection> {
     this.#acceptor.close()
     this.#admission.close()
     for (const connection of this.#pool.splice(0)) connection.destroy()
-    this.#accepts.fail(this.#signal?.aborted === true ? this.#signal.reason : closedError())
+    this.#accepts.fail(this.#signal?.aborted === true ? abortReason(this.#signal) : closedError())
   }
 
   /**

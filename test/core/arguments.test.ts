@@ -1,10 +1,12 @@
 /** Rules that all arguments have in common, wherever they are taken. */
+import { once } from 'node:events'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
-import { Ring, SharedMemory } from '../../lib/index.js'
+import { Ring, Server, SharedMemory, type Acceptor, type Connection } from '../../lib/index.js'
+import { connectInMemory, listenInMemory } from '../support/memory_transport.js'
 import { unixOnly } from '../support/platform.js'
-import { closedAfterTest, ringWithEnds, sluiceError, uniqueName } from '../support/rings.js'
+import { bytes, closedAfterTest, ringWithEnds, sluiceError, uniqueName } from '../support/rings.js'
 
 /** Sets properties of all objects, as a package that was tricked into it would do. */
 function pollute(properties: Record<string, unknown>): void {
@@ -108,6 +110,36 @@ describe('signals of other makers', () => {
   /** A signal like that of npm's abort-controller: no reason, no static members. */
   class OldSignal extends EventTarget {
     aborted = false
+    listenerCount = 0
+
+    override addEventListener(...args: Parameters<EventTarget['addEventListener']>): void {
+      this.listenerCount++
+      super.addEventListener(...args)
+    }
+
+    override removeEventListener(...args: Parameters<EventTarget['removeEventListener']>): void {
+      this.listenerCount--
+      super.removeEventListener(...args)
+    }
+
+    abort(): void {
+      this.aborted = true
+      this.dispatchEvent(new Event('abort'))
+    }
+  }
+
+  function oldSignal(): [OldSignal, AbortSignal] {
+    const old = new OldSignal()
+    return [old, old as unknown as AbortSignal]
+  }
+
+  const idleAcceptor: Acceptor<Connection> = {
+    poolSize: 1,
+    takesAhead: false,
+    ref: true,
+    attach: () => undefined,
+    welcome: () => undefined,
+    close: () => undefined,
   }
 
   test('of another realm', async () => {
@@ -131,14 +163,51 @@ describe('signals of other makers', () => {
   })
 
   test('of a maker that knows no reasons: an AbortError', async () => {
+    const { producer, consumer } = ringWithEnds()
+    const server = new Server(idleAcceptor)
+    const [old, signal] = oldSignal()
+    const waiting = [consumer.read({ signal }), server.accept({ signal })]
+    old.abort()
+    const late = [
+      consumer.read({ signal }),
+      consumer.consume(() => undefined, { signal }),
+      consumer.streams({ signal }).next(),
+      producer.write(bytes('x'), { signal }),
+      producer.ready(1, { signal }),
+      server.accept({ signal }),
+      listenInMemory('old', { signal }),
+      connectInMemory('old', { signal }),
+    ]
+    for (const one of [...waiting, ...late]) {
+      await expect(one).rejects.toMatchObject({ name: 'AbortError' })
+    }
+    expect(old.listenerCount).toBe(0)
+  })
+
+  test('of such a maker: it ends a loop over messages', async () => {
     const { consumer } = ringWithEnds()
-    const old = new OldSignal()
-    const reading = consumer.read({ signal: old as unknown as AbortSignal })
-    old.aborted = true
-    old.dispatchEvent(new Event('abort'))
-    await expect(reading).rejects.toMatchObject({ name: 'AbortError' })
-    const again = consumer.read({ signal: old as unknown as AbortSignal })
-    await expect(again).rejects.toMatchObject({ name: 'AbortError' })
+    const [old, signal] = oldSignal()
+    const consuming = consumer.consume(() => undefined, { signal })
+    old.abort()
+    await expect(consuming).rejects.toMatchObject({ name: 'AbortError' })
+    const [other, another] = oldSignal()
+    const next = consumer.streams({ signal: another }).next()
+    other.abort()
+    await expect(next).rejects.toMatchObject({ name: 'AbortError' })
+  })
+
+  test('of such a maker: it closes a server, and ends the streams of a ring', async () => {
+    const [old, signal] = oldSignal()
+    const server = await listenInMemory('old', { signal })
+    const accepting = server.accept()
+    const { producer, consumer } = ringWithEnds()
+    const streams = [consumer.createReadStream({ signal }), producer.createWriteStream({ signal })]
+    const ends = streams.map((stream) => once(stream, 'error'))
+    old.abort()
+    await expect(accepting).rejects.toMatchObject({ name: 'AbortError' })
+    expect(server.closed).toBe(true)
+    for (const end of ends) expect(await end).toMatchObject([{ name: 'AbortError' }])
+    expect(old.listenerCount).toBe(0)
   })
 })
 

@@ -21,7 +21,7 @@ import {
   type WaitOptions,
 } from '../../lib/index.js'
 import { ownOptions } from '../../lib/core/arguments.js'
-import { checkWaitOptions, waitOptionNames } from '../../lib/core/wait_options.js'
+import { aborted, checkWaitOptions, waitOptionNames } from '../../lib/core/wait_options.js'
 import { checkConnectionOptions } from '../../lib/transport/connection.js'
 import { checkServerOptions, serverOptionNames } from '../../lib/transport/server.js'
 
@@ -325,7 +325,7 @@ export function listenInMemory(
   checkConnectionOptions(options)
   checkServerOptions(options)
   const { signal } = options
-  if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+  if (signal?.aborted === true) return aborted(signal)
   try {
     const made = { ...options, keepsBoundaries, maxMessageLength }
     return Promise.resolve(new Server(new MemoryAcceptor(name, made, backlog), options))
@@ -352,7 +352,7 @@ async function connect(
 ): Promise<Connection> {
   const start = performance.now()
   for (;;) {
-    signal?.throwIfAborted()
+    if (signal?.aborted === true) return aborted(signal)
     const acceptor = listening.get(name)
     if (acceptor === undefined) throw systemError('connect', 'ECONNREFUSED')
     const connection = acceptor.connect(options)
