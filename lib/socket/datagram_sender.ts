@@ -8,7 +8,10 @@ import { again, messageTooLong, refused } from './errno.js'
 import { duplicateAll } from './descriptor_cargo.js'
 
 export interface SenderEvents {
-  /** Has `service` called when the socket can take more; undefined when nothing tells that. */
+  /**
+   * Has `service` called when the socket can take more, or throws when the system refuses to tell
+   * that; undefined when nothing tells it.
+   */
   watch: (() => void) | undefined
   /** Nothing waits any more. */
   idle: () => void
@@ -72,7 +75,12 @@ export class DatagramSender {
       return
     }
     if (this.#events.watch !== undefined) {
-      this.#events.watch()
+      try {
+        this.#events.watch()
+      } catch (error) {
+        this.#queue.fail(error)
+        this.#events.idle()
+      }
       return
     }
     if (left < before) this.#retry.reset()

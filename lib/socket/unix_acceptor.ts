@@ -65,7 +65,7 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
     // When nobody waits any more, the watch is left on until it reports something.
     if (!this.#open || (count === 0 && !this.#pause.running)) return
     const watches = count > 0 && !this.#pause.running
-    this.#watch.set(watches ? Readiness.readable : Readiness.idle)
+    this.#watchFor(watches ? Readiness.readable : Readiness.idle)
   }
 
   acceptNow(count: number, certainly: boolean): void {
@@ -88,7 +88,16 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
       this.#accept()
     } else {
       this.#mayHavePending = true
-      this.#watch.set(Readiness.idle)
+      this.#watchFor(Readiness.idle)
+    }
+  }
+
+  /** Nobody would ever be told of a client if the system refuses: those that wait are told that. */
+  #watchFor(readiness: number): void {
+    try {
+      this.#watch.set(readiness)
+    } catch (error) {
+      this.#events?.failed(error as Error)
     }
   }
 

@@ -194,7 +194,7 @@ export class UnixDatagram {
     const first = this.#receives.length === 0
     const promise = this.#receives.add('receive', () => this.#receiveNow(), options)
     if (first) this.#receives.service()
-    if (this.#receives.length > 0) this.#watch.add(Readiness.readable)
+    if (this.#receives.length > 0) this.#watchForMessages()
     return promise
   }
 
@@ -248,6 +248,14 @@ export class UnixDatagram {
   notify(readiness: number): void {
     if ((readiness & Readiness.writable) !== 0) this.#onWritable()
     if ((readiness & Readiness.readable) !== 0 && this.#open) this.#onReadable()
+  }
+
+  #watchForMessages(): void {
+    try {
+      this.#watch.add(Readiness.readable)
+    } catch (error) {
+      this.#receives.fail(error)
+    }
   }
 
   #receiveNow(): ReceivedDatagram | typeof notYet {

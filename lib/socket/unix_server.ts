@@ -87,9 +87,12 @@ export class UnixServer extends Server<UnixConnection> {
     checkServerOptions(options)
     const listen = prepareToListen(address, options)
     if (options.signal?.aborted === true) return aborted(options.signal)
+    let listening: Listening | undefined
     try {
-      return Promise.resolve(new UnixServer(listen(), options))
+      listening = listen()
+      return Promise.resolve(new UnixServer(listening, options))
     } catch (error) {
+      listening?.handle.close()
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
       return Promise.reject(error)
     }

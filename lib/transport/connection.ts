@@ -205,7 +205,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     const message = inbox.take()
     if (message !== notYet) {
       if (inbox.empty) this.#transport.allTaken?.()
-      if (this.writableFinished) this.#awaitEnd()
+      if (this.writableFinished) this.#watchForEnd()
       return Promise.resolve(message)
     }
     const promise = inbox.receive(options)
@@ -476,10 +476,10 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   #nobodyWaits(): void {
     if (this.#readsStream || this.destroyed) return
     this.#transport.pause()
-    if (this.writableFinished) this.#awaitEnd()
+    if (this.writableFinished) this.#watchForEnd()
   }
 
-  /** Undefined, or why the peer's end cannot be awaited. */
+  /** Null, or why the peer's end cannot be awaited. */
   #awaitEnd(): Error | null {
     const nobodyReads = !this.#readsStream && this.#inbox?.isReceiving !== true
     if (!nobodyReads || this.#ended || this.destroyed || this.#inbox?.empty === false) return null
@@ -489,6 +489,12 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     } catch (error) {
       return error as Error
     }
+  }
+
+  /** A connection whose end would never be seen is lost. */
+  #watchForEnd(): void {
+    const failure = this.#awaitEnd()
+    if (failure !== null) this.destroy(failure)
   }
 
   /** The stream wants more. */
@@ -522,7 +528,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     if (this.#readsStream) return false
     inbox.serve()
     const more = inbox.isReceiving
-    if (!more && this.writableFinished) this.#awaitEnd()
+    if (!more && this.writableFinished) this.#watchForEnd()
     return more
   }
 

@@ -81,9 +81,7 @@ class LoopWatch : public Watch {
     if (watcher_->ending_) return;
     auto poll = std::make_unique<LoopWatcher::Poll>();
     const int failure = libuv().poll_init(watcher_->loop_, &poll->handle, descriptor);
-    if (failure != 0) {
-      throw Error::system("epoll_ctl", -failure, "cannot watch the descriptor");
-    }
+    if (failure != 0) throw cannot_watch("epoll_ctl", -failure);
     poll->handle.data = poll.get();
     poll->watch = this;
     poll->watcher = watcher_;
@@ -99,19 +97,19 @@ class LoopWatch : public Watch {
 
   void set(Readiness wanted) override {
     if (wanted == wanted_ || poll_ == nullptr) return;
-    wanted_ = wanted;
     if (wanted == 0) {
       libuv().poll_stop(&poll_->handle);
-      return;
+    } else {
+      const int failure = start(wanted);
+      if (failure != 0) throw cannot_watch("epoll_ctl", -failure);
     }
-    const int failure = start();
-    if (failure != 0) throw Error::system("epoll_ctl", -failure, "cannot watch the descriptor");
+    wanted_ = wanted;
   }
 
   // libuv has stopped the poll because of an error, which was reported as readiness. Whoever reads
   // or writes may have to do it several times before the system tells the error.
   void resume() {
-    if (wanted_ != 0 && poll_ != nullptr) start();
+    if (wanted_ != 0 && poll_ != nullptr) start(wanted_);
   }
 
   void set_ref(bool ref) override {
@@ -132,12 +130,12 @@ class LoopWatch : public Watch {
   friend class LoopWatcher;
 
   // 0, or the error of libuv.
-  int start() {
+  int start(Readiness wanted) {
     int events = 0;
-    if ((wanted_ & kReadable) != 0) events |= UV_READABLE;
-    if ((wanted_ & kWritable) != 0) events |= UV_WRITABLE;
+    if ((wanted & kReadable) != 0) events |= UV_READABLE;
+    if ((wanted & kWritable) != 0) events |= UV_WRITABLE;
     // Urgent data never comes on a Unix socket: a way to be active without an event.
-    if (wanted_ == kIdle) events = UV_PRIORITIZED;
+    if (wanted == kIdle) events = UV_PRIORITIZED;
     return libuv().poll_start(&poll_->handle, events, LoopWatcher::on_ready);
   }
 

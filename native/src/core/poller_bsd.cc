@@ -12,7 +12,7 @@ namespace {
 constexpr Watcher::Id kInterrupt = 0;
 
 Error failed(const char* syscall) {
-  return Error::system(syscall, errno, "cannot watch the descriptor");
+  return cannot_watch(syscall, errno);
 }
 
 struct kevent make_event(uintptr_t what, int16_t filter, uint16_t flags, Watcher::Id id) {

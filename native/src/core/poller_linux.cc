@@ -13,7 +13,7 @@ namespace {
 constexpr Watcher::Id kInterrupt = 0;
 
 Error failed(const char* syscall) {
-  return Error::system(syscall, errno, "cannot watch the descriptor");
+  return cannot_watch(syscall, errno);
 }
 
 Readiness to_readiness(uint32_t events) {

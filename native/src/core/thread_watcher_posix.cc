@@ -57,8 +57,8 @@ class ThreadWatch : public Watch {
 
   void set(Readiness wanted) override {
     if (wanted == wanted_ || watcher_->ended_) return;
+    arm(wanted);
     wanted_ = wanted;
-    arm();
     count(ref_ && wanted_ != 0);
   }
 
@@ -67,18 +67,27 @@ class ThreadWatch : public Watch {
     count(ref_ && wanted_ != 0);
   }
 
-  // The poller reports once; this makes it report again.
-  void arm() {
-    const Readiness events = wanted_ & (kReadable | kWritable);
+  // The poller reports once. A failure is told once more, as readiness: whoever reads or writes
+  // then finds out what is wrong with the descriptor.
+  void arm_again() {
+    try {
+      arm(wanted_);
+    } catch (const Error&) {
+      watcher_->report(id_, wanted_ & (kReadable | kWritable));
+    }
+  }
+
+ private:
+  friend class ThreadWatcher;
+
+  void arm(Readiness wanted) {
+    const Readiness events = wanted & (kReadable | kWritable);
     if (events == 0) {
       watcher_->poller_.remove(descriptor_);
     } else {
       watcher_->poller_.arm(descriptor_, id_, events);
     }
   }
-
- private:
-  friend class ThreadWatcher;
 
   void count(bool active) {
     if (active == counted_) return;
@@ -125,7 +134,8 @@ void ThreadWatcher::deliver(const std::vector<Poller::Event>& ready) {
     const Readiness wanted = readiness & before->second->wanted_;
     if (wanted != 0) report(id, wanted);
     const auto after = watches_.find(id);
-    if (after != watches_.end() && after->second->wanted_ != 0 && !ended_) after->second->arm();
+    if (after != watches_.end() && after->second->wanted_ != 0 && !ended_)
+      after->second->arm_again();
   }
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "core/environment.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::binding {
 
@@ -19,6 +20,9 @@ inline constexpr Readiness kReadable = 1;
 inline constexpr Readiness kWritable = 2;
 inline constexpr Readiness kIdle = 4;  // for nothing, but the process is kept alive
 
+// The error of a system that refuses to watch a descriptor.
+Error cannot_watch(const char* syscall, int number);
+
 // The watching of one descriptor. Once it is destroyed, the descriptor may be closed.
 class Watch {
  public:
@@ -27,7 +31,8 @@ class Watch {
   Watch& operator=(const Watch&) = delete;
   virtual ~Watch() = default;
 
-  // The kinds of readiness to report from now on, again and again while they last; 0: none.
+  // The kinds of readiness to report from now on, again and again while they last; 0: none. When
+  // the system refuses, everything is as before.
   virtual void set(Readiness wanted) = 0;
   // Whether the watch keeps the process alive while it waits for something.
   virtual void set_ref(bool ref) = 0;

@@ -1,6 +1,23 @@
+#include <cerrno>
+#include <system_error>
+
 #include "core/watcher.hpp"
 
 namespace sluice::binding {
+
+Error cannot_watch(const char* syscall, int number) {
+  std::string reason = std::generic_category().message(number);
+  if (number == EEXIST) {
+    // Polls of libuv are kept by the number of the descriptor: a loop has one for each.
+    reason =
+        "something else in this thread watches it already, such as a net.Socket or net.Server "
+        "that was made of its number; give that a duplicate (FileDescriptor.duplicate)";
+  } else if (number == ENOSPC) {
+    reason =
+        "this user's processes watch as many as they may (/proc/sys/fs/epoll/max_user_watches)";
+  }
+  return Error::system(syscall, number, "cannot watch the descriptor: " + reason);
+}
 
 void Watcher::report(Id id, Readiness readiness) {
   if (listener_.IsEmpty()) return;
