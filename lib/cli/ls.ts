@@ -1,8 +1,14 @@
-import { SharedMemory, type RingSideView, type RingView, type SharedMemoryInfo } from '../index.js'
+import {
+  SharedMemory,
+  type RingSideView,
+  type RingView,
+  type SharedMemoryInfo,
+  type UnfinishedRing,
+} from '../index.js'
 import { messageOf } from './failure.js'
 import { formatCapacity } from './format.js'
 import { notesOf } from './notes.js'
-import { viewRing } from './rings.js'
+import { unfinished, viewRing } from './rings.js'
 import { print } from './stdout.js'
 import { columns } from './table.js'
 import { pause } from './waiting.js'
@@ -24,6 +30,8 @@ interface SideRow {
 
 interface RingRow {
   name: string
+  /** All numbers of one that is not made yet are 0. */
+  state: 'made' | UnfinishedRing
   capacity: number
   used: number
   /** Null on Windows, and `mode` too. */
@@ -59,17 +67,37 @@ function viewOrNote(name: string): RingView | undefined {
 
 async function listRings(interval: number): Promise<RingRow[]> {
   const objects = await SharedMemory.list()
-  const seen = objects.flatMap((object) => {
-    const before = viewOrNote(object.name)
-    return before === undefined ? [] : [{ object, before }]
-  })
+  const seen = objects.map((object) => ({ object, before: viewOrNote(object.name) }))
   const started = performance.now()
-  if (seen.length > 0) await pause(interval)
+  if (seen.some(({ before }) => before !== undefined)) await pause(interval)
   return seen.flatMap(({ object, before }) => {
-    const now = viewOrNote(object.name)
+    const now = before && viewOrNote(object.name)
     const seconds = (performance.now() - started) / 1000
-    return now === undefined ? [] : [rowOf(object, before, now, seconds)]
+    if (before !== undefined && now !== undefined) return [rowOf(object, before, now, seconds)]
+    const state = unfinished(object.name)
+    return state === undefined ? [] : [rowOfUnfinished(object, state)]
   })
+}
+
+function rowOfUnfinished(object: SharedMemoryInfo, state: UnfinishedRing): RingRow {
+  const nobody: SideRow = { pid: null, state: 'never', messages: 0, messagesPerSecond: 0 }
+  return {
+    ...ownerOf(object),
+    state,
+    capacity: 0,
+    used: 0,
+    producer: nobody,
+    consumer: nobody,
+  }
+}
+
+function ownerOf({ name, uid, mode, ownerSid }: SharedMemoryInfo) {
+  return {
+    name,
+    uid: uid ?? null,
+    mode: mode?.toString(8).padStart(3, '0') ?? null,
+    ownerSid: ownerSid ?? null,
+  }
 }
 
 function rowOf(
@@ -79,12 +107,10 @@ function rowOf(
   seconds: number,
 ): RingRow {
   return {
-    name: object.name,
+    ...ownerOf(object),
+    state: 'made',
     capacity: now.capacity,
     used: now.used,
-    uid: object.uid ?? null,
-    mode: object.mode?.toString(8).padStart(3, '0') ?? null,
-    ownerSid: object.ownerSid ?? null,
     producer: sideRow('producer', before, now, seconds),
     consumer: sideRow('consumer', before, now, seconds),
   }
@@ -115,18 +141,29 @@ function stateOf({ state, alive }: RingSideView): SideRow['state'] {
 function table(rows: RingRow[]): string {
   return columns(
     ['NAME', 'CAPACITY', 'USED', 'FILL', 'PRODUCER', 'MSG/S', 'CONSUMER', 'MSG/S'],
-    rows.map(({ name, capacity, used, producer, consumer }) => [
-      name,
-      formatCapacity(capacity),
-      formatCapacity(used),
-      `${String(Math.round((used / capacity) * 100))}%`,
-      who(producer),
-      String(producer.messagesPerSecond),
-      who(consumer),
-      String(consumer.messagesPerSecond),
-    ]),
+    rows.map((row) =>
+      row.state === 'made' ? cellsOf(row) : [row.name, ...cellsOfUnfinished[row.state]],
+    ),
     [1, 2, 3, 5, 7],
   )
+}
+
+const cellsOfUnfinished = {
+  'being-made': ['-', '-', '-', 'being made', '-', '-', '-'],
+  'half-made': ['-', '-', '-', 'half-made, creator dead', '-', '-', '-'],
+}
+
+function cellsOf({ name, capacity, used, producer, consumer }: RingRow): string[] {
+  return [
+    name,
+    formatCapacity(capacity),
+    formatCapacity(used),
+    `${String(Math.round((used / capacity) * 100))}%`,
+    who(producer),
+    String(producer.messagesPerSecond),
+    who(consumer),
+    String(consumer.messagesPerSecond),
+  ]
 }
 
 function who({ pid, state }: SideRow): string {

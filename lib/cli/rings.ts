@@ -1,5 +1,5 @@
 /** Rings as a bystander sees them. */
-import { isSystemError, Ring, SluiceError, type RingView } from '../index.js'
+import { isSystemError, Ring, SluiceError, type RingView, type UnfinishedRing } from '../index.js'
 import { isForbidden } from './failure.js'
 
 /** Undefined when the object is no ring, not a finished one, or not for this user's eyes. */
@@ -8,6 +8,16 @@ export function viewRing(name: string): RingView | undefined {
     return Ring.inspect(name)
   } catch (error) {
     if (isForbidden(error) || isNoRing(error)) return undefined
+    throw error
+  }
+}
+
+/** Undefined also for what this user may not look at, or has gone. */
+export function unfinished(name: string): UnfinishedRing | undefined {
+  try {
+    return Ring.unfinished(name)
+  } catch (error) {
+    if (error instanceof SluiceError) return undefined
     throw error
   }
 }

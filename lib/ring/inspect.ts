@@ -3,7 +3,13 @@ import { fstatSync } from 'node:fs'
 
 import { isSystemError, SluiceError } from '../core/errors.js'
 import { native as memoryNative, type SharedMemoryHandle } from '../memory/native.js'
-import { native, type RingHandle, type RingSideStats, type RingStats } from './native.js'
+import {
+  native,
+  RingCreation,
+  type RingHandle,
+  type RingSideStats,
+  type RingStats,
+} from './native.js'
 import { needsViews } from './endpoint_state.js'
 import {
   capacityWord,
@@ -30,6 +36,15 @@ export interface RingSideView extends Omit<RingSideStats, 'alive'> {
 export interface RingView extends Omit<RingStats, 'producer' | 'consumer'> {
   producer: RingSideView
   consumer: RingSideView
+}
+
+/** The state of a ring that is not there yet; see `Ring.unfinished`. */
+export type UnfinishedRing = 'being-made' | 'half-made'
+
+export function unfinishedRing(name: string): UnfinishedRing | undefined {
+  const creation = native.creationOf(name)
+  if (creation === RingCreation.none) return undefined
+  return creation === RingCreation.underWay ? 'being-made' : 'half-made'
 }
 
 /** Throws what `Ring.open` throws. */

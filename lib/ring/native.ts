@@ -39,6 +39,15 @@ export enum WaitStatus {
   peerDied = 3,
 }
 
+/** RingCreation of named_ring_maker.hpp. */
+export enum RingCreation {
+  /** The ring is there, or this is no ring at all. */
+  none = 0,
+  underWay = 1,
+  /** Its creator has died on the way. */
+  abandoned = 2,
+}
+
 export interface EndpointHandle {
   park(wanted: number): WaitStatus
   unpark(): void
@@ -73,6 +82,9 @@ export interface RingNative {
   ): RingHandle
   anonymousRing(capacity: number): RingHandle
   ringFromDescriptor(fd: number, requireSeals: boolean): RingHandle
+  creationOf(name: string): RingCreation
+  /** Removes the name of a ring that is half made and whose creator is dead; false: there is none such. */
+  removeAbandonedRing(name: string): boolean
 
   ProducerHandle: new (ring: RingHandle, state: ArrayBuffer, id: number) => ProducerHandle
   ConsumerHandle: new (ring: RingHandle, state: ArrayBuffer, id: number) => ConsumerHandle

@@ -17,7 +17,7 @@ import { claimConsumer, claimProducer, type RingAccess } from './claim.js'
 import { Consumer } from './consumer.js'
 import type { Endpoint } from './endpoint.js'
 import { identityOf, whereNameLeads, type Identity } from './identity.js'
-import { inspectRing, type RingView } from './inspect.js'
+import { inspectRing, unfinishedRing, type RingView, type UnfinishedRing } from './inspect.js'
 import { maximumCapacity, maxMessageLength, minimumCapacity } from './layout.js'
 import { checkSpin } from './polling.js'
 import { Producer } from './producer.js'
@@ -35,7 +35,8 @@ export interface CreateRingOptions {
 export interface OpenRingOptions {
   /**
    * Milliseconds to wait for a creator that has made the name and not yet the ring; default 1000.
-   * The wait blocks the thread; it is over within microseconds unless the creator has died.
+   * The wait blocks the thread. It is over as soon as the memory is allocated, unless the creator has
+   * died; `openOrCreate` then makes the ring anew without waiting.
    */
   timeout?: number | undefined
   /** Whose ring is accepted beside the current user's and root's: a user id (on Windows a SID), or `'any'`. */
@@ -139,7 +140,10 @@ export class Ring {
     return new Ring(native.openRing(name, timeout, owner))
   }
 
-  /** Opens a named ring, or makes it; the capacity counts only when it is made. */
+  /**
+   * Opens a named ring, or makes it; the capacity counts only when it is made. It also makes a ring
+   * that is only half made, because its creator has died on the way.
+   */
   static openOrCreate(name: string, options: CreateRingOptions & OpenRingOptions = {}): Ring {
     const {
       capacity = defaultCapacity,
@@ -172,6 +176,29 @@ export class Ring {
   static inspect(name: string): RingView {
     checkString('name', name)
     return inspectRing(name)
+  }
+
+  /**
+   * Whether a named ring is not there yet: `'being-made'` while its creator is at it, `'half-made'` when
+   * that one has died on the way, which `openOrCreate` mends. Undefined when the ring is there, or the
+   * memory is none of a ring. Memory without bytes counts as half made, though it may be anybody's. On
+   * Windows nothing is left of a creator that dies.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`).
+   */
+  static unfinished(name: string): UnfinishedRing | undefined {
+    checkString('name', name)
+    return unfinishedRing(name)
+  }
+
+  /**
+   * Removes the name of a ring that is half made; false when it is not.
+   *
+   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`).
+   */
+  static removeHalfMade(name: string): boolean {
+    checkString('name', name)
+    return native.removeAbandonedRing(name)
   }
 
   /** Makes a ring without a name, whose descriptor can be inherited or sent. */

@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
 import { Ring, SharedMemory } from '../../lib/index.js'
-import { sluice } from '../support/command.js'
+import { Command, root, sluice } from '../support/command.js'
 import { native } from '../../lib/pipe/native.js'
 import {
   asRootForOthers,
@@ -30,6 +32,7 @@ test('ls shows a ring, its fill and who is at its ends, and disturbs nothing', a
   producer.tryWrite(Buffer.alloc(100))
   const row = {
     name: ring.name,
+    state: 'made',
     capacity: 8192,
     used: 2 * 112,
     uid: process.getuid?.() ?? null,
@@ -79,6 +82,76 @@ test('ls prints a line for each ring, and leaves out what is no ring', async () 
   expect(line).toMatch(/ 4 KiB +0 B +0% +never +0 +never +0$/)
   expect(stdout.toString()).not.toContain(`${other} `)
 })
+
+/** A ring as a creator leaves it that is killed while it makes one. */
+function halfMadeRing(content = 'SLUICERG'): string {
+  const name = uniqueName()
+  writeFileSync(`/dev/shm${name}`, content, { mode: 0o600 })
+  return name
+}
+
+unixOnly(goesWithItsHolder)('ls shows a ring that a creator has left half made', async () => {
+  const name = halfMadeRing()
+  const nobody = { pid: null, state: 'never', messages: 0, messagesPerSecond: 0 }
+  expect(await listed(name)).toEqual({
+    name,
+    state: 'half-made',
+    capacity: 0,
+    used: 0,
+    uid: process.getuid?.(),
+    mode: '600',
+    ownerSid: null,
+    producer: nobody,
+    consumer: nobody,
+  })
+  const { stdout } = await sluice(['ls', '--interval', '0']).finished
+  const line = stdout
+    .toString()
+    .split('\n')
+    .find((text) => text.startsWith(`${name} `))
+  expect(line).toMatch(/ - +- +- +half-made, creator dead +- +- +-$/)
+})
+
+unixOnly(goesWithItsHolder)(
+  'rm --dead removes a ring that was left half made, and says so; rm names --force',
+  async () => {
+    const name = halfMadeRing()
+    expect(await sluice(['rm', name]).finished).toMatchObject({
+      code: 1,
+      stderr:
+        `sluice rm: ${name} is only half made, by a creator that has died; --force removes it, ` +
+        'and so does --dead\n',
+    })
+    const { code, stdout } = await sluice(['rm', '--dead', name]).finished
+    expect(code).toBe(0)
+    expect(stdout.toString()).toBe(`removed ${name}, half made by a creator that has died\n`)
+    expect(exists(name)).toBe(false)
+    const other = halfMadeRing()
+    expect(await sluice(['rm', '--force', other]).finished).toMatchObject({ code: 0, stderr: '' })
+    expect(exists(other)).toBe(false)
+  },
+)
+
+// Memory without bytes may be any program's, which has made it this instant. All names of the machine
+// are too many for a test: the command sees none but those of a namespace of its own.
+const canMount = process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0
+onlyIf(canMount, 'a /dev/shm of its own needs Linux and its root')(
+  'rm --dead removes all that was left half made, and memory without bytes only when it is named',
+  async () => {
+    const shell =
+      'mount -t tmpfs none /dev/shm && printf SLUICERG > /dev/shm/begun && : > /dev/shm/empty && ' +
+      '"$0" "$1" rm --dead && "$0" "$1" rm --dead empty && ls /dev/shm'
+    const args = ['--mount', 'sh', '-c', shell, process.execPath, `${root}dist/cli.cjs`]
+    const { stdout, stderr } = await new Command('unshare', args).finished
+    expect(stderr).toBe(
+      'sluice rm: /empty has no bytes; if it is a ring whose creator has died, "rm --dead /empty" removes it\n',
+    )
+    expect(stdout.toString()).toBe(
+      'removed /begun, half made by a creator that has died\n' +
+        'removed empty, half made by a creator that has died\n',
+    )
+  },
+)
 
 unixOnly(goesWithItsHolder)('rm removes a ring', async () => {
   const { name } = namedRing()

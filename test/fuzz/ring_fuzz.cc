@@ -206,7 +206,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   }
 
   allow_errors([&] {
-    const RingMemory ring = RingMemory::attach(memory, RingMemory::Timeout::zero());
+    const RingMemory ring = RingMemory::attach(memory);
     // Before the claims: a successor walks over records that change.
     std::jthread hostile;
     if (!changes.empty()) hostile = std::jthread([&] { apply(changes); });

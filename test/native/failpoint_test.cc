@@ -18,9 +18,14 @@ struct Ledger {
 
 Ledger* ledger = nullptr;  // of the process that is to die
 
+std::function<void()> on_named;   // called when a ring has its name, and nothing else
+std::function<void()> on_marked;  // called when it has its first bytes
+
 }  // namespace
 
 void detail::reached_failpoint(Failpoint failpoint) {
+  if (failpoint == Failpoint::kRingNamed && on_named) on_named();
+  if (failpoint == Failpoint::kRingMarked && on_marked) on_marked();
   if (ledger == nullptr) return;
   if (failpoint == Failpoint::kPublished || failpoint == Failpoint::kHead) {
     ledger->visible = ledger->next_visible.load();
@@ -239,12 +244,126 @@ void a_sleeper_whose_waker_dies_before_it_rings_looks_again() {
   }
 }
 
+// Between the name and the ring there is nothing from which the next one could not begin.
+void a_creator_may_die_after_any_step() {
+  after_every_store([&](Ledger& shared) {
+    const TemporaryName name;
+    const bool died = dies(shared, [&] { Ring::create(name.get(), 4 * kSmall); });
+    if (shared.steps_left == 0 && died) {
+      const bool whole = NamedRingMaker::creation_of(name.get()) == RingCreation::kNone;
+      if (!whole) {
+        check::equal(NamedRingMaker::creation_of(name.get()), RingCreation::kAbandoned);
+        check::throws(error_code::kTimeout, [&] { Ring::open(name.get(), 0ms); });
+      }
+      const Ring ring = Ring::open_or_create(name.get(), kSmall, 0600, 0ms);
+      check::equal(ring.capacity(), whole ? 4 * kSmall : kSmall);
+      RingProducer producer = ring.producer();
+      check::that(producer.try_write({}), "room");
+    }
+    return died;
+  });
+}
+
+// Stopped, its lock says that it lives: it is waited for, and nobody takes its place.
+void a_stopped_creator_is_waited_for() {
+  const TemporaryName name;
+  const Signal marked;
+  const Signal go;
+  Child creator([&] {
+    on_marked = [&] {
+      marked.raise();
+      go.wait();
+    };
+    Ring::create(name.get(), kSmall);
+    ::pause();
+  });
+  marked.wait();
+  creator.signal(SIGSTOP);
+  check::equal(NamedRingMaker::creation_of(name.get()), RingCreation::kUnderWay);
+  check::that(!NamedRingMaker::remove_abandoned(name.get(), {}), "it is not removed");
+  check::throws(error_code::kTimeout,
+                [&] { Ring::open_or_create(name.get(), 2 * kSmall, 0600, 20ms); });
+  const Signal waiting;
+  Child opener([&] {
+    waiting.raise();
+    check::equal(Ring::open_or_create(name.get(), 2 * kSmall, 0600, kLong).capacity(), kSmall);
+  });
+  waiting.wait();
+  go.raise();
+  creator.signal(SIGCONT);
+  check::equal(opener.wait(), 0);
+}
+
+// Whoever waits for a creator takes its place as soon as it dies.
+void a_creator_that_dies_is_replaced_by_who_waits_for_it() {
+  const TemporaryName name;
+  const Signal marked;
+  Child creator([&] {
+    on_marked = [&] {
+      marked.raise();
+      ::pause();
+    };
+    Ring::create(name.get(), kSmall);
+  });
+  marked.wait();
+  const Signal waiting;
+  Child opener([&] {
+    waiting.raise();
+    check::equal(Ring::open_or_create(name.get(), 2 * kSmall, 0600, kLong).capacity(), 2 * kSmall);
+  });
+  waiting.wait();
+  creator.kill();
+  check::equal(opener.wait(), 0);
+}
+
+// It had made the name and not locked it when another one took it for dead.
+void a_creator_that_comes_too_late_for_its_lock_has_lost_the_name() {
+  const TemporaryName name;
+  const Signal named;
+  const Signal go;
+  Child creator([&] {
+    on_named = [&] {
+      on_named = {};
+      named.raise();
+      go.wait();
+    };
+    try {
+      Ring::create(name.get(), kSmall);
+    } catch (const Error& error) {
+      if (detail::already_exists(error)) return;
+      throw;
+    }
+    check::fail("it made a ring");
+  });
+  named.wait();
+  const Ring ring = Ring::open_or_create(name.get(), 2 * kSmall, 0600, 0ms);
+  go.raise();
+  check::equal(creator.wait(), 0);
+  check::equal(Ring::open(name.get(), 0ms).capacity(), 2 * kSmall);
+}
+
+// No other memory is taken for a ring that is half made, however many zeros it begins with.
+void memory_that_is_no_ring_is_never_made_one() {
+  const TemporaryName name;
+  const SharedMemory memory = SharedMemory::create(name.get(), {.size = ring_memory_size(kSmall)});
+  check::throws(error_code::kTimeout, [&] { Ring::open_or_create(name.get(), kSmall, 0600, 0ms); });
+  check::that(!NamedRingMaker::remove_abandoned(name.get(), {}), "it is not removed");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return check::run({{"a producer may die after any store", a_producer_may_die_after_any_store},
-                     {"a consumer may die after any store", a_consumer_may_die_after_any_store},
-                     {"a sleeper whose waker dies before it rings looks again",
-                      a_sleeper_whose_waker_dies_before_it_rings_looks_again}},
-                    argc, argv);
+  return check::run(
+      {{"a producer may die after any store", a_producer_may_die_after_any_store},
+       {"a consumer may die after any store", a_consumer_may_die_after_any_store},
+       {"a sleeper whose waker dies before it rings looks again",
+        a_sleeper_whose_waker_dies_before_it_rings_looks_again},
+       {"a creator may die after any step", a_creator_may_die_after_any_step},
+       {"a stopped creator is waited for", a_stopped_creator_is_waited_for},
+       {"a creator that dies is replaced by who waits for it",
+        a_creator_that_dies_is_replaced_by_who_waits_for_it},
+       {"a creator that comes too late for its lock has lost the name",
+        a_creator_that_comes_too_late_for_its_lock_has_lost_the_name},
+       {"memory that is no ring is never made one", memory_that_is_no_ring_is_never_made_one}},
+      argc, argv);
 }

@@ -276,21 +276,48 @@ describe('what is no ring', () => {
     expect(() => Ring.open(name)).toThrow(sluiceError('ERR_SLUICE_VERSION_MISMATCH'))
   })
 
-  test('half-initialised for ever: the wait for it has an end', () => {
+  test('memory that does not become a ring: the wait for it has an end', () => {
     const name = memory(8192)
-    writeWords(name, { ...good, 8: 0 })
-    expect(() => Ring.open(name, { timeout: 20 })).toThrow(sluiceError('ERR_SLUICE_TIMEOUT'))
-    expect(() => Ring.openOrCreate(name, { timeout: 20 })).toThrow(
-      sluiceError('ERR_SLUICE_TIMEOUT'),
-    )
+    for (const timeout of [0, 20]) {
+      const late = sluiceError('ERR_SLUICE_TIMEOUT')
+      expect(() => Ring.open(name, { timeout })).toThrow(late)
+      expect(() => Ring.openOrCreate(name, { timeout })).toThrow(late)
+    }
   })
 
-  unixOnly('a section always has bytes')('never sized: the wait for it has an end', async () => {
-    const { closeSync, openSync } = await import('node:fs')
-    const name = uniqueName()
-    closeSync(openSync(`/dev/shm${name}`, 'w', 0o600))
-    expect(() => Ring.open(name, { timeout: 20 })).toThrow(sluiceError('ERR_SLUICE_TIMEOUT'))
+  test('neither memory that is no ring nor a missing name is unfinished', () => {
+    expect(Ring.unfinished(memory(8192))).toBeUndefined()
+    const missing = uniqueName()
+    if (onWindows) return // where nothing is ever unfinished
+    expect(() => Ring.unfinished(missing)).toThrow(/No such file/)
+    expect(() => Ring.removeHalfMade(missing)).toThrow(/No such file/)
   })
+
+  // The bytes that a creator has written when it dies: none, the first ones, all but the version.
+  unixOnly('memory goes with a creator that dies')(
+    'half made by a creator that died: said by open, made anew by openOrCreate',
+    async () => {
+      const { writeFileSync } = await import('node:fs')
+      const begun = Buffer.from('SLUICERG')
+      for (const content of ['', begun, Buffer.concat([begun, Buffer.alloc(2 ** 20)])]) {
+        const name = uniqueName()
+        writeFileSync(`/dev/shm${name}`, content, { mode: 0o600 })
+        expect(() => Ring.open(name, { timeout: 20 })).toThrow(
+          sluiceError('ERR_SLUICE_TIMEOUT', {
+            message: expect.stringContaining('openOrCreate makes it anew') as string,
+          }),
+        )
+        expect(Ring.unfinished(name)).toBe('half-made')
+        const ring = closedAfterTest(Ring.openOrCreate(name, { capacity: 8192, timeout: 0 }))
+        expect(Ring.unfinished(name)).toBeUndefined()
+        expect(Ring.removeHalfMade(name)).toBe(false)
+        expect(ring.capacity).toBe(8192)
+        expect(ring.isNamed).toBe(true)
+        expect(ring.producer().tryWrite(bytes('first'))).toBe(true)
+        expect(closedAfterTest(Ring.open(name)).consumer().tryRead()?.toString()).toBe('first')
+      }
+    },
+  )
 
   test('a creator that is late is waited for', async () => {
     const name = uniqueName()

@@ -8,11 +8,15 @@
 //   }
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "sluice/detail/deadline.hpp"
+#include "sluice/detail/named_ring_maker.hpp"
 #include "sluice/detail/ring_memory.hpp"
 #include "sluice/ring_consumer.hpp"
 #include "sluice/ring_producer.hpp"
@@ -25,17 +29,14 @@ class Ring {
 
   static Ring create(const std::string& name, uint64_t capacity, uint32_t mode = 0600) {
     require_valid(capacity);
-    auto memory = std::make_shared<SharedMemory>(
-        SharedMemory::create(name, {.size = ring_memory_size(static_cast<uint32_t>(capacity)),
-                                    .mode = mode,
-                                    .exclusive = true}));
-    return Ring(RingMemory::initialise(std::move(memory), static_cast<uint32_t>(capacity)));
+    return Ring(NamedRingMaker(name, static_cast<uint32_t>(capacity), mode).create());
   }
 
   static Ring open(const std::string& name, RingMemory::Timeout timeout = kDefaultTimeout,
                    const Owner& owner = {});
 
-  // The capacity counts only when the ring is created.
+  // The capacity counts only when the ring is created. A ring that is half made, by a creator that
+  // has died, is made anew.
   static Ring open_or_create(const std::string& name, uint64_t capacity, uint32_t mode = 0600,
                              RingMemory::Timeout timeout = kDefaultTimeout,
                              const Owner& owner = {});
@@ -49,8 +50,7 @@ class Ring {
 
   static Ring from_descriptor(SystemHandleNumber fd, bool require_seals = true) {
     return Ring(RingMemory::attach(
-        std::make_shared<SharedMemory>(SharedMemory::from_descriptor(fd, require_seals)),
-        RingMemory::Timeout::zero()));
+        std::make_shared<SharedMemory>(SharedMemory::from_descriptor(fd, require_seals))));
   }
 
   const RingMemory& memory() const { return memory_; }
@@ -74,41 +74,71 @@ class Ring {
   RingMemory memory_;
 };
 
+namespace detail {
+
+inline Error not_made_in_time(const std::string& name, RingMemory::Timeout timeout) {
+  const std::string canonical = SharedMemory::canonical_name(name);
+  std::string why = "if its creator has died on the way, remove it";
+  try {
+    const RingCreation creation = NamedRingMaker::creation_of(canonical);
+    if (creation == RingCreation::kUnderWay) why = "its creator is still making it";
+    if (creation == RingCreation::kAbandoned) {
+      why = "its creator has died on the way: openOrCreate makes it anew, `sluice rm --dead " +
+            canonical + "` removes it";
+    }
+  } catch (const Error&) {
+    // It has gone meanwhile, or may not be looked at.
+  }
+  return {error_code::kTimeout, "shared memory '" + canonical + "' has not become a ring within " +
+                                    std::to_string(timeout.count()) + " ms; " + why};
+}
+
+// Nothing while it is only half made.
+inline std::optional<RingMemory> opened_if_made(const std::string& name, const Owner& owner) {
+  try {
+    return RingMemory::attach(
+        std::make_shared<SharedMemory>(SharedMemory::open(name, Access::kReadWrite, owner)));
+  } catch (const EmptyMemory&) {
+    return std::nullopt;  // the creator is between making the name and its first bytes
+  } catch (const NotMadeYet&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace detail
+
 inline Ring Ring::open(const std::string& name, RingMemory::Timeout timeout, const Owner& owner) {
   const auto deadline = deadline_after(timeout);
   for (;;) {
-    try {
-      auto memory =
-          std::make_shared<SharedMemory>(SharedMemory::open(name, Access::kReadWrite, owner));
-      const auto left = std::chrono::duration_cast<RingMemory::Timeout>(
-          deadline - std::chrono::steady_clock::now());
-      return Ring(
-          RingMemory::attach(std::move(memory), std::max(left, RingMemory::Timeout::zero())));
-    } catch (const EmptyMemory&) {
-      // The creator is between making the name and giving it a size.
-      if (std::chrono::steady_clock::now() >= deadline) {
-        throw not_sized_in_time(SharedMemory::canonical_name(name), timeout.count());
-      }
-      std::this_thread::sleep_for(RingMemory::Timeout(1));
-    }
+    if (auto ring = detail::opened_if_made(name, owner)) return Ring(std::move(*ring));
+    if (std::chrono::steady_clock::now() >= deadline) throw detail::not_made_in_time(name, timeout);
+    std::this_thread::sleep_for(RingMemory::Timeout(1));
   }
 }
 
 inline Ring Ring::open_or_create(const std::string& name, uint64_t capacity, uint32_t mode,
                                  RingMemory::Timeout timeout, const Owner& owner) {
   require_valid(capacity);
-  // The name can appear between the two attempts, or vanish; a few rounds settle that.
-  for (int round = 0;; ++round) {
+  const NamedRingMaker maker(name, static_cast<uint32_t>(capacity), mode);
+  const auto deadline = deadline_after(timeout);
+  int vanished = 0;
+  for (;;) {
     try {
-      return create(name, capacity, mode);
+      return Ring(maker.create());
     } catch (const Error& error) {
-      if (!detail::already_exists(error) || round == 8) throw;
+      if (!detail::already_exists(error)) throw;
     }
     try {
-      return open(name, timeout, owner);
+      if (auto ring = detail::opened_if_made(name, owner)) return Ring(std::move(*ring));
+      if (NamedRingMaker::remove_abandoned(name, owner)) continue;
     } catch (const Error& error) {
-      if (!detail::not_found(error) || round == 8) throw;
+      // The name can vanish between two attempts; a few rounds settle that.
+      if (!detail::not_found(error) || ++vanished == 8) throw;
+      continue;
     }
+    // Somebody is making it, and may die on the way.
+    if (std::chrono::steady_clock::now() >= deadline) throw detail::not_made_in_time(name, timeout);
+    std::this_thread::sleep_for(RingMemory::Timeout(1));
   }
 }
 

@@ -101,6 +101,12 @@ class SharedMemory {
       : descriptor_(std::move(descriptor)), name_(std::move(name)), access_(access) {}
   static SharedMemory open_existing(const std::string& name, const CreateOptions& options);
   void map(uint64_t offset, uint64_t size, bool populate);
+#if !defined(_WIN32)
+  friend class NamedRingMaker;  // it makes the name first and the memory later
+  static SharedMemory reserve(const std::string& name);
+  static SharedMemory open_unmapped(const std::string& name, Access access, const Owner& owner);
+  void fill(uint64_t size, uint32_t mode);
+#endif
 
   SystemHandle descriptor_;
   std::string name_;

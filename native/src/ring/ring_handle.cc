@@ -57,6 +57,23 @@ Napi::Value from_descriptor(const Napi::CallbackInfo& info) {
   });
 }
 
+// creationOf(name): a RingCreation
+Napi::Value creation_of(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto creation = NamedRingMaker::creation_of(info[0].As<Napi::String>());
+    return Napi::Number::New(info.Env(), static_cast<uint32_t>(creation));
+  });
+}
+
+// removeAbandonedRing(name): whether there was one
+Napi::Value remove_abandoned(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const bool removed =
+        NamedRingMaker::remove_abandoned(info[0].As<Napi::String>(), {.any = true});
+    return Napi::Boolean::New(info.Env(), removed);
+  });
+}
+
 Napi::Object side_stats(Napi::Env env, const Ring& ring, Role role) {
   static constexpr const char* kStates[] = {"never", "open", "closed"};
   const RingHeader& header = ring.memory().header();
@@ -89,6 +106,8 @@ void RingHandle::define(Napi::Env env, Napi::Object exports) {
   exports.Set("openOrCreateRing", Napi::Function::New(env, open_or_create));
   exports.Set("anonymousRing", Napi::Function::New(env, anonymous));
   exports.Set("ringFromDescriptor", Napi::Function::New(env, from_descriptor));
+  exports.Set("creationOf", Napi::Function::New(env, creation_of));
+  exports.Set("removeAbandonedRing", Napi::Function::New(env, remove_abandoned));
 }
 
 Napi::Value RingHandle::wrap(Napi::Env env, Ring ring) {

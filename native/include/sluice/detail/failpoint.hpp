@@ -17,6 +17,10 @@ enum class Failpoint {
   kConsumerMessages,
   kUnparked,  // the peer's `parked` word was taken back; its doorbell has not rung
   kSuccessorTail,
+  kRingNamed,   // the name is there, without bytes
+  kRingMarked,  // the first bytes
+  kRingFilled,  // all bytes, and the mode
+  kRingMade,    // the version
 };
 
 #if defined(SLUICE_FAILPOINTS)

@@ -5,14 +5,18 @@
 #include <cstring>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 
-#include "sluice/detail/deadline.hpp"
 #include "sluice/ring_format.hpp"
 #include "sluice/shared_memory.hpp"
 
 namespace sluice {
+
+// Thrown for a ring whose creator is on the way, or has died there.
+class NotMadeYet : public Error {
+ public:
+  explicit NotMadeYet(const std::string& message) : Error(error_code::kTimeout, message) {}
+};
 
 class RingMemory {
  public:
@@ -21,9 +25,9 @@ class RingMemory {
   // Makes a ring out of zeroed memory.
   static RingMemory initialise(std::shared_ptr<SharedMemory> memory, uint32_t capacity);
 
-  // Waits up to `timeout` for a creator that has not finished, then validates what it finds.
-  // Everything is read once; what is kept is never read from shared memory again.
-  static RingMemory attach(std::shared_ptr<SharedMemory> memory, Timeout timeout);
+  // Validates what it finds, or throws NotMadeYet. Everything is read once; what is kept is never
+  // read from shared memory again.
+  static RingMemory attach(std::shared_ptr<SharedMemory> memory);
 
   const SharedMemory& memory() const { return *memory_; }
   const std::shared_ptr<SharedMemory>& shared_memory() const { return memory_; }
@@ -51,27 +55,25 @@ inline RingMemory RingMemory::initialise(std::shared_ptr<SharedMemory> memory, u
   return ring;
 }
 
-inline RingMemory RingMemory::attach(std::shared_ptr<SharedMemory> memory, Timeout timeout) {
+inline RingMemory RingMemory::attach(std::shared_ptr<SharedMemory> memory) {
   const std::string subject =
       memory->name().empty() ? "the shared memory" : "shared memory '" + memory->name() + "'";
   const auto refuse = [&](const std::string& reason) {
     return Error(error_code::kNotARing, subject + " is not a ring: " + reason);
   };
+  const bool has_magic = memory->size() >= sizeof(kRingMagic) &&
+                         std::memcmp(memory->data(), kRingMagic, sizeof(kRingMagic)) == 0;
+  // A creator on the way writes these alone, and allocates the rest then.
+  if (has_magic && memory->size() == sizeof(kRingMagic)) {
+    throw NotMadeYet(subject + " is not a ring yet");
+  }
   if (memory->size() < kRingHeaderSize + kRingMinCapacity) {
     throw refuse("it has only " + std::to_string(memory->size()) + " bytes");
   }
   const RingHeader& header = *reinterpret_cast<const RingHeader*>(memory->data());
-  const auto deadline = deadline_after(timeout);
-  uint32_t version = 0;
   // acquire: pairs with the release in `initialise`.
-  while ((version = header.version.load(std::memory_order_acquire)) == 0) {
-    if (std::chrono::steady_clock::now() >= deadline) {
-      throw Error(error_code::kTimeout, subject + " has not become a ring within " +
-                                            std::to_string(timeout.count()) +
-                                            " ms; if its creator died on the way, remove it");
-    }
-    std::this_thread::sleep_for(Timeout(1));
-  }
+  const uint32_t version = header.version.load(std::memory_order_acquire);
+  if (version == 0) throw NotMadeYet(subject + " is not a ring yet");
   if (std::memcmp(header.magic, kRingMagic, sizeof(kRingMagic)) != 0) {
     throw refuse("its first bytes are not SLUICERG");
   }

@@ -21,6 +21,10 @@ inline bool has_directory_of_names() {
   return true;
 }
 
+inline bool was_removed(const struct stat&) {
+  return false;
+}
+
 inline int populate_flag() {
   return MAP_PREFAULT_READ;
 }

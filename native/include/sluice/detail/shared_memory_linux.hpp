@@ -24,6 +24,10 @@ inline bool has_directory_of_names() {
   return ::access("/dev/shm", F_OK) == 0;
 }
 
+inline bool was_removed(const struct stat& status) {
+  return status.st_nlink == 0;
+}
+
 inline int populate_flag() {
   return MAP_POPULATE;
 }

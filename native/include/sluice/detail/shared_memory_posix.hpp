@@ -28,6 +28,7 @@ int populate_flag();
 void allocate(const FileDescriptor& descriptor, uint64_t size, const std::string& address);
 bool is_sealed(const FileDescriptor& descriptor);
 bool has_directory_of_names();
+bool was_removed(const struct stat& status);  // false where the system does not tell
 
 inline bool already_exists(const Error& error) {
   return error.number() == EEXIST;
@@ -133,22 +134,36 @@ inline std::string SharedMemory::canonical_name(const std::string& name) {
 
 inline SharedMemory SharedMemory::create(const std::string& given, const CreateOptions& options) {
   const std::string name = canonical_name(given);
-  // O_EXCL first in either case, so that it is known who made the object.
+  try {
+    // Exclusively first in either case, so that it is known who made the object.
+    SharedMemory memory = reserve(name);
+    detail::UnlinkOnFailure guard(name);
+    memory.fill(options.size, options.mode);
+    guard.disarm();
+    return memory;
+  } catch (const Error& error) {
+    if (!detail::already_exists(error) || options.exclusive) throw;
+  }
+  return open_existing(name, options);
+}
+
+// The name alone: the object behind it has no bytes yet.
+inline SharedMemory SharedMemory::reserve(const std::string& name) {
   FileDescriptor descriptor(::shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
   if (!descriptor.valid()) {
-    if (errno == EEXIST && !options.exclusive) return open_existing(name, options);
     throw detail::memory_error("shm_open", errno, "cannot create shared memory", name);
   }
-  detail::UnlinkOnFailure guard(name);
-  SharedMemory memory(std::move(descriptor), name, Access::kReadWrite);
-  detail::allocate(memory.descriptor_, options.size, name);
-  memory.map(0, options.size, false);
+  return {std::move(descriptor), name, Access::kReadWrite};
+}
+
+// The bytes, all of them, and the mode.
+inline void SharedMemory::fill(uint64_t size, uint32_t mode) {
+  detail::allocate(descriptor_, size, name_);
+  map(0, size, false);
   // Last, for it may let others in, and because the umask took part in the mode of shm_open.
-  if (::fchmod(memory.descriptor_.get(), static_cast<mode_t>(options.mode)) != 0) {
-    throw detail::memory_error("fchmod", errno, "cannot set the mode of shared memory", name);
+  if (::fchmod(descriptor_.get(), static_cast<mode_t>(mode)) != 0) {
+    throw detail::memory_error("fchmod", errno, "cannot set the mode of shared memory", name_);
   }
-  guard.disarm();
-  return memory;
 }
 
 // The other who made the name may be about to allocate it, or may have removed it again.
@@ -175,6 +190,14 @@ inline SharedMemory SharedMemory::open_existing(const std::string& name,
 inline SharedMemory SharedMemory::open(const std::string& given, Access access, const Owner& owner,
                                        const MemoryRange& range) {
   const std::string name = canonical_name(given);
+  SharedMemory memory = open_unmapped(name, access, owner);
+  const struct stat status = detail::file_status(memory.descriptor_, name);
+  memory.map(range.offset, detail::length_within(status, range, "'" + name + "'"), false);
+  return memory;
+}
+
+inline SharedMemory SharedMemory::open_unmapped(const std::string& name, Access access,
+                                                const Owner& owner) {
   const int flags = (access == Access::kReadOnly ? O_RDONLY : O_RDWR) | detail::open_flags();
   FileDescriptor descriptor(::shm_open(name.c_str(), flags, 0));
   if (!descriptor.valid()) {
@@ -185,9 +208,7 @@ inline SharedMemory SharedMemory::open(const std::string& given, Access access, 
   if (!S_ISREG(status.st_mode)) {
     throw Error(error_code::kInvalidArgument, "'" + name + "' is not shared memory");
   }
-  SharedMemory memory(std::move(descriptor), name, access);
-  memory.map(range.offset, detail::length_within(status, range, "'" + name + "'"), false);
-  return memory;
+  return {std::move(descriptor), name, access};
 }
 
 inline SharedMemory SharedMemory::from_descriptor(int fd, bool require_seals, Access access,
