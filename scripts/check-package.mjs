@@ -84,6 +84,23 @@ async function checkInstalled(folder, installed) {
     node(tsc, '-p', 'types', '--typeRoots', path.join(root, 'node_modules', '@types'))
   })
 
+  await steps.run('it works in Jest, which loads it anew for each file and each test', () => {
+    // Of a user's project: none of ours.
+    run('npm', ['install', '--no-audit', '--no-fund', 'jest@30'], { cwd: folder })
+    const jest = path.join(folder, 'node_modules', 'jest', 'bin', 'jest.js')
+    // The first file makes the copy whose listeners the second one's events go through.
+    node(jest, '-i', '--ci', '--resetModules', '--rootDir', path.join(folder, 'copies'))
+    node(jest, '-i', '--ci', '--rootDir', path.join(folder, 'copies'))
+  })
+
+  for (const pool of ['forks', 'threads', 'vmThreads']) {
+    await steps.run(`it works in vitest of a project, in its pool ${pool}`, () => {
+      const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs')
+      const options = ['--globals', '--no-file-parallelism', '--maxWorkers=1', `--pool=${pool}`]
+      node(vitest, 'run', '--root', path.join(folder, 'copies'), ...options)
+    })
+  }
+
   await steps.run('it can be built where no binary fits', () => {
     rmSync(path.join(installed, 'prebuilds'), { recursive: true })
     // The command that the error message of a missing binary tells to run; npm brings the user's

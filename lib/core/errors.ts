@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { getSystemErrorName, types } from 'node:util'
 import * as util from 'node:util'
 
+import { makeOneOfAllCopies } from './copies.js'
 import type { SluiceErrorCode, SystemErrorCode } from './error_codes.js'
 import { windowsError } from './windows_errors.js'
 
@@ -27,6 +28,8 @@ export interface SluiceErrorDetails {
 /**
  * The one class of errors that sluice makes. Where a system call failed, `code` is the system's name
  * of the error, and `syscall` is there; else `code` is one of sluice's own, and `syscall` is not.
+ * `instanceof` holds for those of every copy of the package, however often it was loaded (Jest loads it
+ * for each test file).
  *
  * @example
  * ```ts
@@ -60,6 +63,7 @@ export class SluiceError extends Error {
       writable: true,
       configurable: true,
     })
+    makeOneOfAllCopies(this, 'SluiceError')
   }
 
   constructor(

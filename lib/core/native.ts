@@ -42,6 +42,23 @@ export function shared<T>(name: string, make: () => T): T {
   return all.get(name) as T
 }
 
+/**
+ * Errors are made by the copy that was loaded last: the others may be of a test file that has ended,
+ * with all of its globals.
+ */
+const errors = shared<{ create: Callbacks['createError'] }>('errors', () => ({
+  create: createError,
+}))
+errors.create = createError
+
+function createError(
+  ...[code, message, syscall, number, address, path, pid]: Parameters<Callbacks['createError']>
+): Error {
+  return syscall === undefined || number === undefined
+    ? new SluiceError(code, message, { address, pid })
+    : nativeSystemError(message, syscall, number, { address, path })
+}
+
 /** Listeners of native calls that every feature can use. */
 const { wakeups, watches } = shared('core', () => {
   const listeners = {
@@ -51,10 +68,7 @@ const { wakeups, watches } = shared('core', () => {
     watches: new Listeners(),
   }
   addon.initialise({
-    createError: (code, message, syscall, number, address, path, pid) =>
-      syscall === undefined || number === undefined
-        ? new SluiceError(code, message, { address, pid })
-        : nativeSystemError(message, syscall, number, { address, path }),
+    createError: (...details) => errors.create(...details),
     onWake: (ids) => {
       for (const id of ids) listeners.wakeups.tell(id)
     },

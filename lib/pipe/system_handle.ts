@@ -1,4 +1,5 @@
 import { checkInteger, invalidArgument } from '../core/arguments.js'
+import { makeOneOfAllCopies } from '../core/copies.js'
 import { SluiceError } from '../core/errors.js'
 import { LeakGuard } from '../core/leak_guard.js'
 import { native } from './native.js'
@@ -39,6 +40,10 @@ function close(owned: Owned): void {
  */
 export class SystemHandle {
   readonly #owned: Owned
+
+  static {
+    makeOneOfAllCopies(this, 'SystemHandle')
+  }
 
   /** @internal */
   constructor(number: number) {

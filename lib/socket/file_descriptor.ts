@@ -3,6 +3,7 @@ import { createServer, Socket, type Server } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 
 import { checkInteger, invalidArgument } from '../core/arguments.js'
+import { makeOneOfAllCopies } from '../core/copies.js'
 import { SluiceError } from '../core/errors.js'
 import { LeakGuard } from '../core/leak_guard.js'
 import { native } from './native.js'
@@ -44,6 +45,10 @@ function close(owned: Owned): void {
  */
 export class FileDescriptor {
   readonly #owned: Owned
+
+  static {
+    makeOneOfAllCopies(this, 'FileDescriptor')
+  }
 
   /** @internal */
   constructor(number: number) {

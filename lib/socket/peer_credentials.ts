@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 
 import { checkInteger, invalidArgument } from '../core/arguments.js'
+import { makeOneOfAllCopies } from '../core/copies.js'
 import { isSystemError, nodeError, SluiceError, systemError } from '../core/errors.js'
 import { native } from './native.js'
 import type { NativePeer } from './native.js'
@@ -16,6 +17,10 @@ import { noSuchProcess } from './errno.js'
  * process has ended; to watch or signal the process take `pidfd()` or `kill()`.
  */
 export class PeerCredentials implements Peer {
+  static {
+    makeOneOfAllCopies(this, 'PeerCredentials')
+  }
+
   /** Undefined for a process outside of this pid namespace. */
   readonly pid: number | undefined
   readonly uid: number
