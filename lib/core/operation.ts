@@ -6,11 +6,16 @@ export interface Rejectable {
   reject(reason: unknown): void
 }
 
+/** Something that a signal stops. */
+export interface Cancellable {
+  readonly cancel: (reason: unknown) => void
+}
+
 /**
  * A promise with its signal and its timer, which is settled once. Wait queues, retries and the outbox
  * of a connection are lists of these.
  */
-export class Operation<T = void> {
+export class Operation<T = void> implements Cancellable {
   readonly promise: Promise<T>
   #resolve: ((value: T) => void) | undefined
   #reject: ((reason: unknown) => void) | undefined
@@ -34,7 +39,7 @@ export class Operation<T = void> {
       cancel(this, reason)
     }
     this.#signal = signal
-    if (signal !== undefined) listen(signal, this)
+    if (signal !== undefined) onAbort(signal, this)
     if (timeout !== undefined && timeout <= longestDelay) {
       this.#timer = setTimeout(() => {
         this.cancel(timedOut(what, timeout))
@@ -69,19 +74,16 @@ export class Operation<T = void> {
     this.#resolve = undefined
     this.#reject = undefined
     clearTimeout(this.#timer)
-    if (this.#signal !== undefined) unlisten(this.#signal, this)
+    if (this.#signal !== undefined) offAbort(this.#signal, this)
   }
-}
-
-interface Cancellable {
-  readonly cancel: (reason: unknown) => void
 }
 
 // One listener for each signal, however many operations it may cancel: a signal that is passed to many
 // calls is normal use, and must not look like a leak to Node.
 const signals = new WeakMap<AbortSignal, { operations: Set<Cancellable>; listener: () => void }>()
 
-function listen(signal: AbortSignal, operation: Cancellable): void {
+/** Has it cancelled when the signal aborts, until `offAbort`. */
+export function onAbort(signal: AbortSignal, operation: Cancellable): void {
   let entry = signals.get(signal)
   if (entry === undefined) {
     const operations = new Set<Cancellable>()
@@ -96,7 +98,7 @@ function listen(signal: AbortSignal, operation: Cancellable): void {
   entry.operations.add(operation)
 }
 
-function unlisten(signal: AbortSignal, operation: Cancellable): void {
+export function offAbort(signal: AbortSignal, operation: Cancellable): void {
   const entry = signals.get(signal)
   if (entry === undefined) return
   entry.operations.delete(operation)

@@ -1,4 +1,4 @@
-import { abortReason } from '../core/arguments.js'
+import { offAbort, onAbort } from '../core/operation.js'
 import { WaitStatus } from './native.js'
 import type { Sleeper } from './sleeper.js'
 
@@ -53,17 +53,19 @@ export class ConsumeLoop {
 
   run(signal: AbortSignal | undefined): Promise<number> {
     this.#running = true
-    const abort = () => {
-      if (signal !== undefined) this.fail(abortReason(signal))
-    }
-    signal?.addEventListener('abort', abort)
+    if (signal !== undefined) onAbort(signal, this)
     return new Promise<number>((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
       this.#turn()
     }).finally(() => {
-      signal?.removeEventListener('abort', abort)
+      if (signal !== undefined) offAbort(signal, this)
     })
+  }
+
+  /** The signal's call. */
+  cancel(reason: unknown): void {
+    this.fail(reason)
   }
 
   fail(reason: unknown): void {

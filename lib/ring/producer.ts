@@ -13,8 +13,9 @@ import {
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet } from '../core/wait_queue.js'
+import { publishAtExit } from './corked_at_exit.js'
 import { Endpoint, type EndpointParts } from './endpoint.js'
-import { noRecord, State } from './endpoint_state.js'
+import { noRecord, State, Status } from './endpoint_state.js'
 import { maxMessageLength } from './layout.js'
 import type { RecordWriter } from './record_writer.js'
 import { createRingWriteStream, type RingWriteStreamOptions } from './write_stream.js'
@@ -37,7 +38,7 @@ export interface WriteSyncOptions {
  * The writing end of a ring; made by `ring.producer()`.
  *
  * Nothing is visible to the consumer before it is committed, and a committed message is not lost
- * when this process dies. When the ring is full and the consumer is gone, writes that wait reject
+ * when this process dies; between `cork` and `uncork` only when it exits, and is not killed. When the ring is full and the consumer is gone, writes that wait reject
  * with `ERR_SLUICE_PEER_DIED` or `ERR_SLUICE_PEER_CLOSED`, together with those called after them
  * before the failure could be seen; then they work again when another consumer has claimed the role.
  *
@@ -57,6 +58,8 @@ export interface WriteSyncOptions {
 export class Producer extends Endpoint {
   readonly #writer: RecordWriter
   readonly #maxLength: number
+  /** Set from the first cork on. */
+  #forgetAtExit: (() => void) | undefined
 
   /** @internal */
   constructor(parts: EndpointParts & { writer: RecordWriter }, spin: number | undefined) {
@@ -162,10 +165,12 @@ export class Producer extends Endpoint {
 
   /**
    * From here to `uncork`, commits are published together, or when the ring is full. Corks nest: as
-   * many calls of `uncork` are needed.
+   * many calls of `uncork` are needed. They are published also when the producer closes and when the
+   * process exits, by `process.exit` too; a process that is killed takes them with it.
    */
   cork(): void {
     this.requireUsable()
+    this.#forgetAtExit ??= publishAtExit(this)
     this.#writer.cork()
   }
 
@@ -173,6 +178,11 @@ export class Producer extends Endpoint {
   uncork(): void {
     this.requireUsable()
     this.#writer.uncork()
+  }
+
+  /** @internal */
+  uncorkAll(): void {
+    while (this.state[State.status] === Status.usable && this.state[State.corked] > 0) this.uncork()
   }
 
   /** Resolves when a message of `length` bytes would fit. */
@@ -212,6 +222,11 @@ export class Producer extends Endpoint {
   /** Ends the stream: the consumer reads what is committed, then the end. Idempotent. */
   override close(): void {
     super.close()
+  }
+
+  protected override left(): void {
+    super.left()
+    this.#forgetAtExit?.()
   }
 
   protected override isReady(): boolean {

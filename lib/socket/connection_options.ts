@@ -4,7 +4,10 @@ import { checkConnectionOptions, type ConnectionOptions } from '../transport/con
 import type { SocketHandle } from './native.js'
 
 export interface UnixConnectionOptions extends ConnectionOptions {
-  /** `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. */
+  /**
+   * `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. The system has a limit of its own
+   * (`net.core.wmem_max` on Linux) and takes no more, without a word: see `bufferSizes`.
+   */
   sendBufferSize?: number
   receiveBufferSize?: number
   /** Descriptors that one message may bring, else the connection is destroyed; default 64. */
@@ -49,4 +52,21 @@ export function setBufferSizes(handle: SocketHandle, options: UnixConnectionOpti
   if (sendBufferSize === undefined && receiveBufferSize === undefined) return
   const failure = handle.setBufferSizes(sendBufferSize, receiveBufferSize)
   if (failure < 0) throw systemError("cannot set the socket's buffer sizes", 'setsockopt', failure)
+}
+
+/** The buffers of a socket, in bytes, as the options count them. */
+export interface BufferSizes {
+  send: number
+  receive: number
+}
+
+// Linux doubles what it is given, to have room for its own notes, and tells the double.
+const factor = process.platform === 'linux' ? 2 : 1
+
+export function bufferSizesOf(handle: SocketHandle): BufferSizes {
+  const sizes = handle.bufferSizes()
+  if (typeof sizes === 'number') {
+    throw systemError("cannot ask for the socket's buffer sizes", 'getsockopt', sizes)
+  }
+  return { send: sizes[0] / factor, receive: sizes[1] / factor }
 }

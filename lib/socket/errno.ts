@@ -6,6 +6,7 @@ const { errno } = constants
 export const again = -errno.EAGAIN
 export const refused = -errno.ECONNREFUSED
 export const messageTooLong = -errno.EMSGSIZE
+export const invalid = -errno.EINVAL
 export const noSuchProcess = -errno.ESRCH
 
 /** For want of something that others may give back. */

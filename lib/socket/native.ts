@@ -33,6 +33,8 @@ export interface SocketHandle {
   connect(address: string, padded: boolean): number
   shutDownWriting(): number
   setBufferSizes(send: number | undefined, receive: number | undefined): number
+  /** Of sending and of receiving, as the system has them. */
+  bufferSizes(): readonly [number, number] | number
   peer(): NativePeer
   leaveName(): void
   close(): void

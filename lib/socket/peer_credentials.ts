@@ -7,7 +7,7 @@ import { native } from './native.js'
 import type { NativePeer } from './native.js'
 import type { Peer } from '../transport/peer.js'
 import { FileDescriptor } from './file_descriptor.js'
-import { noSuchProcess } from './errno.js'
+import { invalid, noSuchProcess } from './errno.js'
 
 /**
  * The process at the other end of a Unix socket, by the kernel's word and not by the peer's.
@@ -62,7 +62,8 @@ export class PeerCredentials implements Peer {
    * open. Before Linux 6.5 it is found by the pid, which may be another process's by now.
    * Undefined when the process is gone.
    *
-   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` (not Linux).
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` (not Linux; before Linux 6.5 for a process
+   * outside of this pid namespace, which cannot be found there).
    */
   pidfd(): FileDescriptor | undefined {
     if (process.platform !== 'linux') {
@@ -72,7 +73,7 @@ export class PeerCredentials implements Peer {
     return found && new FileDescriptor(found.descriptor)
   }
 
-  /** Whether the peer's process runs, while the socket is open. */
+  /** Whether the peer's process runs, while the socket is open. Fails as `pidfd`. */
   isAlive(): boolean {
     if (process.platform !== 'linux') {
       this.#requireDescriptor()
@@ -91,7 +92,8 @@ export class PeerCredentials implements Peer {
    * Sends a signal to the peer's process, while the socket is open; false when that has ended. On
    * Linux 6.5 and later it cannot hit another process.
    *
-   * @throws `EPERM`.
+   * @throws `EPERM`; `EINVAL` for a process outside of this pid namespace, which cannot be sent a
+   * signal. Before Linux 6.5 that is `ERR_SLUICE_UNSUPPORTED`.
    */
   kill(signal: NodeJS.Signals | number = 'SIGTERM'): boolean {
     const number = typeof signal === 'number' ? signal : constants.signals[signal]
@@ -106,7 +108,11 @@ export class PeerCredentials implements Peer {
     try {
       const failure = native.signalProcess(process_.number, number)
       if (failure === noSuchProcess) return false
-      if (failure < 0) throw systemError('cannot signal the peer', 'pidfd_send_signal', failure)
+      if (failure < 0) {
+        // The signal is a valid one, so it is the process that cannot have it.
+        const hint = failure === invalid ? outsideOfNamespace : undefined
+        throw systemError('cannot signal the peer', 'pidfd_send_signal', failure, { hint })
+      }
       return true
     } finally {
       process_.close()
@@ -136,6 +142,9 @@ export class PeerCredentials implements Peer {
     return descriptor
   }
 }
+
+const outsideOfNamespace =
+  'its process is outside of the pid namespace of this one: no signal goes there'
 
 function signalProcess(pid: number, number: number): boolean {
   try {

@@ -9,6 +9,7 @@ import {
   checkUnixConnectionOptions,
   connectionOptionNames,
   setBufferSizes,
+  type BufferSizes,
   type UnixConnectionOptions,
 } from './connection_options.js'
 import {
@@ -109,13 +110,29 @@ export class UnixConnection extends Connection<UnixConnectionTypes> {
   }
 
   /**
+   * The buffers that the system has given, which can be smaller than `sendBufferSize` and
+   * `receiveBufferSize`.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
+  get bufferSizes(): BufferSizes {
+    const sizes = this.#transport.bufferSizes()
+    if (sizes === undefined) throw connectionClosed()
+    return sizes
+  }
+
+  /**
    * The descriptor, to look at or to send; it stays the connection's to close.
    *
    * @throws `ERR_SLUICE_CLOSED`
    */
   get fd(): number {
     const { descriptor } = this.#transport
-    if (descriptor < 0) throw new SluiceError('ERR_SLUICE_CLOSED', 'the connection is closed')
+    if (descriptor < 0) throw connectionClosed()
     return descriptor
   }
+}
+
+function connectionClosed(): SluiceError {
+  return new SluiceError('ERR_SLUICE_CLOSED', 'the connection is closed')
 }

@@ -12,7 +12,12 @@ import {
 } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { Readiness } from '../core/native.js'
-import { checkSocketOptions, setBufferSizes } from './connection_options.js'
+import {
+  bufferSizesOf,
+  checkSocketOptions,
+  setBufferSizes,
+  type BufferSizes,
+} from './connection_options.js'
 import {
   credentialsOfLast,
   datagramOptionNames,
@@ -136,6 +141,17 @@ export class UnixDatagram {
   get fd(): number {
     if (!this.#open) throw closedError()
     return this.#handle.descriptor(true)
+  }
+
+  /**
+   * The buffers that the system has given, which can be smaller than `sendBufferSize` and
+   * `receiveBufferSize`.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
+  get bufferSizes(): BufferSizes {
+    if (!this.#open) throw closedError()
+    return bufferSizesOf(this.#handle)
   }
 
   /**

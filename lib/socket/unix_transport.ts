@@ -3,6 +3,7 @@ import type { Listener } from '../core/listeners.js'
 import { Readiness } from '../core/native.js'
 import type { Outbox } from '../transport/outbox.js'
 import type { Transport, TransportEvents } from '../transport/transport.js'
+import { bufferSizesOf, type BufferSizes } from './connection_options.js'
 import { descriptorCargo, type DescriptorCargo } from './descriptor_cargo.js'
 import { again, endsConnection, messageTooLong } from './errno.js'
 import type { SocketHandle } from './native.js'
@@ -53,6 +54,11 @@ export class UnixTransport implements Transport, Listener {
       const descriptor = this.#handle.descriptor()
       return descriptor < 0 ? undefined : descriptor
     }))
+  }
+
+  /** Undefined when it is closed. */
+  bufferSizes(): BufferSizes | undefined {
+    return this.#handle.descriptor() < 0 ? undefined : bufferSizesOf(this.#handle)
   }
 
   /** Negative when it is closed. */

@@ -1,7 +1,7 @@
 import { abortReason, checkInteger, checkSignal, own, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { iterateUntilClosed } from '../core/iterate_until_closed.js'
-import { Operation } from '../core/operation.js'
+import { offAbort, onAbort, Operation, type Cancellable } from '../core/operation.js'
 import { mayGoOn } from '../core/turn.js'
 import {
   aborted,
@@ -82,8 +82,10 @@ export class Server<Accepted extends Connection = Connection> {
   readonly #connections = new Set<Guest>()
   readonly #maxConnections: number
   readonly #signal: AbortSignal | undefined
-  readonly #abort = () => {
-    this.close()
+  readonly #abort: Cancellable = {
+    cancel: () => {
+      this.close()
+    },
   }
   #admitted = 0
   #refused = 0
@@ -123,7 +125,7 @@ export class Server<Accepted extends Connection = Connection> {
         this.#accepts.fail(error)
       },
     })
-    this.#signal?.addEventListener('abort', this.#abort)
+    if (this.#signal !== undefined) onAbort(this.#signal, this.#abort)
     acceptor.welcome(this.#wanted())
     if (this.#signal?.aborted === true) this.close()
   }
@@ -195,7 +197,7 @@ export class Server<Accepted extends Connection = Connection> {
   close(): void {
     if (!this.#open) return
     this.#open = false
-    this.#signal?.removeEventListener('abort', this.#abort)
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#abort)
     this.#acceptor.close()
     this.#admission.close()
     for (const connection of this.#pool.splice(0)) connection.destroy()

@@ -20,3 +20,28 @@ describe('a process', () => {
     expect(child.errors).toBe('')
   })
 })
+
+describe('messages that are corked when the process ends', () => {
+  async function left(how: string): Promise<string[]> {
+    const ring = namedRing()
+    const child = new Child('corked_exit.mjs', [ring.name, how])
+    await child.exited
+    const consumer = ring.consumer()
+    const messages: string[] = []
+    await consumer
+      .consume((message) => void messages.push(message.toString()))
+      .catch(() => undefined)
+    return messages
+  }
+
+  test.each(['exit', 'end', 'worker exit', 'worker end', 'exception'])(
+    'are published when it ends by: %s',
+    async (how) => {
+      expect(await left(how)).toEqual(['first', 'second'])
+    },
+  )
+
+  test('are lost when it is killed', async () => {
+    expect(await left('kill')).toEqual([])
+  })
+})

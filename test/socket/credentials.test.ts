@@ -100,18 +100,27 @@ describe('the peer', () => {
     }
   })
 
-  inNamespace('in another pid namespace, seen from inside, has no pid', async () => {
-    // The server is in a namespace of its own, where this process has no number.
-    const path = socketPath()
-    const child = new Child('peer_of_client.mjs', [path], {
-      program: 'unshare',
-      execArgv: ['--pid', '--fork', '--kill-child', process.execPath],
-    })
-    expect(await child.next()).toBe('listening')
-    closedAfterTest(await connectUnix(path))
-    expect(await child.next()).toEqual({ pid: null, uid: process.getuid?.() })
-    await child.finish()
-  })
+  inNamespace(
+    'in another pid namespace, seen from inside, has no pid, and gets no signal',
+    async () => {
+      // The server is in a namespace of its own, where this process has no number.
+      const path = socketPath()
+      const child = new Child('peer_of_client.mjs', [path], {
+        program: 'unshare',
+        execArgv: ['--pid', '--fork', '--kill-child', process.execPath],
+      })
+      expect(await child.next()).toBe('listening')
+      closedAfterTest(await connectUnix(path))
+      expect(await child.next()).toMatchObject({
+        pid: null,
+        uid: process.getuid?.(),
+        alive: true,
+        errno: -22,
+        message: expect.stringContaining('is outside of the pid namespace of this one') as string,
+      })
+      await child.finish()
+    },
+  )
 
   test('that has exited is known all the same, and is not alive', async () => {
     const server = await openServer()

@@ -1,5 +1,5 @@
 /** Nothing breaks by a careless user, a hostile peer or an unlucky moment. */
-import { once } from 'node:events'
+import { getEventListeners, once, setMaxListeners } from 'node:events'
 import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { Agent, createServer, get } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -11,6 +11,7 @@ import {
   connectUnix,
   FileDescriptor,
   peerCredentials,
+  Ring,
   socketPair,
   UnixDatagram,
   UnixServer,
@@ -360,3 +361,53 @@ onlyIf(process.platform === 'linux', 'each system has its own numbers')(
     expect(systemError('', 'sendmsg', -etoomanyrefs).code).toBe('ETOOMANYREFS')
   },
 )
+
+test('the buffers that the system has given can be asked for', async () => {
+  const options = { sendBufferSize: 2 ** 16, receiveBufferSize: 2 ** 15 }
+  const [one, other] = socketPair('stream', options)
+  const datagram = closedAfterTest(await UnixDatagram.bind(socketPath(), options))
+  for (const socket of [one, other, datagram]) {
+    expect(socket.bufferSizes).toEqual({ send: 2 ** 16, receive: 2 ** 15 })
+  }
+  const [greedy, modest] = socketPair('stream', { sendBufferSize: 2 ** 30 })
+  expect(greedy.bufferSizes.send).toBeLessThan(2 ** 30)
+  expect(greedy.bufferSizes.receive).toBeGreaterThan(0)
+  for (const connection of [one, other, greedy, modest]) {
+    connection.destroy()
+    expect(() => connection.bufferSizes).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
+  }
+  datagram.close()
+  expect(() => datagram.bufferSizes).toThrow(sluiceError('ERR_SLUICE_CLOSED'))
+})
+
+test('eleven waits of each kind may have one signal, without a warning of a leak', async () => {
+  const warnings = caughtWarnings()
+  const controller = new AbortController()
+  const { signal } = controller
+  setMaxListeners(10, signal) // the limit of every other event target
+  const eleven = Array.from({ length: 11 }, (_, index) => index)
+  const rings = eleven.map(() => closedAfterTest(Ring.anonymous({ capacity: 4096 })))
+  const servers = await Promise.all(
+    eleven.map((index) => UnixServer.listen(`${socketPath()}${String(index)}`, { signal })),
+  )
+  const pairs = eleven.map(() => socketPair())
+  const waits = [
+    ...rings.map((ring) => ring.consumer().consume(() => undefined, { signal })),
+    ...rings.map((ring) => {
+      const producer = ring.producer()
+      while (producer.tryWrite(Buffer.alloc(1000)));
+      return producer.write(Buffer.alloc(1000), { signal })
+    }),
+    ...servers.map((server) => server.accept({ signal })),
+    ...servers.map((server) => server.shutdown({ signal })),
+    ...pairs.map(([one]) => one.receive({ signal })),
+  ]
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+  const settled = Promise.allSettled(waits)
+  controller.abort()
+  await settled
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+  for (const connection of pairs.flat()) connection.destroy()
+  await new Promise((resolve) => setImmediate(resolve)) // warnings come on the next tick
+  expect(warnings).toEqual([])
+})

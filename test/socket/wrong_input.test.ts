@@ -17,6 +17,8 @@ test.each([
   ['empty', '', /empty/],
   ['@ alone', '@', /empty/],
   ['with a NUL', 'a\0b', /NUL/],
+  ['abstract as C writes it', '\0app', /NUL byte; the abstract name is '@app' here/],
+  ['NUL alone', '\0', /must not contain a NUL byte$/],
   ['abstract with a NUL', '@a\0b', /NUL/],
   ['too long', 'x'.repeat(108), /108 bytes.* limit is 107/],
   ['abstract and too long', `@${'x'.repeat(108)}`, /108 bytes.* limit is 107/],

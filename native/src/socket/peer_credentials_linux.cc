@@ -68,7 +68,13 @@ PeerProcess open_peer_process(int descriptor, std::optional<pid_t> pid) {
   if (::getsockopt(descriptor, SOL_SOCKET, kSoPeerPidfd, &process, &size) == 0) {
     return {FileDescriptor(process), true};
   }
-  if (errno == ENOPROTOOPT && pid) {
+  if (errno == ENOPROTOOPT && !pid) {
+    throw Error(
+        error_code::kUnsupported,
+        "the peer's process is outside of the pid namespace of this one, and only Linux 6.5 "
+        "and later can find it there");
+  }
+  if (errno == ENOPROTOOPT) {
     // By its number it could be a process that came after the peer.
     FileDescriptor found(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0)));
     if (found.valid()) return {std::move(found), false};

@@ -20,6 +20,11 @@ Error invalid(const std::string& message) {
 
 SocketAddress SocketAddress::parse(const std::string& text, bool padded) {
   if (text.empty() || text == "@") throw invalid("address must not be empty");
+  // As C and Python write an abstract name.
+  if (text[0] == '\0' && text.size() > 1 && text.find('\0', 1) == std::string::npos) {
+    throw invalid("address must not contain a NUL byte; the abstract name is '@" + text.substr(1) +
+                  "' here");
+  }
   if (text.find('\0') != std::string::npos) throw invalid("address must not contain a NUL byte");
   const bool abstract = text[0] == '@';
   const size_t length = abstract ? text.size() - 1 : text.size();

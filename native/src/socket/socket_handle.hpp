@@ -75,6 +75,7 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   Napi::Value connect(const Napi::CallbackInfo& info);
   Napi::Value shut_down_writing(const Napi::CallbackInfo& info);
   Napi::Value set_buffer_sizes(const Napi::CallbackInfo& info);
+  Napi::Value buffer_sizes(const Napi::CallbackInfo& info);
   Napi::Value peer(const Napi::CallbackInfo& info);
   void leave_name(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);

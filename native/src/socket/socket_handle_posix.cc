@@ -38,6 +38,7 @@ void SocketHandle::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod<&SocketHandle::connect>("connect"),
                       InstanceMethod<&SocketHandle::shut_down_writing>("shutDownWriting"),
                       InstanceMethod<&SocketHandle::set_buffer_sizes>("setBufferSizes"),
+                      InstanceMethod<&SocketHandle::buffer_sizes>("bufferSizes"),
                       InstanceMethod<&SocketHandle::peer>("peer"),
                       InstanceMethod<&SocketHandle::leave_name>("leaveName"),
                       InstanceMethod<&SocketHandle::close>("close"),
@@ -163,6 +164,22 @@ Napi::Value SocketHandle::set_buffer_sizes(const Napi::CallbackInfo& info) {
   };
   const int sending = set(info[0], SO_SNDBUF);
   return status_of(info, sending < 0 ? sending : set(info[1], SO_RCVBUF));
+}
+
+// bufferSizes(): [send, receive] as the system has them, or the negative error number.
+Napi::Value SocketHandle::buffer_sizes(const Napi::CallbackInfo& info) {
+  int sizes[2] = {};
+  for (const int option : {SO_SNDBUF, SO_RCVBUF}) {
+    socklen_t length = sizeof(int);
+    int& size = sizes[option == SO_SNDBUF ? 0 : 1];
+    if (::getsockopt(socket_.get(), SOL_SOCKET, option, &size, &length) != 0) {
+      return status_of(info, -1);
+    }
+  }
+  Napi::Array result = Napi::Array::New(info.Env(), 2);
+  result.Set(0u, sizes[0]);
+  result.Set(1u, sizes[1]);
+  return result;
 }
 
 // While there is a connection to ask about: `peer` is wanted after its end, too.
