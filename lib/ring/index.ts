@@ -2,6 +2,7 @@
 export { Ring } from './ring.js'
 export type {
   AnonymousRingOptions,
+  ClaimOptions,
   CreateRingOptions,
   EndpointOptions,
   OpenRingOptions,

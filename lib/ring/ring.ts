@@ -10,6 +10,9 @@ import {
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { leaks } from '../core/leak_guard.js'
+import { retry, type Backoff } from '../core/retry.js'
+import { checkWaitOptions, waitOptionNames, type WaitOptions } from '../core/wait_options.js'
+import { notYet } from '../core/wait_queue.js'
 import { requireDescriptors, requireHandles } from '../memory/platform.js'
 import { native as memoryNative, type SharedMemoryHandle } from '../memory/native.js'
 import { native, type RingHandle, type RingStats } from './native.js'
@@ -61,6 +64,11 @@ export interface EndpointOptions {
   spin?: number | undefined
 }
 
+export interface ClaimOptions extends EndpointOptions, WaitOptions {}
+
+/** Long pauses: a role may be waited for by those who stand by for hours. */
+const claimBackoff: Backoff = { firstMs: 1, longestMs: 100 }
+
 /**
  * A bounded queue of byte messages in shared memory, from one producer to one consumer, in two
  * processes or one. No system call is made while both sides are awake.
@@ -71,14 +79,15 @@ export interface EndpointOptions {
  * ```ts
  * // one process
  * const ring = Ring.openOrCreate('/ticks', { capacity: 1 << 20 })
- * const producer = ring.producer()
+ * const producer = await ring.claimProducer() // when all of the last one has been read
  * await producer.write(Buffer.from('hello'))
- * producer.close()
+ * ring.close()
  *
  * // another
  * const ring = Ring.openOrCreate('/ticks', { capacity: 1 << 20 })
- * for await (const message of ring.consumer()) console.log(message.toString())
- * ring.unlink()
+ * for await (const stream of ring.consumer().streams()) {
+ *   for await (const message of stream) console.log(message.toString())
+ * }
  * ```
  */
 export class Ring {
@@ -272,6 +281,23 @@ export class Ring {
     return this.#add(new Consumer(claimConsumer(this.#access(spin)), spin))
   }
 
+  /**
+   * Claims the writing end as soon as it can be had: when no living process has it, and the end of
+   * the last stream has been read. The system tells of neither, so it looks again after pauses of up
+   * to 100 ms.
+   *
+   * @throws (rejects) `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, or the signal's
+   * reason.
+   */
+  claimProducer(options: ClaimOptions = {}): Promise<Producer> {
+    return this.#claimed('claimProducer', options, (own) => this.producer(own))
+  }
+
+  /** Claims the reading end as soon as no living process has it; otherwise as `claimProducer`. */
+  claimConsumer(options: ClaimOptions = {}): Promise<Consumer> {
+    return this.#claimed('claimConsumer', options, (own) => this.consumer(own))
+  }
+
   /** The content of the ring and the processes at its ends, as of now. */
   stats(): RingStats {
     this.#requireOpen()
@@ -325,6 +351,25 @@ export class Ring {
     this.close()
   }
 
+  #claimed<E extends Endpoint>(
+    what: string,
+    options: ClaimOptions,
+    claim: (options: EndpointOptions) => E,
+  ): Promise<E> {
+    const { spin, signal, timeout } = ownOptions(options, ['spin', ...waitOptionNames])
+    if (spin !== undefined) checkSpin(spin)
+    checkWaitOptions({ signal, timeout })
+    const attempt = () => {
+      try {
+        return claim({ spin })
+      } catch (error) {
+        if (isTaken(error)) return notYet
+        throw error
+      }
+    }
+    return retry(what, attempt, claimBackoff, { signal, timeout }, () => undefined)
+  }
+
   #access(spin: number | undefined): RingAccess {
     if (spin !== undefined) checkSpin(spin)
     this.#requireOpen()
@@ -344,6 +389,14 @@ export class Ring {
   #requireOpen(): void {
     if (!this.#open) throw new SluiceError('ERR_SLUICE_CLOSED', 'the ring is closed')
   }
+}
+
+/** By a living process, or by a stream whose end nobody has read. */
+function isTaken(error: unknown): boolean {
+  return (
+    error instanceof SluiceError &&
+    (error.code === 'ERR_SLUICE_ROLE_TAKEN' || error.code === 'ERR_SLUICE_STREAM_ENDED')
+  )
 }
 
 function checkCapacity(capacity: unknown): asserts capacity is number {

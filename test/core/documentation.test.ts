@@ -120,6 +120,6 @@ describe('runs', () => {
     const run = new Function(...names, `return (async () => {${javascript}})()`) as (
       ...values: unknown[]
     ) => Promise<void>
-    await run(...Object.values(sluice))
+    for (let round = 0; round < 2; round++) await run(...Object.values(sluice))
   })
 })

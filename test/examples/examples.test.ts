@@ -6,7 +6,14 @@ import { Command, node, root } from '../support/command.js'
 import { temporaryFolder } from '../support/folder.js'
 import { hasProgram } from '../support/start.js'
 
+/** The output of an example, which is the same when it is run again. */
 async function linesOf(args: string[]): Promise<string[]> {
+  const first = await linesOfRun(args)
+  expect(await linesOfRun(args)).toEqual(first)
+  return first
+}
+
+async function linesOfRun(args: string[]): Promise<string[]> {
   const { code, stdout, stderr } = await node(args).finished
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   return stdout.toString().trim().split('\n').sort()

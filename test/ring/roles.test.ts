@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 
-import { Ring } from '../../lib/index.js'
+import { Ring, type ClaimOptions } from '../../lib/index.js'
 import { Child } from '../support/child.js'
 import { onWindows, unixOnly } from '../support/platform.js'
 import { bytes, closedAfterTest, namedRing, ringWithEnds, sluiceError } from '../support/rings.js'
@@ -17,6 +17,36 @@ async function remote(ring: { name: string }, ...commands: unknown[][]): Promise
 }
 
 describe.each(['producer', 'consumer'] as const)('the role of %s', (role) => {
+  const claim = (ring: Ring, options: ClaimOptions = {}) =>
+    role === 'producer' ? ring.claimProducer(options) : ring.claimConsumer(options)
+
+  test('can be waited for until its holder closes, is killed, or the wait is cancelled', async () => {
+    const ring = namedRing()
+    ;(await claim(ring)).close()
+    if (role === 'producer') await ring.consumer().consume(() => undefined)
+    const child = await remote(ring, [role])
+    const mine = new Error('enough')
+    const stop = new AbortController()
+    const cancelled = expect(claim(ring, { signal: stop.signal })).rejects.toBe(mine)
+    await expect(claim(ring, { timeout: 20 })).rejects.toThrow(sluiceError('ERR_SLUICE_TIMEOUT'))
+    stop.abort(mine)
+    await cancelled
+    const waiting = claim(ring)
+    child.kill('SIGKILL')
+    expect((await waiting).closed).toBe(false)
+    const closed = expect(claim(ring)).rejects.toThrow(sluiceError('ERR_SLUICE_CLOSED'))
+    ring.close()
+    await closed
+  })
+
+  test('cannot be waited for with wrong options', () => {
+    const ring = namedRing()
+    const invalid = sluiceError('ERR_SLUICE_INVALID_ARGUMENT')
+    for (const options of [{ spin: -1 }, { signal: 5 }, { timeout: -1 }, { mode: 5 }]) {
+      expect(() => claim(ring, options as ClaimOptions)).toThrow(invalid)
+    }
+  })
+
   test('is refused while another process has it, who is named', async () => {
     const ring = namedRing()
     const child = await remote(ring, [role])
@@ -306,4 +336,14 @@ describe('streams, one after another', () => {
     consumer.close()
     await expect(write).rejects.toThrow(sluiceError('ERR_SLUICE_PEER_CLOSED', { pid: process.pid }))
   })
+})
+
+test('a producer can be waited for until the end of the last stream has been read', async () => {
+  const ring = namedRing()
+  ring.producer().close()
+  expect(() => ring.producer()).toThrow(sluiceError('ERR_SLUICE_STREAM_ENDED'))
+  const claiming = ring.claimProducer()
+  expect(await ring.consumer().read()).toBeUndefined()
+  const producer = await claiming
+  expect(producer.tryWrite(bytes('next'))).toBe(true)
 })

@@ -83,10 +83,14 @@ test('something else', async () => {
 })
 
 test('a folder that is missing', async () => {
-  const path = join(temporaryDirectory(), 'a', 'b', 's')
-  const message = await refusal(path, {}, 'ENOENT')
-  expect(message).not.toMatch(/cannot be opened: No such file/)
-  expect(message).toMatch(/No such file or directory|its directory does not exist/)
+  const folder = join(temporaryDirectory(), 'a', 'b')
+  const path = join(folder, 's')
+  const why =
+    `cannot bind to '${path}': its directory, '${folder}', does not exist; make it, or let it be made ` +
+    'with options.makeDirectory'
+  expect(await refusal(path, {}, 'ENOENT')).toBe(why)
+  const without = UnixServer.listen(path, { removeStale: false })
+  await expect(without).rejects.toMatchObject({ errno: -2, message: why })
 })
 
 const asUser = onlyIf(process.geteuid?.() === 0, 'only root can become another user')

@@ -2,6 +2,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -97,9 +98,18 @@ std::string holder(const std::string& path, const std::string& lock, const struc
          "descriptor to this one as { fd }";
 }
 
+// Of a path that cannot be bound because something is not there.
+std::string missing(const std::string& path) {
+  const std::string directory = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
+  struct stat ignored {};
+  if (::stat(directory.c_str(), &ignored) == 0) return std::generic_category().message(ENOENT);
+  return "its directory, '" + directory +
+         "', does not exist; make it, or let it be made with options.makeDirectory";
+}
+
 std::string cannot_open_lock(const std::string& lock, int number) {
+  if (number == ENOENT) return missing(lock);
   const std::string what = "its lock, '" + lock + "', cannot be opened: ";
-  if (number == ENOENT) return what + "its directory does not exist (options.makeDirectory)";
   const std::string reason = what + std::generic_category().message(number);
   struct stat status {};
   if (number != EACCES || ::lstat(lock.c_str(), &status) != 0) return reason;
@@ -138,6 +148,7 @@ BoundName BoundName::bind(int socket, int type, const SocketAddress& address, mo
   name.path_ = absolute(text);
   if (remove_stale) name.take_lock(type, address);
   if (bind_with_mode(socket, address, mode) != 0) {
+    if (errno == ENOENT) throw cannot_bind(text, "bind", ENOENT, missing(name.path_));
     if (errno != EADDRINUSE) throw failed(text, "bind");
     if (!remove_stale || !name.remove_left_over(type, address)) {
       throw cannot_bind(text, "bind", EADDRINUSE,
