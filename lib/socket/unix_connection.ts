@@ -61,8 +61,12 @@ export interface UnixConnection {
  * listener it is closed. On a seqpacket connection each chunk is one message, and up to 16 of them
  * are read ahead.
  *
- * Nothing is read before it is asked for, so that `receive` can be used: a user who does neither
- * notices only after `end()` that the peer has gone. `resume()` notices it at once.
+ * Nothing is read before it is asked for, so that `receive` can be used. Listeners of `'close'` and
+ * `'end'` of a connection that nobody has read are told all the same when the peer goes, unless bytes
+ * that it has sent lie unread, and keep the process alive, as with `net.Socket`. A connection that
+ * nobody reads, listens to or has ended is not watched: it costs less memory, does not keep the
+ * process alive, and learns of its peer's end when it is used. `resume()` reads and drops all that
+ * comes.
  *
  * `send` fails also with `EBADF` for a descriptor that is not open, and `ETOOMANYREFS`.
  *

@@ -62,6 +62,9 @@ export interface EndTimeout {
   endTimeout?: number | undefined
 }
 
+/** A listener of any event, as Node declares it. */
+type EventListener = Parameters<Duplex['on']>[1]
+
 const defaultHighWaterMark = 65536
 const nothingReceived: readonly Closable[] = []
 const optionNames = new Map<string, readonly string[]>()
@@ -332,6 +335,21 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   }
 
   // The stream's side.
+
+  /**
+   * Who listens to `'close'` or `'end'` of a connection that nobody has read is told of the peer's end,
+   * unless bytes lie there unread, and keeps the process alive: as with net.Socket. Who has received
+   * from it learns of the end by the next `receive`.
+   */
+  override on(event: string | symbol, listener: EventListener): this {
+    super.on(event, listener)
+    if ((event === 'close' || event === 'end') && this.#inbox === undefined) this.#awaitEnd()
+    return this
+  }
+
+  override addListener(event: string | symbol, listener: EventListener): this {
+    return this.on(event, listener)
+  }
 
   /** @internal */
   override read(size?: number): unknown {

@@ -137,7 +137,11 @@ const closings = new WeakMap<TestedConnection, Promise<void>>()
 
 /** Remembers its close event: `closed` is true before that is emitted. */
 export function watchedForClose(connection: TestedConnection): TestedConnection {
-  closings.set(connection, new Promise((resolve) => connection.once('close', resolve)))
+  // Not by `once`: a listener of the end has the peer's end awaited although nobody reads.
+  closings.set(
+    connection,
+    new Promise((resolve) => connection.prependOnceListener('close', resolve)),
+  )
   return connection
 }
 
