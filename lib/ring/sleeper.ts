@@ -10,6 +10,8 @@ export class Sleeper {
   #immediate: NodeJS.Immediate | undefined
   #ref = true
   #lookedInVain = false
+  /** Why it could not sleep, although `nothingYet` was said before; the next wait throws it. */
+  #failure: { readonly reason: unknown } | undefined
 
   /** `isReady` looks at shared memory, cheaply; it may also say true for what turns out nothing. */
   constructor(doorbell: Doorbell, isReady: () => boolean, spin: number | undefined) {
@@ -30,11 +32,15 @@ export class Sleeper {
   /**
    * Waits for `wanted` (bytes of room; 0 for the consumer). Returns what there is at once, or
    * `nothingYet`; then it calls `wake` later, once, unless it is cancelled.
+   *
+   * @throws when the system has no thread to sleep with; nothing is left of the sleep.
    */
   wait(wanted: number, wake: () => void): WaitStatus {
+    const failure = this.#failure
     this.cancel()
     // Going to sleep makes every other processor pass a barrier: not for what is there already.
     if (this.#isReady()) return WaitStatus.ready
+    if (failure !== undefined) throw failure.reason
     // Polling cannot find the end of the peer: a sleeper that was just woken by it must not poll
     // again.
     const budget = this.#lookedInVain ? 0 : this.#polling.budget()
@@ -56,6 +62,7 @@ export class Sleeper {
       clearImmediate(this.#immediate)
       this.#immediate = undefined
     }
+    this.#failure = undefined
     this.#doorbell.awake()
   }
 
@@ -63,17 +70,27 @@ export class Sleeper {
   #lookAgainLater(wanted: number, budget: number, wake: () => void): void {
     this.#immediate = setImmediate(() => {
       this.#immediate = undefined
-      if (this.#polling.look(budget)) {
-        wake()
-      } else if (budget > sliceMs) {
-        this.#lookAgainLater(wanted, budget - sliceMs, wake)
-      } else {
-        this.#polling.failed()
-        if (this.#sleep(wanted, wake) === WaitStatus.nothingYet) return
-        this.#lookedInVain = true
-        wake()
+      try {
+        if (!this.#lookAgain(wanted, budget, wake)) return
+      } catch (reason) {
+        // Nobody called: it is told to those who wait when they come round.
+        this.#failure = { reason }
       }
+      wake()
     })
+  }
+
+  /** Whether the wait is over. */
+  #lookAgain(wanted: number, budget: number, wake: () => void): boolean {
+    if (this.#polling.look(budget)) return true
+    if (budget > sliceMs) {
+      this.#lookAgainLater(wanted, budget - sliceMs, wake)
+      return false
+    }
+    this.#polling.failed()
+    if (this.#sleep(wanted, wake) === WaitStatus.nothingYet) return false
+    this.#lookedInVain = true
+    return true
   }
 
   #sleep(wanted: number, wake: () => void): WaitStatus {

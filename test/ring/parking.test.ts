@@ -42,12 +42,19 @@ onlyIf(onLinux && hasManyWaits, 'a thread waits for one ring only')(
 )
 
 // A limit of threads counts those of a user, whom nobody else must be here, and not root's.
-onlyIf(onLinux && process.getuid?.() === 0, 'only root can be a user without other processes')(
-  'a wait that gets no thread fails with the error of the system, and nothing is left of it',
-  async () => {
+onlyIf(onLinux && process.getuid?.() === 0, 'only root can be a user without other processes').each(
+  [
+    ['a read', 'read', 0],
+    ['a read that has looked for a while', 'read', 200],
+    ['consume', 'consume', 0],
+    ['consume that has looked for a while', 'consume', 200],
+  ] as const,
+)(
+  'a wait that gets no thread fails with the error of the system, and nothing is left of it: %s',
+  async (_, how, spin) => {
     const count = 60
     const user = 54_321
-    const child = new Child('thread_limit.mjs', [`/${namePrefix}limit`, count], {
+    const child = new Child('thread_limit.mjs', [`/${namePrefix}limit`, count, spin, how], {
       program: '/bin/sh',
       // The limit of processes, which counts threads, is -u in bash and -p in dash.
       execArgv: [
