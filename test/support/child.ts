@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
@@ -38,7 +39,7 @@ export class Child {
     args: readonly (string | number)[] = [],
     options: ChildOptions = {},
   ) {
-    const path = fixture.startsWith('/')
+    const path = isAbsolute(fixture)
       ? fixture
       : fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url))
     const { execArgv = [], env = {}, descriptors = [], program = process.execPath } = options
