@@ -146,11 +146,14 @@ export function checkBytes(name: string, value: unknown): asserts value is Uint8
  * message as if it were all.
  */
 export function checkStillThere(bytes: Uint8Array, length: number): void {
-  if (bytes.byteLength === length) return
-  throw new SluiceError(
+  if (bytes.byteLength !== length) throw lostMemory()
+}
+
+export function lostMemory(cause?: unknown): SluiceError {
+  return new SluiceError(
     'ERR_SLUICE_INVALID_ARGUMENT',
-    `the ${String(length)} bytes lost their memory before they were written: their buffer was ` +
-      'transferred or resized',
+    'the bytes lost their memory before they were written: their buffer was transferred or resized',
+    { cause },
   )
 }
 

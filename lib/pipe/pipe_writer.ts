@@ -1,3 +1,4 @@
+import { lostMemory } from '../core/arguments.js'
 import type { Outbox } from '../transport/outbox.js'
 import { messageFrame } from './handle_frame.js'
 import type { HandleCargo } from './handle_passing.js'
@@ -33,6 +34,8 @@ export class PipeWriter {
   /** The bytes that are being written, of the outbox or of an answer. */
   #bytes: Uint8Array | undefined
   #answer: Answer | undefined
+  /** As it was in the beginning: their memory may go while the system has a piece of them. */
+  #length = 0
   #offset = 0
   #pieceLength = 0
   /** The system has an operation of ours. */
@@ -81,6 +84,10 @@ export class PipeWriter {
 
   #proceed(): void {
     while (this.#open && !this.#pending && this.#begin()) {
+      if (this.#bytes?.byteLength !== this.#length) {
+        this.#options.failed(lostMemory())
+        return
+      }
       const piece = this.#piece()
       this.#pieceLength = piece.byteLength
       const outcome = this.#io.write(piece, this.#completed)
@@ -102,7 +109,10 @@ export class PipeWriter {
     this.#offset = 0
     this.#answer = this.#answers.shift()
     this.#bytes = this.#answer?.bytes ?? this.#next()
-    if (this.#bytes !== undefined) return true
+    if (this.#bytes !== undefined) {
+      this.#length = this.#bytes.byteLength
+      return true
+    }
     this.#writeEnd()
     return false
   }

@@ -1,6 +1,12 @@
 import type { Writable } from 'node:stream'
 
-import { checkBytes, checkInteger, invalidArgument, ownOptions } from '../core/arguments.js'
+import {
+  checkBytes,
+  checkInteger,
+  checkStillThere,
+  invalidArgument,
+  ownOptions,
+} from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { WaitStatus } from './native.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
@@ -91,7 +97,8 @@ export class Producer extends Endpoint {
     options = ownOptions(options, ['type', ...waitOptionNames])
     checkWaitOptions(options)
     const { type = 0, signal } = options
-    this.#checkMessage(bytes.byteLength, type)
+    const length = bytes.byteLength
+    this.#checkMessage(length, type)
     return promised(() => {
       if (this.unseenFailure !== undefined) throw this.unseenFailure
       if (!this.hasWaiting && signal?.aborted !== true && this.#put(bytes, type)) {
@@ -100,8 +107,9 @@ export class Producer extends Endpoint {
       return this.wait(
         'the write',
         () => {
+          checkStillThere(bytes, length)
           if (this.#put(bytes, type)) return
-          this.wanted = this.#writer.needed(bytes.byteLength)
+          this.wanted = this.#writer.needed(length)
           return notYet
         },
         options,

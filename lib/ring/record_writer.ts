@@ -5,7 +5,7 @@
  * is stored where the next record will begin. Records that are published together become visible by
  * the `commit` of the first (or of the padding before it), which is stored last.
  */
-import { SluiceError } from '../core/errors.js'
+import { lostMemory } from '../core/arguments.js'
 import { WaitStatus, type ProducerHandle } from './native.js'
 import type { Doorbell } from './doorbell.js'
 import { failCorrupt, needsViews, noRecord, State } from './endpoint_state.js'
@@ -245,12 +245,4 @@ function needed(length: number, position: number, capacity: number): number {
   const size = recordSize(length)
   const toTheEnd = capacity - (position & (capacity - 1))
   return (size <= toTheEnd ? size : toTheEnd + size) + zeroAhead
-}
-
-function lostMemory(cause: unknown): SluiceError {
-  return new SluiceError(
-    'ERR_SLUICE_INVALID_ARGUMENT',
-    'bytes lost their memory before they were written',
-    { cause },
-  )
 }

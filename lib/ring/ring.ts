@@ -193,7 +193,7 @@ export class Ring {
    * memory is none of a ring. Memory without bytes counts as half made, though it may be anybody's. On
    * Windows nothing is left of a creator that dies.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`).
+   * @throws `ENOENT`, `EACCES`.
    */
   static unfinished(name: string): UnfinishedRing | undefined {
     checkString('name', name)
@@ -203,7 +203,7 @@ export class Ring {
   /**
    * Removes the name of a ring that is half made; false when it is not.
    *
-   * @throws `ERR_SLUICE_SYSTEM` (`ENOENT`, `EACCES`).
+   * @throws `ENOENT`, `EACCES`.
    */
   static removeHalfMade(name: string): boolean {
     checkString('name', name)

@@ -72,7 +72,7 @@ function isDestroyed({ destroyed }: HasParts): true | undefined {
 
 /** A request whose socket says no descriptor, as those of Bun's HTTP servers. */
 function hasSocket({ socket }: HasParts): true | undefined {
-  return typeof socket === 'object' && socket !== null ? true : undefined
+  return (socket as HasParts | null | undefined)?.destroyed === false ? true : undefined
 }
 
 // A request has a socket, a TLS socket a parent, an HTTP/2 stream a session; and what Node's own

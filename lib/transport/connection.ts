@@ -100,8 +100,6 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   #idleMs: number | undefined
   readonly #endTimeout: number
   #endTimer: NodeJS.Timeout | undefined
-  /** Finishes the writing side, which has ended, in this turn of the event loop. */
-  #finish: (() => void) | undefined
   /** The callback for when the transport has closed. */
   #closing: (() => void) | undefined
   /** Told by a server that counts its connections; see `Server`. */
@@ -407,22 +405,9 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   override _final(callback: Callback): void {
     this.#transport.endWriting(() => {
       this.#stopEndTimer()
-      // Later, as with net.Socket, whose users count on it: a pipeline from a connection through a
-      // generator back into it would never end.
-      this.#finish = () => {
-        clearImmediate(later)
-        this.#finish = undefined
-        // Nobody may read it, and still it has to be closed when the peer has ended, too.
-        callback(this.#awaitEnd())
-      }
-      const later = setImmediate(this.#finish)
+      // Nobody may read it, and still it has to be closed when the peer has ended, too.
+      callback(this.#awaitEnd())
     })
-  }
-
-  /** What was written to its end counts as finished, also when the connection is destroyed next. */
-  override destroy(...args: Parameters<Duplex['destroy']>): this {
-    this.#finish?.()
-    return super.destroy(...args)
   }
 
   /** @internal */

@@ -6,6 +6,7 @@
  * were called one after the other, with no `write` between them. So a send that is cancelled leaves
  * nothing behind in a queue that cannot be searched. Only this file knows of markers.
  */
+import { lostMemory } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { Operation } from '../core/operation.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
@@ -42,6 +43,8 @@ export interface OutboxOwner {
 interface Send {
   readonly operation: Operation
   readonly chunks: readonly [Uint8Array]
+  /** Bytes that it had when it was sent. */
+  readonly length: number
   readonly cargo: Cargo | undefined
   /** All sends that stand together behind one marker, this one among them. */
   readonly place: Send[]
@@ -52,6 +55,12 @@ interface Send {
 }
 
 const none: readonly Uint8Array[] = []
+
+function lengthOf(chunks: readonly Uint8Array[], index: number, end: number): number {
+  let length = 0
+  for (let i = index; i < end; i++) length += chunks[i].byteLength
+  return length
+}
 
 export class Outbox {
   readonly #owner: OutboxOwner
@@ -73,6 +82,8 @@ export class Outbox {
   #index = 0
   #end = 0
   #offset = 0
+  /** Bytes that are to be written of these, however long the chunks are by now. */
+  #left = 0
 
   constructor(owner: OutboxOwner, ref: boolean) {
     this.#owner = owner
@@ -86,17 +97,23 @@ export class Outbox {
    * `chunks[end]`. At the end the connection is told.
    */
   next(): boolean {
-    if (this.#index < this.#end) return true
+    if (this.#index < this.#end) {
+      if (this.#isWhole()) return true
+      if (!this.#lose()) return false
+    }
     while (this.#position < this.#loaded.length) {
       const place = this.#places?.get(this.#loaded[this.#position])
       if (place === undefined) {
-        this.#begin(this.#loaded, this.#position, this.#endOfChunks())
+        const end = this.#endOfChunks()
+        this.#begin(this.#loaded, this.#position, end, lengthOf(this.#loaded, this.#position, end))
         return true
       }
       this.#send = place.at(0)
       if (this.#send !== undefined) {
-        this.#begin(this.#send.chunks, 0, 1)
-        return true
+        this.#begin(this.#send.chunks, 0, 1, this.#send.length)
+        if (this.#isWhole()) return true
+        this.#lose()
+        continue
       }
       this.#forget(this.#loaded[this.#position], place)
       this.#position++
@@ -137,7 +154,14 @@ export class Outbox {
 
   /** The system has taken so many bytes of the chunks. */
   wrote(count: number): void {
+    if (!this.#isWhole()) {
+      // The chunks do not tell any more how much of them has gone.
+      if (this.#send !== undefined) this.#send.started = true
+      this.#lose()
+      return
+    }
     this.#owner.progressed()
+    this.#left -= count
     let left = count + this.#offset
     while (this.#index < this.#end) {
       const length = this.#chunks[this.#index].byteLength
@@ -241,6 +265,7 @@ export class Outbox {
         this.#ref,
       ),
       chunks: [bytes],
+      length: bytes.byteLength,
       cargo,
       place,
       started,
@@ -283,11 +308,27 @@ export class Outbox {
     return [...(this.#places?.values() ?? [])].flat()
   }
 
-  #begin(chunks: readonly Uint8Array[], index: number, end: number): void {
+  #begin(chunks: readonly Uint8Array[], index: number, end: number, length: number): void {
     this.#chunks = chunks
     this.#index = index
     this.#end = end
     this.#offset = 0
+    this.#left = length
+  }
+
+  /** False when memory beneath what is first was transferred away or resized. */
+  #isWhole(): boolean {
+    return lengthOf(this.#chunks, this.#index, this.#end) - this.#offset === this.#left
+  }
+
+  /** What is first has lost its memory. Whether the connection can go on: nothing of it has gone. */
+  #lose(): boolean {
+    const send = this.#send
+    const error = lostMemory()
+    if (send === undefined) this.#owner.lost(error)
+    else if (send.started) this.#cut(send, error)
+    else return this.refuse(error)
+    return false
   }
 
   /** The chunks of the stream up to the next marker. */
@@ -333,7 +374,7 @@ export class Outbox {
   #leave(send: Send): void {
     if (this.#send !== send) return
     this.#send = undefined
-    this.#begin(none, 0, 0)
+    this.#begin(none, 0, 0, 0)
   }
 
   /** Its signal or its time says that it is not wanted any more. */

@@ -6,7 +6,13 @@ import { once } from 'node:events'
 import { buffer as collect } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 
-import { SluiceError, socketPair, UnixDatagram, type UnixConnection } from '../../lib/index.js'
+import {
+  Ring,
+  SluiceError,
+  socketPair,
+  UnixDatagram,
+  type UnixConnection,
+} from '../../lib/index.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { socketPath } from '../support/sockets.js'
 
@@ -61,21 +67,54 @@ describe.each(ways)('bytes that are %s', (_, make) => {
   test('while a write waits', async () => {
     const [a, b] = pair()
     const { bytes, lose } = make(2 ** 22)
-    a.on('error', () => undefined)
+    const failed = once(a, 'error')
     a.end(bytes)
     lose()
     expectOwn(await collect(b))
+    expect(await failed).toEqual([sluiceError('ERR_SLUICE_INVALID_ARGUMENT')])
   })
 
   test('while a send waits', async () => {
     const [a, b] = pair()
     const { bytes, lose } = make(2 ** 22)
     a.on('error', () => undefined) // a part has gone: the connection is lost, too
-    const settled = Promise.allSettled([a.send(bytes)])
+    const refused = expect(a.send(bytes)).rejects.toThrow(
+      sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
+    )
     lose()
     a.end()
     expectOwn(await collect(b))
-    await settled
+    await refused
+  })
+
+  test('while a message waits that is to go as a whole: the others do', async () => {
+    const [a, b] = socketPair('seqpacket')
+    closedAfterTest(a)
+    closedAfterTest(b)
+    const others = Array.from({ length: 500 }, () => a.send(Buffer.from('other')))
+    const { bytes, lose } = make(100)
+    const refused = expect(a.send(bytes)).rejects.toThrow(
+      sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
+    )
+    const last = a.send(Buffer.from('last'))
+    lose()
+    for (let i = 0; i < 500; i++) expect((await b.receive())?.data.toString()).toBe('other')
+    expect((await b.receive())?.data.toString()).toBe('last')
+    await Promise.all([...others, refused, last])
+  })
+
+  test('while a write into a ring waits', async () => {
+    const ring = closedAfterTest(Ring.anonymous({ capacity: 4096 }))
+    const [producer, consumer] = [ring.producer(), ring.consumer()]
+    while (producer.tryWrite(Buffer.alloc(1000)));
+    const { bytes, lose } = make(1500)
+    const refused = expect(producer.write(bytes)).rejects.toThrow(
+      sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
+    )
+    const last = producer.write(Buffer.from('last'))
+    lose()
+    while (consumer.tryRead()?.length === 1000);
+    await Promise.all([refused, last])
   })
 
   test('while a datagram waits, of which nothing goes, and the others all the same', async () => {

@@ -204,10 +204,7 @@ class MemoryTransport implements Transport {
     for (let count = 0; count < most && this.#open; count++) {
       const data = this.#queue.shift()
       if (data === undefined) {
-        // The end comes in a turn of its own, as from a system: Node's adapter of streams of the Web
-        // throws when its writer is closed in the turn between the end of both sides.
-        if (count === 0) this.#deliverEnd()
-        else if (this.#ended) this.#deliverLater()
+        this.#deliverEnd()
         return
       }
       this.#queued -= data.length

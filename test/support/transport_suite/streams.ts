@@ -300,21 +300,6 @@ export function streams(bench: Workbench): void {
       await echo
     })
 
-    testIf(halfClose)('pipeline from a connection through a generator back into it', async () => {
-      const [one, other] = await bench.pair()
-      const echo = pipeline(
-        other,
-        async function* (source) {
-          for await (const chunk of source) yield chunk
-        },
-        other,
-      )
-      const back = text(one)
-      one.end('there and back')
-      expect(await back).toBe('there and back')
-      await echo
-    })
-
     test('a pipeline that is aborted destroys the connection', async () => {
       const [one, other] = await bench.pair()
       const stop = new AbortController()
