@@ -27,6 +27,7 @@ import { Producer } from './producer.js'
 
 const defaultCapacity = 2 ** 20
 const defaultTimeout = 1000
+const sliceMs = 50
 
 export interface CreateRingOptions {
   /** Bytes of data: a power of two from 4 KiB to 1 GiB; default 1 MiB. */
@@ -146,7 +147,7 @@ export class Ring {
     checkString('name', name)
     checkOpenTimeout(timeout)
     checkOwner(owner)
-    return new Ring(native.openRing(name, timeout, owner))
+    return new Ring(inSlices(timeout, (slice) => native.openRing(name, slice, owner)))
   }
 
   /**
@@ -165,7 +166,8 @@ export class Ring {
     checkMode(mode)
     checkOpenTimeout(timeout)
     checkOwner(owner)
-    return new Ring(native.openOrCreateRing(name, capacity, mode, timeout, owner))
+    const open = (slice: number) => native.openOrCreateRing(name, capacity, mode, slice, owner)
+    return new Ring(inSlices(timeout, open))
   }
 
   /**
@@ -411,6 +413,20 @@ function checkCapacity(capacity: unknown): asserts capacity is number {
       `a power of two from ${String(minimumCapacity)} to ${String(maximumCapacity)}`,
       capacity,
     )
+  }
+}
+
+/** Waits for a creator by short calls, between which a worker that is terminated can end. */
+function inSlices<T>(timeout: number, open: (slice: number) => T): T {
+  const deadline = performance.now() + timeout
+  for (;;) {
+    const left = Math.max(0, Math.ceil(deadline - performance.now()))
+    if (left <= sliceMs) return open(left)
+    try {
+      return open(sliceMs)
+    } catch (error) {
+      if (!(error instanceof SluiceError && error.code === 'ERR_SLUICE_TIMEOUT')) throw error
+    }
   }
 }
 

@@ -84,6 +84,8 @@ export class Outbox {
   #offset = 0
   /** Bytes that are to be written of these, however long the chunks are by now. */
   #left = 0
+  /** Bytes of the first of them, when it became the first. */
+  #firstLength = 0
 
   constructor(owner: OutboxOwner, ref: boolean) {
     this.#owner = owner
@@ -111,7 +113,7 @@ export class Outbox {
       this.#send = place.at(0)
       if (this.#send !== undefined) {
         this.#begin(this.#send.chunks, 0, 1, this.#send.length)
-        if (this.#isWhole()) return true
+        if (this.first.byteLength === this.#send.length) return true
         this.#lose()
         continue
       }
@@ -170,6 +172,12 @@ export class Outbox {
       this.#index++
     }
     this.#offset = left
+    if (this.#index < this.#end) this.#firstLength = this.first.byteLength
+    else if (this.#left !== 0) {
+      if (this.#send !== undefined) this.#send.started = true
+      this.#lose()
+      return
+    }
     const send = this.#send
     if (send === undefined) {
       this.#position = this.#index
@@ -314,11 +322,12 @@ export class Outbox {
     this.#end = end
     this.#offset = 0
     this.#left = length
+    this.#firstLength = index < end ? chunks[index].byteLength : 0
   }
 
   /** False when memory beneath what is first was transferred away or resized. */
   #isWhole(): boolean {
-    return lengthOf(this.#chunks, this.#index, this.#end) - this.#offset === this.#left
+    return this.#index >= this.#end || this.first.byteLength === this.#firstLength
   }
 
   /** What is first has lost its memory. Whether the connection can go on: nothing of it has gone. */

@@ -1,10 +1,13 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
+import { Ring } from '../../lib/index.js'
+import { unixOnly } from '../support/platform.js'
 import { eventually, openDescriptors } from '../support/resources.js'
-import { bytes, namedRing } from '../support/rings.js'
+import { bytes, namedRing, uniqueName } from '../support/rings.js'
 import { states } from '../support/states.js'
 import { stress } from '../support/stress.js'
 
@@ -32,6 +35,18 @@ describe('a worker', () => {
       () => JSON.stringify([before, openDescriptors()]),
     )
   })
+
+  unixOnly('memory goes with a creator that dies')(
+    'can be terminated while it waits for a creator',
+    async () => {
+      const name = uniqueName()
+      writeFileSync(`/dev/shm${name}`, '')
+      const made = worker('opening', name)
+      expect(await once(made, 'message')).toEqual(['in'])
+      await made.terminate() // else it would wait for ten minutes
+      expect(Ring.removeHalfMade(name)).toBe(true)
+    },
+  )
 
   const moments = stress({ short: 6, full: 20 })
 

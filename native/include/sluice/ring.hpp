@@ -76,7 +76,7 @@ class Ring {
 
 namespace detail {
 
-inline Error not_made_in_time(const std::string& name, RingMemory::Timeout timeout) {
+inline Error not_made_in_time(const std::string& name) {
   const std::string canonical = SharedMemory::canonical_name(name);
   std::string why = "if its creator has died on the way, remove it";
   try {
@@ -89,8 +89,8 @@ inline Error not_made_in_time(const std::string& name, RingMemory::Timeout timeo
   } catch (const Error&) {
     // It has gone meanwhile, or may not be looked at.
   }
-  return {error_code::kTimeout, "shared memory '" + canonical + "' has not become a ring within " +
-                                    std::to_string(timeout.count()) + " ms; " + why};
+  return {error_code::kTimeout,
+          "shared memory '" + canonical + "' has not become a ring in time; " + why};
 }
 
 // Nothing while it is only half made.
@@ -111,7 +111,7 @@ inline Ring Ring::open(const std::string& name, RingMemory::Timeout timeout, con
   const auto deadline = deadline_after(timeout);
   for (;;) {
     if (auto ring = detail::opened_if_made(name, owner)) return Ring(std::move(*ring));
-    if (std::chrono::steady_clock::now() >= deadline) throw detail::not_made_in_time(name, timeout);
+    if (std::chrono::steady_clock::now() >= deadline) throw detail::not_made_in_time(name);
     std::this_thread::sleep_for(RingMemory::Timeout(1));
   }
 }
@@ -137,7 +137,7 @@ inline Ring Ring::open_or_create(const std::string& name, uint64_t capacity, uin
       continue;
     }
     // Somebody is making it, and may die on the way.
-    if (std::chrono::steady_clock::now() >= deadline) throw detail::not_made_in_time(name, timeout);
+    if (std::chrono::steady_clock::now() >= deadline) throw detail::not_made_in_time(name);
     std::this_thread::sleep_for(RingMemory::Timeout(1));
   }
 }
