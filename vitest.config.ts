@@ -42,17 +42,54 @@ const notHere =
     ? ['test/core/includes.test.ts', 'test/core/layers.test.ts', 'test/ring/layout.test.ts']
     : ['test/pipe/!(wrong_input).test.ts']
 
-const long = process.env['SLUICE_STRESS'] === 'long'
+const form = process.env['SLUICE_STRESS'] ?? 'short'
 const common = {
   pool: 'forks' as const,
   isolate: true,
   execArgv: ['--expose-gc'],
   setupFiles: ['test/support/setup.ts'],
   // Generous: the bound is there for what hangs, not for what is slow on a loaded machine.
-  testTimeout: long ? 3_600_000 : 60_000,
+  testTimeout: form === 'long' ? 3_600_000 : 60_000,
   hookTimeout: 60_000,
   expect: { poll: { timeout: 50_000 } },
 }
+
+const direct = {
+  test: {
+    ...common,
+    name: 'direct',
+    include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...notHere],
+  },
+}
+
+// The short form runs each test once.
+const otherSurroundings = [
+  {
+    test: {
+      ...common,
+      name: 'copying',
+      include: copying,
+      env: { SLUICE_NO_EXTERNAL_BUFFERS: '1' },
+    },
+  },
+  {
+    test: {
+      ...common,
+      name: 'one-doorbell',
+      include: oneDoorbell,
+      env: { SLUICE_NO_FUTEX_WAITV: '1' },
+    },
+  },
+  {
+    test: {
+      ...common,
+      name: 'watching-thread',
+      include: watchingThread,
+      env: { SLUICE_WATCH_IN_THREAD: '1' },
+    },
+  },
+]
 
 export default defineConfig({
   test: {
@@ -61,39 +98,6 @@ export default defineConfig({
     maxWorkers: availableParallelism(),
     sequence: { sequencer: ShortFirst },
     reporters: ['default', './test/support/skip_reporter.ts'],
-    projects: [
-      {
-        test: {
-          ...common,
-          name: 'direct',
-          include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...notHere],
-        },
-      },
-      {
-        test: {
-          ...common,
-          name: 'copying',
-          include: copying,
-          env: { SLUICE_NO_EXTERNAL_BUFFERS: '1' },
-        },
-      },
-      {
-        test: {
-          ...common,
-          name: 'one-doorbell',
-          include: oneDoorbell,
-          env: { SLUICE_NO_FUTEX_WAITV: '1' },
-        },
-      },
-      {
-        test: {
-          ...common,
-          name: 'watching-thread',
-          include: watchingThread,
-          env: { SLUICE_WATCH_IN_THREAD: '1' },
-        },
-      },
-    ],
+    projects: form === 'short' ? [direct] : [direct, ...otherSurroundings],
   },
 })
