@@ -270,10 +270,15 @@ export class CopiedReader implements RecordReader {
   }
 }
 
+/** A promise, also one of another realm or library. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
+}
+
 /** A handler's message is gone when it returns: a promise would work on what is overwritten. */
 function refuseAsync(returned: unknown): void {
-  if (!(returned instanceof Promise)) return
-  returned.catch(() => undefined)
+  if (!isThenable(returned)) return
+  returned.then(undefined, () => undefined)
   throw new SluiceError(
     'ERR_SLUICE_INVALID_ARGUMENT',
     'handler must not be async: its message is valid only until it returns; use read()',

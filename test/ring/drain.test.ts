@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 
 import { onlyIf } from '../support/platform.js'
@@ -56,6 +57,8 @@ test('an async handler is refused at its first message, which stays', () => {
   const { consumer } = filled('a', 'b')
   const failing = () => Promise.reject(new Error('nobody would see it')) as unknown as undefined
   expect(() => consumer.drain(failing)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+  const ofAnotherRealm = runInNewContext('async () => { throw 1 }') as () => undefined
+  expect(() => consumer.drain(ofAnotherRealm)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
   expect(consumer.drain(() => undefined)).toBe(2)
 })
 
