@@ -78,7 +78,11 @@ Examples:
     .action((name: string, file: string, options: TransferOptions) => recv(name, file, options))
 
   subcommand(program, 'ls', 'Lists the rings of this machine.')
-    .option('--interval <seconds>', 'time over which the rates are sampled', parseInterval, 500)
+    .addOption(
+      new Option('--interval <seconds>', 'time over which the rates are sampled')
+        .argParser(parseInterval)
+        .default(500, '0.5'),
+    )
     .option('--json', 'as JSON, with sizes in bytes')
     .action((options: LsOptions) => ls(options))
 

@@ -197,6 +197,7 @@ export class Consumer extends Endpoint {
    * Calls `handler(message, type)` for the messages that are there now, at most `limit` and at most
    * as many as fill the ring once, and returns how many. The messages are views of shared memory
    * that are valid during the call (copies where the runtime forbids views).
+   * `structuredClone` and `postMessage` of a view copy the whole ring: give them `Buffer.from(message)`.
    *
    * They are released in batches, at the end of the call or when they fill an eighth of the ring:
    * if this process is killed in between, its successor gets the whole batch again. A message whose

@@ -151,8 +151,8 @@ export class Ring {
   }
 
   /**
-   * Opens a named ring, or makes it; the capacity counts only when it is made. It also makes a ring
-   * that is only half made, because its creator has died on the way.
+   * Opens a named ring, or makes it; the capacity counts only when it is made, and `ring.capacity` says
+   * the real one. It also makes a ring that is only half made, because its creator has died on the way.
    */
   static openOrCreate(name: string, options: CreateRingOptions & OpenRingOptions = {}): Ring {
     const {
