@@ -12,6 +12,7 @@ import {
 } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { leaks } from '../core/leak_guard.js'
+import { identityOf, whereNameLeads } from './identity.js'
 import { requireDescriptors, requireHandles } from './platform.js'
 import { native, type SharedMemoryHandle } from './native.js'
 import { listSharedMemory, type SharedMemoryInfo } from './list.js'
@@ -301,6 +302,16 @@ export class SharedMemory {
   /** With its leading slash; undefined unless it was created or opened by name. */
   get name(): string | undefined {
     return this.#name
+  }
+
+  /**
+   * Whether the name still leads to this memory: not when it was removed, or given to other memory. On
+   * Windows a name leads to its memory as long as that is open anywhere.
+   */
+  get isNamed(): boolean {
+    if (!this.#open || this.#name === undefined) return false
+    if (process.platform === 'win32') return true
+    return whereNameLeads(this.#name, identityOf(this.#handle.descriptor())) === 'here'
   }
 
   /** The descriptor behind the memory, to inherit or to send; it stays this object's to close. */

@@ -36,6 +36,7 @@ export interface SocketHandle {
   /** Of sending and of receiving, as the system has them. */
   bufferSizes(): readonly [number, number] | number
   peer(): NativePeer
+  isNamed(): boolean
   leaveName(): void
   close(): void
 }

@@ -109,6 +109,17 @@ export class UnixServer extends Server<UnixConnection> {
   }
 
   /**
+   * Whether the server's name still leads to it: not when somebody has removed the path, or put another
+   * socket there, and not of a server on a descriptor, whose path is another one's. To have the name
+   * again: `close()`, and `listen` anew.
+   */
+  get isNamed(): boolean {
+    if (this.closed || this.address === undefined) return false
+    // An abstract name is its socket's for as long as that is open.
+    return this.address.startsWith('@') || this.#handle.isNamed()
+  }
+
+  /**
    * Closes the server and leaves its path where it is, for whoever else has the listening socket: a
    * successor to which it was sent.
    */

@@ -377,3 +377,20 @@ describe('buffers', () => {
     }
   })
 })
+
+unixOnly('a section loses its name with its last handle only')(
+  'memory says whether its name still leads to it',
+  () => {
+    const name = uniqueName()
+    const old = closedAfterTest(SharedMemory.create(name, { size: 100 }))
+    expect(old.isNamed).toBe(true)
+    SharedMemory.unlink(name)
+    expect(old.isNamed).toBe(false)
+    const newer = closedAfterTest(SharedMemory.create(name, { size: 100 }))
+    expect([old.isNamed, newer.isNamed]).toEqual([false, true])
+    newer.close()
+    expect(newer.isNamed).toBe(false)
+    SharedMemory.unlink(name)
+    expect(closedAfterTest(SharedMemory.anonymous({ size: 100 })).isNamed).toBe(false)
+  },
+)

@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
@@ -279,6 +280,13 @@ describe('an abstract name', () => {
     await child.finish()
   })
 
+  test("stays its socket's as long as that is open", async () => {
+    const server = await listening({}, abstractName())
+    expect(server.isNamed).toBe(true)
+    server.close()
+    expect(server.isNamed).toBe(false)
+  })
+
   test('padded is another name, which connecting tries next', async () => {
     const name = abstractName()
     const exact = await listening({}, name)
@@ -313,4 +321,22 @@ describe('an abstract name', () => {
     client.end('from net')
     expect((await connection.receive())?.data.toString()).toBe('from net')
   })
+})
+
+test('a server says whether its path still leads to it, and can have it again', async () => {
+  const server = await listening()
+  const { address: path } = server
+  expect(server.isNamed).toBe(true)
+  unlinkSync(path)
+  expect(server.isNamed).toBe(false)
+  const other = createServer()
+  await once(other.listen(path), 'listening')
+  expect(server.isNamed).toBe(false)
+  other.close()
+  await once(other, 'close')
+  server.close()
+  const again = await listening({}, path)
+  expect(again.isNamed).toBe(true)
+  const onDescriptor = closedAfterTest(await UnixServer.listen({ fd: again.fd }))
+  expect(onDescriptor.isNamed).toBe(false)
 })

@@ -30,6 +30,8 @@ class BoundName {
   BoundName& operator=(const BoundName&) = delete;
   ~BoundName() { remove(); }
 
+  // Whether the path is still this socket's.
+  bool leads_here() const;
   // Removes the path, if it still is this socket's, and lets go of the lock.
   void remove();
   // Lets go of the lock and leaves the path to whoever has the socket now.

@@ -219,12 +219,14 @@ void BoundName::remember_inode() {
   inode_ = status.st_ino;
 }
 
-void BoundName::remove() {
+bool BoundName::leads_here() const {
   struct stat status {};
-  if (inode_ != 0 && ::lstat(path_.c_str(), &status) == 0 && S_ISSOCK(status.st_mode) &&
-      status.st_dev == device_ && status.st_ino == inode_) {
-    ::unlink(path_.c_str());
-  }
+  return inode_ != 0 && ::lstat(path_.c_str(), &status) == 0 && S_ISSOCK(status.st_mode) &&
+         status.st_dev == device_ && status.st_ino == inode_;
+}
+
+void BoundName::remove() {
+  if (leads_here()) ::unlink(path_.c_str());
   leave();
 }
 

@@ -77,6 +77,7 @@ class SocketHandle : public Napi::ObjectWrap<SocketHandle> {
   Napi::Value set_buffer_sizes(const Napi::CallbackInfo& info);
   Napi::Value buffer_sizes(const Napi::CallbackInfo& info);
   Napi::Value peer(const Napi::CallbackInfo& info);
+  Napi::Value is_named(const Napi::CallbackInfo& info);
   void leave_name(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 

@@ -40,6 +40,7 @@ void SocketHandle::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod<&SocketHandle::set_buffer_sizes>("setBufferSizes"),
                       InstanceMethod<&SocketHandle::buffer_sizes>("bufferSizes"),
                       InstanceMethod<&SocketHandle::peer>("peer"),
+                      InstanceMethod<&SocketHandle::is_named>("isNamed"),
                       InstanceMethod<&SocketHandle::leave_name>("leaveName"),
                       InstanceMethod<&SocketHandle::close>("close"),
                   });
@@ -196,6 +197,11 @@ Napi::Value SocketHandle::peer(const Napi::CallbackInfo& info) {
     if (!peer_) peer_ = PeerCredentials::of_socket(socket_.get());
     return peer_object(info.Env(), *peer_);
   });
+}
+
+// isNamed(): whether its path still is its own; false without a path.
+Napi::Value SocketHandle::is_named(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), name_ != nullptr && name_->leads_here());
 }
 
 void SocketHandle::leave_name(const Napi::CallbackInfo&) {

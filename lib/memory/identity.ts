@@ -2,7 +2,7 @@
 import { fstatSync, statSync } from 'node:fs'
 
 import { isSystemError } from '../core/errors.js'
-import { native } from '../memory/native.js'
+import { native } from './native.js'
 
 export interface Identity {
   dev: bigint
