@@ -110,6 +110,7 @@ export class Consumer extends Endpoint {
     checkWaitOptions(options)
     return promised(() => {
       this.#requireNoLoop()
+      this.#requireNoHeld()
       return this.wait(
         'ready',
         () => {
@@ -145,6 +146,7 @@ export class Consumer extends Endpoint {
     checkTimeout('timeout', timeout)
     this.#requireNoLoop()
     this.#requireNoReads()
+    this.#requireNoHeld()
     const deadline = performance.now() + timeout
     // Padding that comes alone ends a wait, and is no message.
     while (!this.#hasMessage() && !this.ended) {
@@ -173,23 +175,48 @@ export class Consumer extends Endpoint {
   }
 
   /**
-   * Removes the peeked message.
+   * Keeps the peeked message, so that `peek` finds the one behind it: for pipelines that work on
+   * several messages at once. `release` gives back the one that was kept first. Nothing can be read,
+   * drained, consumed or waited for while messages are kept; a successor gets them again.
    *
-   * @throws `ERR_SLUICE_INVALID_STATE` when nothing is peeked, or in a handler, whose message is
+   * @throws `ERR_SLUICE_INVALID_STATE` when nothing is peeked, or in a handler;
+   * `ERR_SLUICE_UNSUPPORTED` (Electron).
+   *
+   * @example
+   * ```ts
+   * const lengths: number[] = []
+   * const offsets: number[] = []
+   * for (let length = consumer.peek(); length >= 0; length = consumer.peek()) {
+   *   lengths.push(length)
+   *   offsets.push(consumer.offset)
+   *   consumer.hold()
+   * }
+   * const frames = offsets.map((offset, i) => consumer.bytes.subarray(offset, offset + lengths[i]))
+   * for (const frame of frames) {
+   *   console.log(frame.length)
+   *   consumer.release()
+   * }
+   * ```
+   */
+  hold(): void {
+    this.#requirePeeked()
+    this.#reader.hold()
+  }
+
+  /** Messages that `hold` has kept, and that were not released. */
+  get held(): number {
+    return this.#reader.held
+  }
+
+  /**
+   * Removes the peeked message, or while messages are kept the one that was kept first.
+   *
+   * @throws `ERR_SLUICE_INVALID_STATE` when nothing is peeked or kept, or in a handler, whose message is
    * released for it.
    */
   release(): void {
-    const { state } = this
-    if (state[State.status] !== 0) this.requireUsable()
-    if (this.#draining) {
-      throw new SluiceError(
-        'ERR_SLUICE_INVALID_STATE',
-        'the message of a handler is released for it',
-      )
-    }
-    if (state[State.length] === noRecord) {
-      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'there is no peeked message to release')
-    }
+    if (this.#reader.held === 0) this.#requirePeeked()
+    else this.requireUsable()
     this.#reader.release()
   }
 
@@ -324,7 +351,28 @@ export class Consumer extends Endpoint {
     return !this.#isOver() && this.#reader.hasMessage()
   }
 
+  #requirePeeked(): void {
+    const { state } = this
+    if (state[State.status] !== 0) this.requireUsable()
+    if (this.#draining) {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_STATE',
+        'the message of a handler is released for it',
+      )
+    }
+    if (state[State.length] === noRecord) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'there is no peeked message to release')
+    }
+  }
+
+  #requireNoHeld(): void {
+    if (this.#reader.held > 0) {
+      throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'messages are kept: release them first')
+    }
+  }
+
   #next(): Buffer | undefined {
+    this.#requireNoHeld()
     if (this.#isOver()) return undefined
     const copy = this.#reader.peekCopy()
     if (copy !== undefined) this.release()
@@ -359,6 +407,7 @@ export class Consumer extends Endpoint {
     if (this.#draining) {
       throw new SluiceError('ERR_SLUICE_INVALID_STATE', 'the handler must not drain')
     }
+    this.#requireNoHeld()
     if (this.#isOver()) return { count: 0, stopped: false }
     this.#draining = true
     try {

@@ -44,7 +44,11 @@ export interface RecordReader {
   hasMessage(): boolean
   /** A copy of the next message, which stays peeked. */
   peekCopy(): Buffer | undefined
-  /** Removes the peeked message, and gives its room back. */
+  /** Keeps the peeked message, so that the next one can be peeked at. */
+  hold(): void
+  /** Messages that are kept. */
+  readonly held: number
+  /** Removes the message that was kept first, or the peeked one, and gives its room back. */
   release(): void
   /** Handles what is there, at most `limit` messages and one capacity of bytes. */
   drain(handle: Handle, limit: number, wasStopped: () => boolean): Drained
@@ -64,6 +68,8 @@ export class MappedReader implements RecordReader {
   readonly #maxLength: number
   readonly #doorbell: Doorbell
   readonly #looks = new PoliteLooks()
+  /** Where the messages end that are kept, in order. */
+  readonly #held: number[] = []
 
   constructor(memory: ArrayBuffer, capacity: number, state: Int32Array, doorbell: Doorbell) {
     this.#state = state
@@ -80,7 +86,7 @@ export class MappedReader implements RecordReader {
     const peeked = state[State.length]
     if (peeked !== noRecord) return peeked
     for (;;) {
-      const position = state[State.position]
+      const position = this.#next()
       const offset = position & this.#mask
       const word = dataWord + (offset >> 2)
       const commit = this.#look(word)
@@ -92,9 +98,7 @@ export class MappedReader implements RecordReader {
         if (offset === 0 || length !== toTheEnd - recordHeaderSize) {
           failCorrupt(state, 'consumer', 'padding does not reach to the end of the data')
         }
-        state[State.position] = position + toTheEnd
-        // Padding that came alone must not wait for a record that is not there yet.
-        if (this.#words[dataWord] === 0) this.#publish()
+        this.#skip(position + toTheEnd)
         continue
       }
       if (commit > 0 || type < 0 || length > this.#maxLength || recordSize(length) > toTheEnd) {
@@ -119,8 +123,24 @@ export class MappedReader implements RecordReader {
     return copy
   }
 
+  hold(): void {
+    const state = this.#state
+    this.#held.push(state[State.record] + recordSize(state[State.length]))
+    state[State.length] = noRecord
+  }
+
+  get held(): number {
+    return this.#held.length
+  }
+
   release(): void {
-    this.#advance()
+    const end = this.#held.shift()
+    if (end === undefined) {
+      this.#advance()
+    } else {
+      this.#state[State.position] = end
+      this.#state[State.messages]++
+    }
     this.#publish()
   }
 
@@ -150,13 +170,31 @@ export class MappedReader implements RecordReader {
   }
 
   isReady(): boolean {
-    return this.#look(dataWord + ((this.#state[State.position] & this.#mask) >> 2)) !== 0
+    return this.#look(dataWord + ((this.#next() & this.#mask) >> 2)) !== 0
   }
 
   finish(): void {
     const words = this.#words
     publish(words, consumerStreamsWord, Atomics.load(words, producerStreamsWord))
     this.#state[State.status] = Status.ended
+  }
+
+  /** Where the next message begins: behind those that are kept. */
+  #next(): number {
+    const { length } = this.#held
+    return length === 0 ? this.#state[State.position] : this.#held[length - 1]
+  }
+
+  /** Steps over padding, to its end. */
+  #skip(end: number): void {
+    const { length } = this.#held
+    if (length > 0) {
+      this.#held[length - 1] = end
+      return
+    }
+    this.#state[State.position] = end
+    // Padding that came alone must not wait for a record that is not there yet.
+    if (this.#words[dataWord] === 0) this.#publish()
   }
 
   /** The `commit` word of the place; what is behind it is complete when it is not 0. */
@@ -236,6 +274,12 @@ export class CopiedReader implements RecordReader {
   peekCopy(): Buffer | undefined {
     return (this.#copy ??= this.#handle.peekCopy())
   }
+
+  hold(): void {
+    throw needsViews()
+  }
+
+  readonly held = 0
 
   release(): void {
     this.#copy = undefined
