@@ -16,6 +16,7 @@ import { formatTable } from './report/table.mjs'
 import { capacity } from './scenarios/participants.mjs'
 import corked from './scenarios/corked_messages.mjs'
 import { oneKib, oneMib, sixtyFourKib } from './scenarios/large_messages.mjs'
+import fileTransfer from './scenarios/file_transfer.mjs'
 import liveness from './scenarios/liveness.mjs'
 import roundTrip from './scenarios/round_trip.mjs'
 import small from './scenarios/small_messages.mjs'
@@ -37,7 +38,7 @@ const sockets = [
   socketMemory,
   socketDescriptors,
 ]
-const scenarios = [...ring, ...sockets]
+const scenarios = [...ring, ...sockets, fileTransfer]
 
 const usage = `Usage: npm run bench -- [options]
 

@@ -191,7 +191,7 @@ function transferCommand(program: Command, name: string, description: string): C
     .addOption(
       new Option('--capacity <bytes>', 'room in the ring, if it is made here: 64K, 4M')
         .argParser(parseCapacity)
-        .default(2 ** 20, '1M'),
+        .default(2 ** 22, '4M'),
     )
     .addOption(
       new Option('--mode <bits>', 'who may open the ring, if it is made here, in octal')

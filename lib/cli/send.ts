@@ -30,7 +30,7 @@ export interface SendOptions extends TransferOptions {
   wait: boolean
 }
 
-const longestMessage = 128 * 1024
+const longestMessage = 2 ** 20
 const drainPollMs = 5
 
 /** `sluice send`: resolves when the receiver has taken everything. */
@@ -92,7 +92,7 @@ class Sender {
     this.#options = options
     this.#stop = stop
     // Several messages fit: the two sides work at the same time.
-    this.#messageLength = Math.min(longestMessage, this.#ring.capacity / 8)
+    this.#messageLength = Math.min(longestMessage, this.#ring.capacity / 4)
     this.#watch = new ReceiverWatch(this.#ring, (failure) => {
       stop.abort(failure)
     })
