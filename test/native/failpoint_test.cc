@@ -282,11 +282,12 @@ void a_stopped_creator_is_waited_for() {
   check::equal(NamedRingMaker::creation_of(name.get()), RingCreation::kUnderWay);
   check::that(!NamedRingMaker::remove_abandoned(name.get(), {}), "it is not removed");
   check::throws(error_code::kTimeout,
-                [&] { Ring::open_or_create(name.get(), 2 * kSmall, 0600, 20ms); });
+                [&] { Ring::open_or_create(name.get(), uint64_t{2} * kSmall, 0600, 20ms); });
   const Signal waiting;
   Child opener([&] {
     waiting.raise();
-    check::equal(Ring::open_or_create(name.get(), 2 * kSmall, 0600, kLong).capacity(), kSmall);
+    check::equal(Ring::open_or_create(name.get(), uint64_t{2} * kSmall, 0600, kLong).capacity(),
+                 kSmall);
   });
   waiting.wait();
   go.raise();
@@ -309,7 +310,8 @@ void a_creator_that_dies_is_replaced_by_who_waits_for_it() {
   const Signal waiting;
   Child opener([&] {
     waiting.raise();
-    check::equal(Ring::open_or_create(name.get(), 2 * kSmall, 0600, kLong).capacity(), 2 * kSmall);
+    check::equal(Ring::open_or_create(name.get(), uint64_t{2} * kSmall, 0600, kLong).capacity(),
+                 uint64_t{2} * kSmall);
   });
   waiting.wait();
   creator.kill();
@@ -336,10 +338,10 @@ void a_creator_that_comes_too_late_for_its_lock_has_lost_the_name() {
     check::fail("it made a ring");
   });
   named.wait();
-  const Ring ring = Ring::open_or_create(name.get(), 2 * kSmall, 0600, 0ms);
+  const Ring ring = Ring::open_or_create(name.get(), uint64_t{2} * kSmall, 0600, 0ms);
   go.raise();
   check::equal(creator.wait(), 0);
-  check::equal(Ring::open(name.get(), 0ms).capacity(), 2 * kSmall);
+  check::equal(Ring::open(name.get(), 0ms).capacity(), uint64_t{2} * kSmall);
 }
 
 // No other memory is taken for a ring that is half made, however many zeros it begins with.
