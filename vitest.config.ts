@@ -36,10 +36,17 @@ const watchingThread = [
 ]
 
 // Named pipes are of Windows: elsewhere these files would only be started to skip all that they have.
-// And the checks of the sources are no more true there than here, where the sources are.
+// And the checks of the sources are no more true there than here, where the sources are; README's programs
+// and HTTP over Unix sockets are of Unix.
 const notHere =
   process.platform === 'win32'
-    ? ['test/core/includes.test.ts', 'test/core/layers.test.ts', 'test/ring/layout.test.ts']
+    ? [
+        'test/core/includes.test.ts',
+        'test/core/layers.test.ts',
+        'test/ring/layout.test.ts',
+        'test/examples/readme.test.ts',
+        'test/examples/http_frameworks.test.ts',
+      ]
     : ['test/pipe/!(wrong_input).test.ts']
 
 const form = process.env['SLUICE_STRESS'] ?? 'short'

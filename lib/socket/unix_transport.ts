@@ -98,6 +98,11 @@ export class UnixTransport implements Transport, Listener {
     this.#readChunks(1)
   }
 
+  // eslint-disable-next-line @typescript-eslint/class-literal-property-style -- a field takes memory
+  get seesEnd(): boolean {
+    return true
+  }
+
   pause(): void {
     this.#reading = false
     if (!this.#awaitsEnd) this.#watch?.remove(Readiness.readable)

@@ -337,11 +337,13 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   /**
    * Who listens to `'close'` or `'end'` of a connection that nobody has read is told of the peer's end,
    * unless bytes lie there unread, and keeps the process alive: as with net.Socket. Who has received
-   * from it learns of the end by the next `receive`.
+   * from it learns of the end by the next `receive`. Not on transports that would have to read for it,
+   * such as named pipes: what they read is then kept here, and the peer no longer held back.
    */
   override on(event: string | symbol, listener: EventListener): this {
     super.on(event, listener)
-    if ((event === 'close' || event === 'end') && this.#inbox === undefined) this.#awaitEnd()
+    const isOfEnd = event === 'close' || event === 'end'
+    if (isOfEnd && this.#transport.seesEnd === true && this.#inbox === undefined) this.#awaitEnd()
     return this
   }
 

@@ -81,6 +81,11 @@ export interface Transport {
   readNow?(): void
   /** Whether a look would probably find something; only with `readNow`. */
   readonly mayHaveMore?: boolean
+  /**
+   * Whether `awaitEnd` leaves what comes before the end where it is. Then it is called for listeners of
+   * `'close'` and `'end'` of a connection that nobody reads, too. Optional.
+   */
+  readonly seesEnd?: boolean
   /** Nobody wants a chunk any more. */
   pause(): void
   /** Everything that was told was taken; for transports that read ahead. Optional. */

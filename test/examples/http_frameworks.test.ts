@@ -9,10 +9,7 @@ import { onTestFinished, test, expect } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 
 import { connectUnix, peerCredentials, UnixServer } from '../../lib/index.js'
-import { skipAllIf, onWindows } from '../support/platform.js'
 import { socketPath } from '../support/sockets.js'
-
-skipAllIf(onWindows, 'Windows has named pipes')
 
 /** The address at which connections are accepted and given to the HTTP server. */
 async function serve(web: Server): Promise<string> {

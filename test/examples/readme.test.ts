@@ -5,12 +5,10 @@ import { expect, test } from 'vitest'
 
 import { Command, node, root } from '../support/command.js'
 import { temporaryFolder } from '../support/folder.js'
-import { asRootForOthers, onWindows, skipAllIf } from '../support/platform.js'
+import { asRootForOthers } from '../support/platform.js'
 import { eventually } from '../support/resources.js'
 import { uniqueName } from '../support/rings.js'
 import { hasProgram } from '../support/start.js'
-
-skipAllIf(onWindows, 'README has the paths of Unix, and rings that outlive their processes')
 
 const text = readFileSync(join(root, 'README.md'), 'utf8')
 const blocks = [...text.matchAll(/^```(?:js|cpp)\n(.*?)^```$/gms)].map(([, body = '']) => body)
