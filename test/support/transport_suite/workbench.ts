@@ -1,11 +1,12 @@
 /** Ends, servers and processes for one test of a transport: closed at its end. */
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
 import type { SluiceError, WaitOptions } from '../../../lib/index.js'
 import { Child } from '../child.js'
+import { onWindows } from '../platform.js'
 import type {
   RemoteSide,
   ServerUnderTest,
@@ -195,8 +196,9 @@ export async function receivedToEnd(connection: TestedConnection): Promise<Buffe
   return messages
 }
 
-// Several turns, for a system that tells later that it has taken something after all.
+// For a system that tells later that it has taken something after all: of a pipe a thread does.
 const turnsToBeSure = 20
+const aWhile = onWindows ? () => sleep(5) : turn
 
 /** Writes zeros until the system takes no more; returns how many bytes were written. */
 export async function fill(connection: TestedConnection): Promise<number> {
@@ -206,9 +208,9 @@ export async function fill(connection: TestedConnection): Promise<number> {
       connection.write(Buffer.alloc(65536))
       bytes += 65536
       turns = 0
-      await turn()
+      await aWhile()
     }
-    await turn()
+    await aWhile()
   }
   return bytes
 }
