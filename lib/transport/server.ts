@@ -137,7 +137,7 @@ export class Server<Accepted extends Connection = Connection> {
   get stats(): ServerStats {
     this.#forgetCollected()
     return {
-      open: this.#connections.size,
+      open: this.#stillOpen().length,
       waiting: this.#pool.length,
       admitted: this.#admitted,
       refused: this.#refused,
@@ -224,7 +224,7 @@ export class Server<Accepted extends Connection = Connection> {
     checkWaitOptions(options)
     this.close()
     this.#forgetCollected()
-    const { size } = this.#connections
+    const { length: size } = this.#stillOpen()
     const cutOffBefore = this.#cutOff
     const { signal, timeout = shutdownTimeout } = options
     if (size > 0 && signal?.aborted !== true) {
@@ -239,9 +239,9 @@ export class Server<Accepted extends Connection = Connection> {
       this.#shutdowns.delete(emptied)
     }
     this.#forgetCollected()
-    const left = [...this.#connections]
+    const left = this.#stillOpen()
     this.#cutOff += left.length
-    for (const guest of left) guest.connection?.destroy()
+    for (const connection of left) connection.destroy()
     // Another shutdown may have cut off some of these.
     const cutOff = this.#cutOff - cutOffBefore
     return { finished: size - cutOff, cutOff }
@@ -280,6 +280,14 @@ export class Server<Accepted extends Connection = Connection> {
 
   #welcome(): void {
     if (this.#open) this.#acceptor.welcome(this.#wanted())
+  }
+
+  /** Without those that are closing: what they have of the system goes a little later on some. */
+  #stillOpen(): Connection[] {
+    return [...this.#connections]
+      .map(({ connection }) => connection)
+      .filter((connection) => connection !== undefined)
+      .filter(({ destroyed }) => !destroyed)
   }
 
   /** Connections that were dropped without `close`, and then garbage-collected. */
