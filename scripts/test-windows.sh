@@ -13,7 +13,7 @@ if [ $# -eq 0 ]; then
   native=yes
   # Not test/socket, for there are no Unix sockets, and not test/bench. The other two projects, one
   # doorbell to a thread and descriptors watched by a thread, are about Linux and Bun.
-  set -- test/core test/memory test/ring test/pipe test/cli test/examples \
+  set -- test/core test/memory test/ring test/transport test/pipe test/cli test/examples \
     --project direct --project copying
 fi
 
