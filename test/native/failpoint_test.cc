@@ -248,7 +248,7 @@ void a_sleeper_whose_waker_dies_before_it_rings_looks_again() {
 void a_creator_may_die_after_any_step() {
   after_every_store([&](Ledger& shared) {
     const TemporaryName name;
-    const bool died = dies(shared, [&] { Ring::create(name.get(), 4 * kSmall); });
+    const bool died = dies(shared, [&] { Ring::create(name.get(), uint64_t{4} * kSmall); });
     if (shared.steps_left == 0 && died) {
       const bool whole = NamedRingMaker::creation_of(name.get()) == RingCreation::kNone;
       if (!whole) {
