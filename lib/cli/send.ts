@@ -204,8 +204,8 @@ class Sender {
 
   /** Nobody will find what is left in a ring without a name, or in one that goes with this process. */
   #requireReachable(): void {
-    const { used, consumer } = this.#ring.stats()
-    if (used === 0 || consumer.alive) return
+    // The life first: a receiver that has taken the last and left meanwhile has everything.
+    if (this.#ring.stats().consumer.alive || this.#ring.stats().used === 0) return
     if (!namesOutlive) {
       throw new CommandFailure(
         `nobody receives from ${shown(this.#ring)}, and on Windows it is gone when this process ends`,
