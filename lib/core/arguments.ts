@@ -2,6 +2,7 @@
 import { inspect, types } from 'node:util'
 
 import { SluiceError } from './errors.js'
+import { own } from './own.js'
 
 export function invalidArgument(name: string, expected: string, received: unknown): SluiceError {
   return new SluiceError(
@@ -16,11 +17,6 @@ function shown(value: unknown): string {
   } catch {
     return `an ${typeof value} that cannot be shown` // its own way to be shown throws
   }
-}
-
-/** A copy that has the object's own properties, and inherits nothing. */
-export function own<T extends object>(object: T): T {
-  return Object.assign(Object.create(null) as T, object)
 }
 
 const noOptions: object = Object.freeze(own({}))

@@ -4,6 +4,7 @@ import * as util from 'node:util'
 
 import { makeOneOfAllCopies } from './copies.js'
 import type { SluiceErrorCode, SystemErrorCode } from './error_codes.js'
+import { own } from './own.js'
 import { windowsError } from './windows_errors.js'
 
 export type { SluiceErrorCode, SystemErrorCode } from './error_codes.js'
@@ -73,7 +74,7 @@ export class SluiceError extends Error {
   ) {
     // Own properties alone, of the details as of the error, and only facts that there are: they are
     // what printing an error shows.
-    const facts = Object.assign(Object.create(null) as SluiceErrorDetails, details)
+    const facts = own(details)
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause })
     this.code = code
     for (const name of factNames) {

@@ -1,4 +1,4 @@
-import { own } from '../core/arguments.js'
+import { own } from '../core/own.js'
 import { SluiceError } from '../core/errors.js'
 import { type WaitOptions } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'

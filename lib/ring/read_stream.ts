@@ -1,6 +1,7 @@
 import { Readable, type ReadableOptions } from 'node:stream'
 
-import { checkBoolean, checkInteger, checkSignal, own, ownOptions } from '../core/arguments.js'
+import { checkBoolean, checkInteger, checkSignal, ownOptions } from '../core/arguments.js'
+import { own } from '../core/own.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 
 export interface RingReadStreamOptions {

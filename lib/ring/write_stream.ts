@@ -1,6 +1,7 @@
 import { Writable, type WritableOptions } from 'node:stream'
 
-import { checkInteger, checkSignal, own, ownOptions } from '../core/arguments.js'
+import { checkInteger, checkSignal, ownOptions } from '../core/arguments.js'
+import { own } from '../core/own.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 
 export interface RingWriteStreamOptions {

@@ -6,9 +6,9 @@ import {
   checkBytes,
   checkFunction,
   checkInteger,
-  own,
   ownOptions,
 } from '../core/arguments.js'
+import { own } from '../core/own.js'
 import { SluiceError } from '../core/errors.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 import { throwLater } from '../core/user_code.js'
@@ -335,9 +335,9 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   // The stream's side.
 
   /**
-   * Who listens to `'close'` or `'end'` of a connection that nobody has read is told of the peer's end,
-   * unless bytes lie there unread, and keeps the process alive: as with net.Socket. Who has received
-   * from it learns of the end by the next `receive`. Not on transports that would have to read for it,
+   * A listener of `'close'` or `'end'` of a connection that nobody has read is told of the peer's end,
+   * unless bytes lie there unread, and keeps the process alive: as with net.Socket. After a `receive` the
+   * end is told by the next `receive`. Not on transports that would have to read for it,
    * such as named pipes: what they read is then kept here, and the peer no longer held back.
    */
   override on(event: string | symbol, listener: EventListener): this {

@@ -1,4 +1,5 @@
-import { abortReason, checkInteger, checkSignal, own, ownOptions } from '../core/arguments.js'
+import { abortReason, checkInteger, checkSignal, ownOptions } from '../core/arguments.js'
+import { own } from '../core/own.js'
 import { SluiceError } from '../core/errors.js'
 import { iterateUntilClosed } from '../core/iterate_until_closed.js'
 import { offAbort, onAbort, Operation, type Cancellable } from '../core/operation.js'
@@ -227,7 +228,7 @@ export class Server<Accepted extends Connection = Connection> {
     const { length: size } = this.#stillOpen()
     const cutOffBefore = this.#cutOff
     const { signal, timeout = shutdownTimeout } = options
-    if (size > 0 && signal?.aborted !== true) {
+    if (this.#connections.size > 0 && signal?.aborted !== true) {
       const operation = new Operation('shutdown', { signal, timeout }, () => {
         operation.resolve()
       })
@@ -238,7 +239,6 @@ export class Server<Accepted extends Connection = Connection> {
       await operation.promise
       this.#shutdowns.delete(emptied)
     }
-    this.#forgetCollected()
     const left = this.#stillOpen()
     this.#cutOff += left.length
     for (const connection of left) connection.destroy()
@@ -282,7 +282,7 @@ export class Server<Accepted extends Connection = Connection> {
     if (this.#open) this.#acceptor.welcome(this.#wanted())
   }
 
-  /** Without those that are closing: what they have of the system goes a little later on some. */
+  /** Connections that are not closing, which takes a while on some transports. */
   #stillOpen(): Connection[] {
     return [...this.#connections]
       .map(({ connection }) => connection)
