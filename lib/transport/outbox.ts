@@ -156,9 +156,10 @@ export class Outbox {
 
   /** The system has taken so many bytes of the chunks. */
   wrote(count: number): void {
+    const send = this.#send
+    if (send !== undefined) send.started = true
     if (!this.#isWhole()) {
       // The chunks do not tell any more how much of them has gone.
-      if (this.#send !== undefined) this.#send.started = true
       this.#lose()
       return
     }
@@ -174,18 +175,14 @@ export class Outbox {
     this.#offset = left
     if (this.#index < this.#end) this.#firstLength = this.first.byteLength
     else if (this.#left !== 0) {
-      if (this.#send !== undefined) this.#send.started = true
       this.#lose()
       return
     }
-    const send = this.#send
     if (send === undefined) {
       this.#position = this.#index
     } else if (this.#index === this.#end) {
       this.#send = undefined
       this.#sent(send)
-    } else {
-      send.started = true
     }
   }
 
@@ -330,7 +327,7 @@ export class Outbox {
     return this.#index >= this.#end || this.first.byteLength === this.#firstLength
   }
 
-  /** What is first has lost its memory. Whether the connection can go on: nothing of it has gone. */
+  /** Fails what is first, whose memory has gone. False: a part was written, so the connection is lost. */
   #lose(): boolean {
     const send = this.#send
     const error = lostMemory()
