@@ -26,8 +26,8 @@ export interface EndpointParts {
 // A hostile peer can make the room come and go; the loop must have its turn all the same.
 const roundsPerTurn = 64
 
-// A worker that is being terminated notices between two of these.
-const syncSliceMs = 50
+/** Milliseconds of one blocking call: between two of them a worker that is terminated can end. */
+export const syncSliceMs = 50
 
 /** The common half of producer and consumer. */
 export abstract class Endpoint {

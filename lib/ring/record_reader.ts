@@ -134,13 +134,8 @@ export class MappedReader implements RecordReader {
   }
 
   release(): void {
-    const end = this.#held.shift()
-    if (end === undefined) {
-      this.#advance()
-    } else {
-      this.#state[State.position] = end
-      this.#state[State.messages]++
-    }
+    if (this.#held.length === 0) this.#advance()
+    else this.#advanceOverHeld()
     this.#publish()
   }
 
@@ -177,6 +172,13 @@ export class MappedReader implements RecordReader {
     const words = this.#words
     publish(words, consumerStreamsWord, Atomics.load(words, producerStreamsWord))
     this.#state[State.status] = Status.ended
+  }
+
+  /** Steps over the message that was kept first. */
+  #advanceOverHeld(): void {
+    this.#state[State.position] = this.#held[0]
+    this.#state[State.messages]++
+    this.#held.shift()
   }
 
   /** Where the next message begins: behind those that are kept. */

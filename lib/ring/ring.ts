@@ -18,7 +18,7 @@ import { native as memoryNative, type SharedMemoryHandle } from '../memory/nativ
 import { native, type RingHandle, type RingStats } from './native.js'
 import { claimConsumer, claimProducer, type RingAccess } from './claim.js'
 import { Consumer } from './consumer.js'
-import type { Endpoint } from './endpoint.js'
+import { syncSliceMs, type Endpoint } from './endpoint.js'
 import { identityOf, whereNameLeads, type Identity } from '../memory/identity.js'
 import { inspectRing, unfinishedRing, type RingView, type UnfinishedRing } from './inspect.js'
 import { maximumCapacity, maxMessageLength, minimumCapacity } from './layout.js'
@@ -27,7 +27,6 @@ import { Producer } from './producer.js'
 
 const defaultCapacity = 2 ** 20
 const defaultTimeout = 1000
-const sliceMs = 50
 
 export interface CreateRingOptions {
   /** Bytes of data: a power of two from 4 KiB to 1 GiB; default 1 MiB. */
@@ -421,9 +420,9 @@ function inSlices<T>(timeout: number, open: (slice: number) => T): T {
   const deadline = performance.now() + timeout
   for (;;) {
     const left = Math.max(0, Math.ceil(deadline - performance.now()))
-    if (left <= sliceMs) return open(left)
+    if (left <= syncSliceMs) return open(left)
     try {
-      return open(sliceMs)
+      return open(syncSliceMs)
     } catch (error) {
       if (!(error instanceof SluiceError && error.code === 'ERR_SLUICE_TIMEOUT')) throw error
     }
