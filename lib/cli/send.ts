@@ -39,7 +39,21 @@ export async function send(name: string, file: string, options: SendOptions): Pr
   const stop = new AbortController()
   abortAtSignals(stop)
   const input = await openInput(file, stop.signal)
-  const session = await meetReceiver(name, options, stop.signal, note)
+  try {
+    await sendTo(await meetReceiver(name, options, stop.signal, note), input, options, stop, note)
+  } finally {
+    // Not awaited: a read that hangs must not hold up Ctrl-C.
+    input.close().catch(() => undefined)
+  }
+}
+
+async function sendTo(
+  session: Session<Producer>,
+  input: Input,
+  options: SendOptions,
+  stop: AbortController,
+  note: Note,
+): Promise<void> {
   try {
     const { hash, summary } = await new Sender(session, options, stop).send(input)
     if (hash !== undefined) process.stderr.write(`sha256 ${hash}\n`)
