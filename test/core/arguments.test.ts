@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
-import { Ring, Server, SharedMemory, type Acceptor, type Connection } from '../../lib/index.js'
+import { Ring, Server, SharedMemory } from '../../lib/index.js'
+import { idleAcceptor } from '../support/idle_acceptor.js'
 import { connectInMemory, listenInMemory } from '../support/memory_transport.js'
 import { unixOnly } from '../support/platform.js'
 import { bytes, closedAfterTest, ringWithEnds, sluiceError, uniqueName } from '../support/rings.js'
@@ -131,15 +132,6 @@ describe('signals of other makers', () => {
   function oldSignal(): [OldSignal, AbortSignal] {
     const old = new OldSignal()
     return [old, old as unknown as AbortSignal]
-  }
-
-  const idleAcceptor: Acceptor<Connection> = {
-    poolSize: 1,
-    takesAhead: false,
-    ref: true,
-    attach: () => undefined,
-    welcome: () => undefined,
-    close: () => undefined,
   }
 
   test('of another realm', async () => {

@@ -13,6 +13,7 @@ import {
   UnixServer,
   type Connection,
 } from '../../lib/index.js'
+import { idleAcceptor } from '../support/idle_acceptor.js'
 import { connectInMemory, listenInMemory } from '../support/memory_transport.js'
 import { onWindows } from '../support/platform.js'
 import { eventually } from '../support/resources.js'
@@ -309,12 +310,3 @@ test('a server that is made with an aborted signal is closed', () => {
   const server = new Server(idleAcceptor, { signal: AbortSignal.abort() })
   expect(server.closed).toBe(true)
 })
-
-const idleAcceptor = {
-  poolSize: 1,
-  takesAhead: false,
-  ref: true,
-  attach: () => undefined,
-  welcome: () => undefined,
-  close: () => undefined,
-}

@@ -1,8 +1,6 @@
 // What every copy of the package can do, whichever was loaded first: for test runners that load it
 // anew for each file (Jest), for each test (resetModules), or in a realm of its own (vm contexts).
 exports.defineTests = function defineTests() {
-  const onUnix = process.platform !== 'win32'
-
   for (const round of [1, 2]) {
     test(`errors are of this copy's class, time ${round}`, () => {
       const { Ring, SharedMemory, SluiceError } = require('sluice')
@@ -23,8 +21,8 @@ exports.defineTests = function defineTests() {
       ring.close()
     })
 
-    const testOnUnix = onUnix ? test : test.skip
-    testOnUnix(`sockets say that something has come, time ${round}`, async () => {
+    if (process.platform === 'win32') continue // which has no Unix sockets
+    test(`sockets say that something has come, time ${round}`, async () => {
       const { socketPair, SluiceError } = require('sluice')
       const [a, b] = socketPair()
       const receiving = b.receive()
