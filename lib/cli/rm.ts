@@ -77,7 +77,7 @@ function removeDead(names: string[], force: boolean): void {
   }
 }
 
-/** What its creator has left half made when it died. */
+/** Removes a ring that its creator has left half made when it died. */
 function removeUnfinished(name: string): void {
   try {
     if (unfinished(name) !== 'half-made' || !Ring.removeHalfMade(name)) return

@@ -295,7 +295,7 @@ void a_stopped_creator_is_waited_for() {
   check::equal(opener.wait(), 0);
 }
 
-// Whoever waits for a creator takes its place as soon as it dies.
+// A creator that dies is replaced at once by a process that waits for it.
 void a_creator_that_dies_is_replaced_by_who_waits_for_it() {
   const TemporaryName name;
   const Signal marked;

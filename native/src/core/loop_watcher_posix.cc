@@ -196,7 +196,7 @@ void LoopWatcher::finish_if_done() {
 bool can_watch_on_loop(Napi::Env env) {
   uv_loop_t* loop = nullptr;
   if (!libuv().complete() || napi_get_uv_event_loop(env, &loop) != napi_ok) return false;
-  // What others give out as a loop has no such queue where libuv has its own.
+  // The loops of other runtimes have no such queue where libuv has its own.
   return loop != nullptr && is_poller(loop->backend_fd);
 }
 
