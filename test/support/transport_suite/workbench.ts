@@ -119,15 +119,21 @@ function closedAfterTest(server: TestedServer): TestedServer {
   return server
 }
 
-/** An error that comes after the test is none of its business. */
+const ofThisTest: TestedConnection[] = []
+
+/** Closes it after the test, whose business an error that comes then is not. */
 export function destroyedAfterTest(connection: TestedConnection): TestedConnection {
   watchedForClose(connection)
-  onTestFinished(async () => {
-    ignoreErrors(connection)
-    connection.destroy()
-    await closeOf(connection)
-  })
+  ofThisTest.push(connection)
+  onTestFinished(destroyAll)
   return connection
+}
+
+// All together: the end of one is an error for the other, which needs its listener before.
+async function destroyAll(): Promise<void> {
+  const connections = ofThisTest.splice(0)
+  for (const connection of connections) ignoreErrors(connection).destroy()
+  await Promise.all(connections.map(closeOf))
 }
 
 export function ignoreErrors(connection: TestedConnection): TestedConnection {
