@@ -29,3 +29,9 @@ export function untilNextTurn(): Promise<void> {
     })
   }))
 }
+
+/** Does it at once while one more thing may be done in this turn, otherwise in the next. */
+export function soon(work: () => void): void {
+  if (mayGoOn()) work()
+  else setImmediate(work)
+}

@@ -3,6 +3,7 @@ import { SluiceError, systemError } from '../core/errors.js'
 import { RetryTimer, shortBackoff } from '../core/retry.js'
 import type { OutgoingDescriptors, SocketHandle } from './native.js'
 import { type WaitOptions } from '../core/wait_options.js'
+import { soon } from '../core/turn.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { again, messageTooLong, refused } from './errno.js'
 import { duplicateAll } from './descriptor_cargo.js'
@@ -30,17 +31,9 @@ export class DatagramSender {
     this.#handle = handle
     this.#to = to
     this.#events = events
-    this.#queue = new WaitQueue(() => {
-      this.service()
-    })
+    this.#queue = new WaitQueue(this.#serve)
     this.#queue.ref = events.ref
-    this.#retry = new RetryTimer(
-      () => {
-        this.service()
-      },
-      shortBackoff,
-      events.ref,
-    )
+    this.#retry = new RetryTimer(this.#serve, shortBackoff, events.ref)
   }
 
   set ref(ref: boolean) {
@@ -58,11 +51,15 @@ export class DatagramSender {
         return this.#attempt(bytes, descriptors)
       }
       const sent = this.#queue.add('send', attempt, options)
-      if (first) this.service()
+      if (first) soon(this.#serve)
       await sent
     } finally {
       descriptors?.close()
     }
+  }
+
+  readonly #serve = (): void => {
+    this.service()
   }
 
   service(): void {

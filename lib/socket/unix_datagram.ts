@@ -10,6 +10,7 @@ import {
   waitOptionNames,
   type WaitOptions,
 } from '../core/wait_options.js'
+import { soon } from '../core/turn.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { Readiness } from '../core/native.js'
 import {
@@ -209,8 +210,7 @@ export class UnixDatagram {
     if (!this.#open) return Promise.reject(closedError())
     const first = this.#receives.length === 0
     const promise = this.#receives.add('receive', () => this.#receiveNow(), options)
-    if (first) this.#receives.service()
-    if (this.#receives.length > 0) this.#watchForMessages()
+    if (first) soon(this.#look)
     return promise
   }
 
@@ -266,7 +266,9 @@ export class UnixDatagram {
     if ((readiness & Readiness.readable) !== 0 && this.#open) this.#onReadable()
   }
 
-  #watchForMessages(): void {
+  readonly #look = (): void => {
+    this.#receives.service()
+    if (this.#receives.length === 0) return
     try {
       this.#watch.add(Readiness.readable)
     } catch (error) {
@@ -305,7 +307,8 @@ export class UnixDatagram {
               }
             : undefined,
         idle: () => {
-          this.#senders.delete(key)
+          // One that is told late that nothing waits may have been replaced.
+          if (this.#senders.get(key) === sender) this.#senders.delete(key)
         },
         ref: this.#watch.ref,
       })

@@ -3,7 +3,7 @@ import { own } from '../core/own.js'
 import { SluiceError } from '../core/errors.js'
 import { iterateUntilClosed } from '../core/iterate_until_closed.js'
 import { offAbort, onAbort, Operation, type Cancellable } from '../core/operation.js'
-import { mayGoOn } from '../core/turn.js'
+import { soon } from '../core/turn.js'
 import {
   aborted,
   checkWaitOptions,
@@ -159,13 +159,9 @@ export class Server<Accepted extends Connection = Connection> {
     const first = this.#accepts.length === 0
     const promise = this.#accepts.add('accept', () => this.#take(), options)
     const certainly = options.timeout !== undefined
-    if (!first) {
-      // Earlier accepts are served first.
-    } else if (mayGoOn()) {
-      this.#acceptFirst(certainly)
-    } else {
-      // Clients that come all the time would keep the event loop from all others.
-      setImmediate(() => {
+    // Clients that come all the time would keep the event loop from all others.
+    if (first) {
+      soon(() => {
         this.#acceptFirst(certainly)
       })
     }

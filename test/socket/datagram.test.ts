@@ -167,3 +167,16 @@ test('a path has its mode and goes with the socket', async () => {
   socket.close()
   expect(existsSync(path)).toBe(false)
 })
+
+test('the loop goes round while sends and receives find something at once', async () => {
+  const path = socketPath()
+  const [receiver, sender] = [await bound(path), await bound()]
+  let turns = 0
+  const counting = setInterval(() => turns++)
+  for (const begin = performance.now(); turns < 3 && performance.now() - begin < 20_000;) {
+    await sender.send(Buffer.from('x'), path)
+    await receiver.receive()
+  }
+  clearInterval(counting)
+  expect(turns).toBe(3)
+})
