@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 import { connectUnix, type UnixConnection } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import { openDescriptors, threadCount } from '../support/resources.js'
+import { openDescriptors, threadCount, noMoreDescriptorsThan } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { connected, fill, listening } from '../support/sockets.js'
 import { stress } from '../support/stress.js'
@@ -112,13 +112,8 @@ test(`accepts and connects cancelled at random moments lose and leak nothing, ${
   ).toEqual([...connectedIds].sort((a, b) => a - b))
   expect(connectedIds.size).toBeGreaterThan(rounds / 10)
   expect(threadCount()).toBe(threads)
-  await closedClients(before)
+  await noMoreDescriptorsThan(before)
 }, 600_000)
-
-async function closedClients(before: Record<string, number>): Promise<void> {
-  for (let i = 0; i < 100 && openDescriptors()['socket'] !== before['socket']; i++) await turn()
-  expect(openDescriptors()).toEqual(before)
-}
 
 test('clients of another process are each delivered once, whatever is cancelled', async () => {
   const server = await listening({ backlog: 4096 })

@@ -20,7 +20,7 @@ import {
 } from '../../lib/index.js'
 import { Child, type ChildOptions } from '../support/child.js'
 import { asRoot, needs, onlyIf } from '../support/platform.js'
-import { openDescriptors } from '../support/resources.js'
+import { openDescriptors, noMoreDescriptorsThan } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { connected, listening, socketPath } from '../support/sockets.js'
 
@@ -156,7 +156,7 @@ describe('the peer', () => {
     expect(connection.peer.isAlive()).toBe(false)
     pidfd.close()
     connection.destroy()
-    expect(openDescriptors()).toEqual(before)
+    await noMoreDescriptorsThan(before)
   })
 
   test('is signalled by kill', async () => {

