@@ -19,6 +19,10 @@ export class SocketWatch {
     this.#listener = listener
   }
 
+  get wanted(): number {
+    return this.#wanted
+  }
+
   /** Watches for this, too. */
   add(readiness: number): void {
     if ((this.#wanted & readiness) !== readiness) this.set(this.#wanted | readiness)

@@ -4,7 +4,7 @@ import { Readiness } from '../core/native.js'
 import { RetryTimer } from '../core/retry.js'
 import type { Acceptor, AcceptorEvents } from '../transport/acceptor.js'
 import { setBufferSizes, type UnixConnectionOptions } from './connection_options.js'
-import { again, isExhaustion } from './errno.js'
+import { again, invalid, isExhaustion } from './errno.js'
 import type { SocketHandle } from './native.js'
 import { forgetName } from './names_at_exit.js'
 import { SocketWatch } from './socket_watch.js'
@@ -25,6 +25,8 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
   #mayHavePending = true
   #accepting = false
   #open = true
+  /** Why nobody can connect any more. */
+  #ended: Error | undefined
   /** The clients keep waiting in the kernel; to be told of them again and again would be a spin. */
   readonly #pause = new RetryTimer(
     () => {
@@ -62,6 +64,10 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
 
   welcome(count: number): void {
     this.#wanted = count
+    if (this.#ended !== undefined) {
+      if (count > 0) this.#events?.failed(this.#ended)
+      return
+    }
     // When nobody waits any more, the watch is left on until it reports something.
     if (!this.#open || (count === 0 && !this.#pause.running)) return
     const watches = count > 0 && !this.#pause.running
@@ -88,7 +94,8 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
       this.#accept()
     } else {
       this.#mayHavePending = true
-      this.#watchFor(Readiness.idle)
+      // What is told although nothing is asked for would be told again and again.
+      this.#watchFor(this.#watch.wanted === Readiness.idle ? 0 : Readiness.idle)
     }
   }
 
@@ -122,8 +129,16 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
       this.#events?.stalled(systemError('cannot accept a connection for now', 'accept', accepted))
       this.welcome(this.#wanted)
     } else {
-      this.#events?.failed(systemError('cannot accept a connection', 'accept', accepted))
+      const hint = accepted === invalid ? 'somebody who has the socket has shut it down' : undefined
+      const error = systemError('cannot accept a connection', 'accept', accepted, { hint })
+      if (accepted === invalid) this.#end(error)
+      this.#events?.failed(error)
     }
+  }
+
+  #end(reason: Error): void {
+    this.#ended = reason
+    this.#watch.set(0)
   }
 
   #arrived(handle: SocketHandle): void {

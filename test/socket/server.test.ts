@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -11,6 +11,7 @@ import {
   UnixServer,
   type PeerCredentials,
 } from '../../lib/index.js'
+import { UnixAcceptor } from '../../lib/socket/unix_acceptor.js'
 import { Child } from '../support/child.js'
 import { eventually, openDescriptors, noMoreDescriptorsThan } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
@@ -208,6 +209,28 @@ describe('a server', () => {
     await connectTo(server)
     closedAfterTest(await server.accept())
   })
+
+  test.each(['idle', 'accepting'])(
+    'whose socket somebody else shuts down fails its accepts, and is not told for ever: %s',
+    async (state) => {
+      const server = await listening()
+      const accepting = state === 'accepting' ? server.accept() : undefined
+      accepting?.catch(() => undefined)
+      const script = 'import socket; socket.socket(fileno=3).shutdown(socket.SHUT_RDWR)'
+      const stdio = ['ignore', 'ignore', 'inherit', server.fd] as const
+      expect(spawnSync('python3', ['-c', script], { stdio: [...stdio] }).status).toBe(0)
+      const told = vi.spyOn(UnixAcceptor.prototype, 'notify')
+      for (let i = 0; i < 1000; i++) await turn()
+      expect(told.mock.calls.length).toBeLessThan(10)
+      told.mockRestore()
+      if (accepting !== undefined) await expect(accepting).rejects.toThrow(sluiceError('EINVAL'))
+      for (const accept of [server.accept(), server.accept()]) {
+        await expect(accept).rejects.toThrow(sluiceError('EINVAL'))
+      }
+      server.close()
+      await expect(server.accept()).rejects.toThrow(sluiceError('ERR_SLUICE_CLOSED'))
+    },
+  )
 
   test('leave() closes and leaves the path to a successor', async () => {
     const server = await listening()

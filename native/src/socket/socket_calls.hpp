@@ -48,6 +48,9 @@ ssize_t next_message_length(int descriptor);
 // rather than an empty message.
 bool is_at_end(int descriptor);
 
+// Whether nobody can connect to a listening socket any more, although it is open.
+bool is_shut_down(int listener);
+
 // Takes nothing more from any peer, and says whether nothing waits to be read; false where that
 // cannot be told. `type`: SOCK_STREAM, ... Connections that a listening socket held with something
 // in them come in `unread`.

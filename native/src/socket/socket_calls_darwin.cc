@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <sys/ioctl.h>
 
 #include <array>
@@ -71,6 +72,11 @@ ssize_t next_message_length(int descriptor) {
 // There is no SEQPACKET: nothing that could be empty and not the end.
 bool is_at_end(int) {
   return true;
+}
+
+bool is_shut_down(int listener) {
+  pollfd poll_one = {.fd = listener, .events = POLLIN, .revents = 0};
+  return ::poll(&poll_one, 1, 0) == 1 && (poll_one.revents & POLLHUP) != 0;
 }
 
 // Here a shutdown itself closes the descriptors that wait.

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/filio.h>
 #include <sys/ioctl.h>
 #include <sys/param.h>
@@ -72,6 +73,11 @@ ssize_t next_message_length(int descriptor) {
 // An empty message cannot be told from the end here.
 bool is_at_end(int) {
   return true;
+}
+
+bool is_shut_down(int listener) {
+  pollfd poll_one = {.fd = listener, .events = POLLIN, .revents = 0};
+  return ::poll(&poll_one, 1, 0) == 1 && (poll_one.revents & POLLHUP) != 0;
 }
 
 // Here a shutdown itself closes the descriptors that wait.

@@ -77,6 +77,11 @@ bool is_at_end(int descriptor) {
   return ::ioctl(descriptor, SIOCINQ, &queued) != 0 || queued == 0;
 }
 
+bool is_shut_down(int listener) {
+  pollfd poll_one = {.fd = listener, .events = POLLRDHUP, .revents = 0};
+  return ::poll(&poll_one, 1, 0) == 1 && (poll_one.revents & (POLLRDHUP | POLLHUP)) != 0;
+}
+
 namespace {
 
 // Whether a socket's queue is empty; nothing when the socket has none, because it listens.

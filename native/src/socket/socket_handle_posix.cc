@@ -112,22 +112,29 @@ void SocketHandle::set_ref(const Napi::CallbackInfo& info) {
   if (watch_) watch_->set_ref(info[0].As<Napi::Boolean>());
 }
 
+// Clients that gave up, in one call of accept.
+constexpr uint32_t kMostAborted = 64;
+
 // accept(most): the connections that wait; the negative error number if there are none.
 Napi::Value SocketHandle::accept(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const uint32_t most = info[0].As<Napi::Number>().Uint32Value();
     std::vector<FileDescriptor> accepted;
-    int failure = 0;
-    while (accepted.size() < most) {
+    int failure = EAGAIN;
+    for (uint32_t tries = 0; accepted.size() < most && tries < most + kMostAborted; ++tries) {
       FileDescriptor socket = accept_socket(socket_.get());
       if (socket.valid()) {
         accepted.push_back(std::move(socket));
         continue;
       }
-      // A client that gave up before it was accepted is no failure of the server.
-      if (errno == EINTR || errno == ECONNABORTED) continue;
       failure = errno;
-      break;
+      // What Linux says of a listening socket that somebody who has it has shut down, and what the
+      // others do.
+      const bool may_be_shut_down = failure == EAGAIN || failure == ECONNABORTED;
+      if (may_be_shut_down && is_shut_down(socket_.get())) failure = EINVAL;
+      // A client that gave up before it was accepted is no failure of the server.
+      if (failure != EINTR && failure != ECONNABORTED) break;
+      failure = EAGAIN;
     }
     if (accepted.empty()) return Napi::Number::New(info.Env(), -failure);
     auto list = Napi::Array::New(info.Env(), accepted.size());
