@@ -1,4 +1,5 @@
 import { abortReason } from './arguments.js'
+import { SluiceError } from './errors.js'
 import { longestDelay, timedOut, type WaitOptions } from './wait_options.js'
 
 /** An operation whatever it resolves with. */
@@ -24,7 +25,10 @@ export class Operation<T = void> implements Cancellable {
   /** Called when the signal or the time says so; it decides what becomes of the operation. */
   readonly cancel: (reason: unknown) => void
 
-  /** `ref`: whether its time keeps the process alive. A signal that has aborted is the caller's to see. */
+  /**
+   * `ref`: whether its time keeps the process alive. A signal that has aborted is the caller's to see.
+   * Throws as `onAbort` does, so nothing is to depend on the operation before it is made.
+   */
   constructor(
     what: string,
     { signal, timeout }: WaitOptions,
@@ -82,7 +86,11 @@ export class Operation<T = void> implements Cancellable {
 // calls is normal use, and must not look like a leak to Node.
 const signals = new WeakMap<AbortSignal, { operations: Set<Cancellable>; listener: () => void }>()
 
-/** Has it cancelled when the signal aborts, until `offAbort`. */
+/**
+ * Has it cancelled when the signal aborts, until `offAbort`.
+ *
+ * @throws `ERR_SLUICE_INVALID_ARGUMENT` for a forged signal whose methods throw.
+ */
 export function onAbort(signal: AbortSignal, operation: Cancellable): void {
   let entry = signals.get(signal)
   if (entry === undefined) {
@@ -92,8 +100,18 @@ export function onAbort(signal: AbortSignal, operation: Cancellable): void {
       for (const one of [...operations]) one.cancel(abortReason(signal))
     }
     entry = { operations, listener }
+    try {
+      signal.addEventListener('abort', listener)
+    } catch (cause) {
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_ARGUMENT',
+        'options.signal refuses to be listened to',
+        {
+          cause,
+        },
+      )
+    }
     signals.set(signal, entry)
-    signal.addEventListener('abort', listener)
   }
   entry.operations.add(operation)
 }

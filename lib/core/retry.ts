@@ -1,5 +1,6 @@
 /** Trying again after a pause, where nothing tells when it would succeed. */
 import { Operation } from './operation.js'
+import { soon } from './turn.js'
 import { notYet } from './wait_queue.js'
 import { aborted, type WaitOptions } from './wait_options.js'
 
@@ -76,12 +77,20 @@ export function retry<T>(
   abandon: () => void,
 ): Promise<T> {
   if (options.signal?.aborted === true) return aborted(options.signal)
-  const operation = new Operation<T>(what, options, (_, reason) => {
-    timer.stop()
-    operation.reject(reason)
+  let operation: Operation<T>
+  try {
+    operation = new Operation<T>(what, options, (_, reason) => {
+      timer.stop()
+      operation.reject(reason)
+      abandon()
+    })
+  } catch (error) {
     abandon()
-  })
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
+    return Promise.reject(error)
+  }
   const tryNow = () => {
+    if (operation.settled) return
     try {
       const result = attempt()
       if (result === notYet) {
@@ -103,6 +112,7 @@ export function retry<T>(
     }
   }
   const timer = new RetryTimer(tryNow, backoff)
-  tryNow()
+  // A loop of calls that succeed at once would keep the event loop from all others.
+  soon(tryNow)
   return operation.promise
 }

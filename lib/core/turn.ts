@@ -5,18 +5,28 @@
  */
 const mostInOneTurn = 256
 
+/** What the caller does with each counts, too: the clock is looked at each time that so many are done. */
+const untilClock = 8
+const longestTurnMs = 5
+
 let left = mostInOneTurn
+let began = 0
 let nextTurn: Promise<void> | undefined
 
 /** Whether one more thing may be done in this turn. */
 export function mayGoOn(): boolean {
   if (left === 0) return false
-  if (left-- === mostInOneTurn) {
+  if (left === mostInOneTurn) {
+    began = performance.now()
     // Not a reason for the loop to hurry, or to stay: it only counts that it ran.
     setImmediate(() => {
       left = mostInOneTurn
     }).unref()
+  } else if (left % untilClock === 0 && performance.now() - began > longestTurnMs) {
+    left = 0
+    return false
   }
+  left--
   return true
 }
 
@@ -30,8 +40,20 @@ export function untilNextTurn(): Promise<void> {
   }))
 }
 
+const scheduled = new Set<() => void>()
+
+/** Does it in the next turn, once, however often it is asked for: it serves all who wait by then. */
+export function inNextTurn(work: () => void): void {
+  if (scheduled.has(work)) return
+  scheduled.add(work)
+  setImmediate(() => {
+    scheduled.delete(work)
+    work()
+  })
+}
+
 /** Does it at once while one more thing may be done in this turn, otherwise in the next. */
 export function soon(work: () => void): void {
   if (mayGoOn()) work()
-  else setImmediate(work)
+  else inNextTurn(work)
 }

@@ -1,6 +1,6 @@
 import { SluiceError } from './errors.js'
 import { Operation, type Rejectable } from './operation.js'
-import { aborted, type WaitOptions } from './wait_options.js'
+import { aborted, promised, type WaitOptions } from './wait_options.js'
 
 /** An attempt's way to say that it has to wait. */
 export const notYet = Symbol('not yet')
@@ -49,9 +49,11 @@ export class WaitQueue {
   add<T>(what: string, attempt: () => T | typeof notYet, options: WaitOptions): Promise<T> {
     if (options.signal?.aborted === true) return aborted(options.signal)
     if (this.#waiters.length >= maxWaiting) return Promise.reject(queueFull('operations'))
-    const operation = new Operation<T>(what, options, this.#cancel, this.#ref)
-    this.#waiters.push({ operation: operation as Operation<unknown>, attempt })
-    return operation.promise
+    return promised(() => {
+      const operation = new Operation<T>(what, options, this.#cancel, this.#ref)
+      this.#waiters.push({ operation: operation as Operation<unknown>, attempt })
+      return operation.promise
+    })
   }
 
   /** Settles as many as can be, in order. */

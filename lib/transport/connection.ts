@@ -10,7 +10,7 @@ import {
 } from '../core/arguments.js'
 import { own } from '../core/own.js'
 import { SluiceError } from '../core/errors.js'
-import { mayGoOn, untilNextTurn } from '../core/turn.js'
+import { inNextTurn, mayGoOn, untilNextTurn } from '../core/turn.js'
 import { throwLater } from '../core/user_code.js'
 import {
   aborted,
@@ -84,6 +84,8 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   readonly #transport: Transport
   // Made when there is the first: most connections are idle, and there may be many.
   #inbox: Inbox<Types['message']> | undefined
+  /** For a receive that may only look in the next turn. */
+  #wantsLater: (() => void) | undefined
   #outbox: Outbox | undefined
   #announcer: CargoAnnouncer | undefined
   /** Calls of `closeWrite` that wait. */
@@ -194,9 +196,11 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     if (!mayGoOn()) {
       // Always finding something at once would keep the event loop from all others.
       const later = inbox.receive(options)
-      setImmediate(() => {
-        this.#wantMessage(inbox)
-      })
+      inNextTurn(
+        (this.#wantsLater ??= () => {
+          this.#wantMessage(inbox)
+        }),
+      )
       return later
     }
     if (inbox.empty) {
@@ -597,7 +601,13 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   ): Promise<void> {
     const kept = cargo === undefined ? undefined : this.#transport.cargo?.keep(cargo)
     const outbox = (this.#outbox ??= this.#newOutbox())
-    return outbox.add(bytes, kept, started, options, (marker) => super.write(marker))
+    try {
+      return outbox.add(bytes, kept, started, options, (marker) => super.write(marker))
+    } catch (error) {
+      kept?.settled(false)
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
+      return Promise.reject(error)
+    }
   }
 
   #newOutbox(): Outbox {

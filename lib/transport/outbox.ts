@@ -258,17 +258,18 @@ export class Outbox {
     options: WaitOptions,
     write: (marker: Uint8Array) => void,
   ): Promise<void> {
+    const operation = new Operation<void>(
+      'send',
+      options,
+      (_, reason) => {
+        this.#cancel(send, reason)
+      },
+      this.#ref,
+    )
     const marker = this.#open === undefined ? Buffer.alloc(0) : undefined
     const place = (this.#open ??= [])
     const send: Send = {
-      operation: new Operation<void>(
-        'send',
-        options,
-        (_, reason) => {
-          this.#cancel(send, reason)
-        },
-        this.#ref,
-      ),
+      operation,
       chunks: [bytes],
       length: bytes.byteLength,
       cargo,
@@ -283,7 +284,7 @@ export class Outbox {
       this.#places.set(marker, place)
       write(marker)
     }
-    return send.operation.promise
+    return operation.promise
   }
 
   /** The error of a `send` that is one too many; undefined when there is room. */

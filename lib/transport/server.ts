@@ -3,7 +3,7 @@ import { own } from '../core/own.js'
 import { SluiceError } from '../core/errors.js'
 import { iterateUntilClosed } from '../core/iterate_until_closed.js'
 import { offAbort, onAbort, Operation, type Cancellable } from '../core/operation.js'
-import { soon } from '../core/turn.js'
+import { mayGoOn, soon, untilNextTurn } from '../core/turn.js'
 import {
   aborted,
   checkWaitOptions,
@@ -92,6 +92,8 @@ export class Server<Accepted extends Connection = Connection> {
   #refused = 0
   #warned = false
   #open = true
+  /** Somebody waits for a limited time only, and must not miss who is there already. */
+  #looksCertainly = false
   /** Shutdowns that wait until all connections have closed. */
   readonly #shutdowns = new Set<() => void>()
   /** Connections that shutdowns have destroyed. */
@@ -158,13 +160,9 @@ export class Server<Accepted extends Connection = Connection> {
     if (!this.#open) return Promise.reject(closedError())
     const first = this.#accepts.length === 0
     const promise = this.#accepts.add('accept', () => this.#take(), options)
-    const certainly = options.timeout !== undefined
+    if (options.timeout !== undefined) this.#looksCertainly = true
     // Clients that come all the time would keep the event loop from all others.
-    if (first) {
-      soon(() => {
-        this.#acceptFirst(certainly)
-      })
-    }
+    if (first) soon(this.#acceptFirst)
     this.#welcome()
     return promise
   }
@@ -237,7 +235,10 @@ export class Server<Accepted extends Connection = Connection> {
     }
     const left = this.#stillOpen()
     this.#cutOff += left.length
-    for (const connection of left) connection.destroy()
+    for (const connection of left) {
+      if (!mayGoOn()) await untilNextTurn()
+      connection.destroy()
+    }
     // Another shutdown may have cut off some of these.
     const cutOff = this.#cutOff - cutOffBefore
     return { finished: size - cutOff, cutOff }
@@ -248,7 +249,9 @@ export class Server<Accepted extends Connection = Connection> {
   }
 
   /** For the first that waits: what is there already. */
-  #acceptFirst(certainly: boolean): void {
+  readonly #acceptFirst = (): void => {
+    const certainly = this.#looksCertainly
+    this.#looksCertainly = false
     if (this.#pool.length > 0) this.#accepts.service()
     else if (this.#open) this.#acceptor.acceptNow?.(this.#wanted(), certainly)
   }

@@ -347,3 +347,12 @@ test('a producer can be waited for until the end of the last stream has been rea
   const producer = await claiming
   expect(producer.tryWrite(bytes('next'))).toBe(true)
 })
+
+test('claims that succeed at once let the loop go round', async () => {
+  const ring = closedAfterTest(Ring.anonymous({ capacity: 4096 }))
+  let turns = 0
+  const counting = setInterval(() => turns++)
+  for (let i = 0; i < 20_000 && turns < 2; i++) (await ring.claimProducer()).abandon()
+  clearInterval(counting)
+  expect(turns).toBe(2)
+})

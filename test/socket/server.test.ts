@@ -232,6 +232,29 @@ describe('a server', () => {
     },
   )
 
+  test('cuts many connections off in several turns of the loop', async () => {
+    const server = await listening()
+    let turns = 0
+    const inTurns = new Set<number>()
+    for (let i = 0; i < 600; i++) {
+      const [accepted] = await Promise.all([server.accept(), connectTo(server)])
+      accepted.on('error', () => undefined)
+      const destroy = accepted.destroy.bind(accepted)
+      accepted.destroy = (error?: Error) => {
+        inTurns.add(turns)
+        return destroy(error)
+      }
+    }
+    const count = () => {
+      turns++
+      counting = setImmediate(count)
+    }
+    let counting = setImmediate(count)
+    expect(await server.shutdown({ timeout: 0 })).toEqual({ finished: 0, cutOff: 600 })
+    clearImmediate(counting)
+    expect(inTurns.size).toBeGreaterThan(1)
+  })
+
   test('leave() closes and leaves the path to a successor', async () => {
     const server = await listening()
     const successor = closedAfterTest(await UnixServer.listen({ fd: server.fd }))

@@ -43,6 +43,27 @@ export function cancelling(bench: Workbench): void {
     })
   })
 
+  describe('a forged signal that refuses listeners', () => {
+    const signal = {
+      aborted: false,
+      addEventListener: () => {
+        throw new TypeError('no')
+      },
+      removeEventListener: () => undefined,
+    } as unknown as AbortSignal
+    const refused = sluiceError('ERR_SLUICE_INVALID_ARGUMENT')
+
+    test('is refused, and holds nobody up', async () => {
+      const [one, other] = await bench.pair()
+      await expect(other.receive({ signal })).rejects.toThrow(refused)
+      await fill(one)
+      await expect(one.send(Buffer.from('x'), { signal })).rejects.toThrow(refused)
+      const sent = one.send(Buffer.from('good'))
+      other.resume()
+      await sent
+    })
+  })
+
   describe('a receive', () => {
     test('that is cancelled takes nothing: the bytes are there for the next', async () => {
       const [one, other] = await bench.pair()
