@@ -114,7 +114,10 @@ export class MappedWriter implements RecordWriter {
     if (!this.tryReserve(bytes.byteLength, type)) return false
     const state = this.#state
     try {
-      this.#data.set(bytes, (state[State.record] & this.#mask) + recordHeaderSize)
+      const source = isFixed(bytes)
+        ? bytes
+        : new Uint8Array(bytes.buffer, bytes.byteOffset, state[State.length])
+      this.#data.set(source, (state[State.record] & this.#mask) + recordHeaderSize)
     } catch (cause) {
       // Its buffer was detached or shrunk since it was given.
       state[State.length] = noRecord
@@ -239,6 +242,16 @@ export class CopiedWriter implements RecordWriter {
   isReady(): boolean {
     return false
   }
+}
+
+/**
+ * Whether its length is what it was: a thread can grow shared memory at any time, and a class can make
+ * its length up. What is copied beyond the record would lie over messages that nobody has read.
+ */
+function isFixed(bytes: Uint8Array): boolean {
+  const { constructor, buffer } = bytes
+  if (constructor !== Uint8Array && constructor !== Buffer) return false
+  return (buffer as { growable?: boolean }).growable !== true
 }
 
 function needed(length: number, position: number, capacity: number): number {
