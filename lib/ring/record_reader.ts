@@ -104,6 +104,7 @@ export class MappedReader implements RecordReader {
       if (commit > 0 || type < 0 || length > this.#maxLength || recordSize(length) > toTheEnd) {
         failCorrupt(state, 'consumer', "a record's header makes no sense")
       }
+      if (this.#held.length > 0) this.#checkHeld(position + recordSize(length))
       state[State.record] = position
       state[State.length] = length
       state[State.type] = type
@@ -179,6 +180,14 @@ export class MappedReader implements RecordReader {
     this.#state[State.position] = this.#held[0]
     this.#state[State.messages]++
     this.#held.shift()
+  }
+
+  /** A producer that overwrites what was not released could have messages held without an end. */
+  #checkHeld(end: number): void {
+    const state = this.#state
+    if ((end - state[State.position]) >>> 0 > this.#capacity) {
+      failCorrupt(state, 'consumer', 'there are more messages than the ring can hold')
+    }
   }
 
   /** Where the next message begins: behind those that are kept. */

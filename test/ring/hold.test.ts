@@ -3,7 +3,15 @@ import { expect, test } from 'vitest'
 
 import type { Consumer } from '../../lib/index.js'
 import { skipAllIf } from '../support/platform.js'
-import { bytes, ringWithEnds, sluiceError, zeroCopy } from '../support/rings.js'
+import {
+  bytes,
+  closedAfterTest,
+  namedRing,
+  ringWithEnds,
+  sluiceError,
+  writeWords,
+  zeroCopy,
+} from '../support/rings.js'
 
 skipAllIf(!zeroCopy, 'this run does without views of shared memory')
 
@@ -108,4 +116,18 @@ test('the end comes behind what is kept', async () => {
   expect(held(consumer)).toBeUndefined()
   consumer.release()
   expect(await consumer.read()).toBeUndefined()
+})
+
+test('a hostile producer cannot have more held than the ring has room for', () => {
+  const ring = namedRing(4096)
+  const records: Record<number, number> = {}
+  for (let at = 4096; at < 8192; at += 16) Object.assign(records, { [at]: 0x80000008, [at + 4]: 1 })
+  writeWords(ring.name, records)
+  const consumer = ring.consumer()
+  let count = 0
+  expect(() => {
+    for (; consumer.peek() >= 0; count++) consumer.hold()
+  }).toThrow(sluiceError('ERR_SLUICE_CORRUPT'))
+  expect(count).toBe(4096 / 16)
+  closedAfterTest(ring)
 })
