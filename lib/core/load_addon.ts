@@ -64,8 +64,9 @@ function startingPoints(): string[] {
   const places = [
     typeof __filename === 'string' ? dirname(__filename) : undefined,
     here?.startsWith('file:') === true ? dirname(fileURLToPath(here)) : undefined,
-    program === undefined ? undefined : dirname(program),
-    workingDirectory(),
+    // Without a program, as with `node -e`, whoever runs the code is in the folder that is meant; with one,
+    // that folder can be anybody's, and what it holds must not be run.
+    program === undefined ? workingDirectory() : dirname(program),
   ]
   return [...new Set(places.filter((place) => place !== undefined))]
 }

@@ -198,3 +198,13 @@ describe('it says why it does not load', () => {
     expect(refusal(runProgram(folder))).toMatch(/^node-gyp-build.* is not installed/)
   })
 })
+
+test("nothing is run from the working directory, which may be anybody's", () => {
+  const [bundle, trap] = [temporaryDirectory(), temporaryDirectory()]
+  cpSync(join(repository, 'dist', 'index.cjs'), join(bundle, 'bundle.cjs'))
+  write(join(trap, 'package.json'), '{ "name": "sluice" }')
+  write(join(trap, 'node_modules/node-gyp-build/index.js'), "console.log('trapped')")
+  const outcome = run(trap, join(bundle, 'bundle.cjs'))
+  expect(outcome.stdout).toBe('')
+  expect(refusal(outcome)).toMatch(/mark it as external/)
+})
