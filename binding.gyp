@@ -1,5 +1,8 @@
+# In the repository this file lies at the top, in the published package in native/: there a package
+# manager that forgets "gypfile": false does not find it, and so does not compile.
 {
   'variables': {
+    'root': '<!(node -p "fs.existsSync(\'native\') ? \'.\' : \'..\'")',
     # What only the tests call, and only where they are: it is not in the package.
     'has_diagnostics': '<!(node -p "fs.existsSync(\'test/native/diagnostics/diagnostics_<(OS).cc\')")',
   },
@@ -26,10 +29,10 @@
   'targets': [
     {
       'target_name': 'sluice',
-      'sources': ['<!@(node scripts/sources.mjs <(OS))'],
+      'sources': ['<!@(node <(root)/scripts/sources.mjs <(OS))'],
       'include_dirs': [
-        'native/include',
-        'native/src',
+        '<(root)/native/include',
+        '<(root)/native/src',
         "<!(node -p \"require('node-addon-api').include_dir\")",
       ],
       'defines': [

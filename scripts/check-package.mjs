@@ -1,5 +1,6 @@
 // Checks what would be published: what is in it, that it loads without being built, that its types
 // resolve for both kinds of modules, and that it can be built where no binary fits.
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 
@@ -12,7 +13,6 @@ const required = [
   'LICENSE',
   'README.md',
   'SECURITY.md',
-  'binding.gyp',
   'dist/THIRD-PARTY-LICENSES.txt',
   'dist/cli.cjs',
   'dist/index.cjs',
@@ -20,6 +20,7 @@ const required = [
   'dist/index.d.ts',
   'dist/index.js',
   'docs/ring-format.md',
+  'native/binding.gyp',
   'package.json',
   'scripts/sources.mjs',
 ]
@@ -103,11 +104,17 @@ async function checkInstalled(folder, installed) {
 
   await steps.run('it can be built where no binary fits', () => {
     rmSync(path.join(installed, 'prebuilds'), { recursive: true })
-    // The command that the error message of a missing binary tells to run; npm brings the user's
-    // settings (nodedir).
-    const gyp = path.join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')
-    const npm = { cwd: installed, env: { ...process.env, npm_config_jobs: 'max' } }
-    run('npm', ['exec', '--offline', '-c', `node "${gyp}" rebuild`], npm)
+    const { stderr } = spawnSync(process.execPath, ['smoke.mjs'], { cwd: folder, encoding: 'utf8' })
+    const [, command] = /build one with `npx (.*?)`/.exec(stderr) ?? []
+    if (command === undefined) throw new Error(`nothing says how to build it: ${stderr}`)
+    // npm brings the user's settings (nodedir), and finds the checkout's node-gyp.
+    const bin = path.join(root, 'node_modules', '.bin')
+    const env = {
+      ...process.env,
+      npm_config_jobs: 'max',
+      PATH: `${bin}${path.delimiter}${process.env.PATH}`,
+    }
+    run('npm', ['exec', '--offline', '-c', command], { cwd: folder, env })
     node('smoke.mjs')
   })
 }

@@ -1,11 +1,14 @@
 // Makes a checkout ready to run: installs what is missing and builds what is stale. npm runs it
 // before start, test and bench; it says nothing when there is nothing to do.
 //
+//   --package    makes it ready to be packed: with a binary in prebuilds/ instead of a local build.
+//                npm runs it before pack and publish, and when a project installs it from git.
+//
 // Only Node's own modules are used: straight after a clone there is nothing else. A stale output is
 // told by content, not by time, which a checkout, a copy or a cache changes at will.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -15,63 +18,90 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const cache = path.join(root, '.cache', 'ensure')
 const platform = `${process.platform}-${process.arch}`
 
-/** The outputs and what each is made of, in the order in which they have to be made. */
-const steps = [
-  {
-    title: 'installing dependencies',
-    isStale: dependenciesAreStale,
-    make() {
-      // With NODE_ENV=production npm would leave out all that a build needs.
-      npm(['ci', '--include=dev', '--no-audit', '--no-fund'])
-    },
+// The outputs and what each is made of.
+
+const dependencies = {
+  title: 'installing dependencies',
+  isStale: dependenciesAreStale,
+  make() {
+    // With NODE_ENV=production npm would leave out all that a build needs. Scripts: the checkout's own
+    // would end here again. A dry run is of what has called this.
+    const options = ['--include=dev', '--ignore-scripts', '--no-dry-run', '--no-audit', '--no-fund']
+    npm(['ci', ...options])
   },
-  built('addon', {
-    title: 'building the addon',
-    inputs: [
-      'native',
-      'binding.gyp',
-      'scripts/sources.mjs',
-      'test/native/diagnostics',
-      'node_modules/node-addon-api/package.json',
-    ],
-    // The binary is of Node-API, so it fits every version of Node, but only this platform.
-    also: platform,
-    outputs: ['build/Release/sluice.node'],
-    make() {
-      requireCompiler()
-      npm(['run', 'build:native', '--', '--jobs', 'max'])
-    },
-  }),
-  built('dist', {
-    title: 'compiling TypeScript',
-    inputs: [
-      'lib',
-      'package.json',
-      'tsconfig.json',
-      'tsup.config.ts',
-      'scripts/esm.mjs',
-      'scripts/licenses.ts',
-    ],
-    outputs: ['dist'],
-    make() {
-      npm(['run', 'build'])
-    },
-  }),
-]
+}
+
+const addon = built('addon', {
+  title: 'building the addon',
+  inputs: [
+    'native/include',
+    'native/src',
+    'binding.gyp',
+    'scripts/sources.mjs',
+    'test/native/diagnostics',
+    'node_modules/node-addon-api/package.json',
+  ],
+  // The binary is of Node-API, so it fits every version of Node, but only this platform.
+  also: platform,
+  outputs: ['build/Release/sluice.node'],
+  make() {
+    requireCompiler()
+    npm(['run', 'build:native'])
+  },
+})
+
+// A binary that is there already may have been built elsewhere, on the oldest system that it is for.
+const binary = {
+  title: 'building the binary for the package',
+  isStale: () => !files(`prebuilds/${platform}`).some((file) => file.endsWith('.node')),
+  make() {
+    requireCompiler()
+    npm(['run', 'build:prebuilds'])
+  },
+}
+
+const buildDefinition = {
+  title: 'copying binding.gyp to native/',
+  isStale: () => read('native/binding.gyp') !== read('binding.gyp'),
+  make() {
+    copyFileSync(path.join(root, 'binding.gyp'), path.join(root, 'native', 'binding.gyp'))
+  },
+}
+
+const dist = built('dist', {
+  title: 'compiling TypeScript',
+  inputs: [
+    'lib',
+    'package.json',
+    'tsconfig.json',
+    'tsup.config.ts',
+    'scripts/esm.mjs',
+    'scripts/licenses.ts',
+  ],
+  outputs: ['dist'],
+  make() {
+    npm(['run', 'build'])
+  },
+})
+
+/** In the order in which they have to be made. */
+const steps = process.argv.includes('--package')
+  ? [dependencies, binary, buildDefinition, dist]
+  : [dependencies, addon, dist]
 
 /** A step whose state is remembered as a hash of what it was made of and of what came out. */
 function built(name, { inputs, also = '', outputs, ...step }) {
-  const stamp = path.join(cache, `${name}.json`)
+  const stamp = `.cache/ensure/${name}.json`
   const state = () =>
     JSON.stringify({ inputs: hash(inputs) + also, outputs: hash(outputs) }, undefined, 2)
   return {
     title: step.title,
     isStale: () => read(stamp) !== state(),
     make() {
-      rmSync(stamp, { force: true })
+      rmSync(path.join(root, stamp), { force: true })
       step.make()
       mkdirSync(cache, { recursive: true })
-      writeFileSync(stamp, state())
+      writeFileSync(path.join(root, stamp), state())
     },
   }
 }
@@ -103,7 +133,7 @@ function files(entry) {
 
 function read(file) {
   try {
-    return readFileSync(file, 'utf8')
+    return readFileSync(path.join(root, file), 'utf8')
   } catch {
     return undefined
   }
@@ -111,10 +141,10 @@ function read(file) {
 
 /** Whether what npm notes of its last installation differs from the lock file. */
 function dependenciesAreStale() {
-  const installed = read(path.join(root, 'node_modules', '.package-lock.json'))
+  const installed = read('node_modules/.package-lock.json')
   if (installed === undefined) return true
   const has = JSON.parse(installed).packages
-  const wants = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages
+  const wants = JSON.parse(read('package-lock.json') ?? '').packages
   return Object.entries(wants).some(([where, wanted]) => {
     if (where === '') return false
     const found = has[where]
@@ -143,6 +173,7 @@ function npm(commandLine) {
     : ['npm', commandLine, process.platform === 'win32']
   const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
     cwd: root,
+    env: { ...process.env, npm_config_jobs: 'max' },
     shell,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -27,10 +27,10 @@ export function run(command, args, options = {}) {
   }
 }
 
-/** Builds the binary for this platform into prebuilds/, and what of dist is stale. */
+/** Builds the binary for this platform into prebuilds/, and what else of the package is stale. */
 export function build() {
-  run(process.execPath, ['scripts/ensure.mjs'])
   run('npm', ['run', 'build:prebuilds'], { env: { ...process.env, npm_config_jobs: 'max' } })
+  run(process.execPath, ['scripts/ensure.mjs', '--package'])
 }
 
 /** The paths of the files that would be published. */

@@ -1,6 +1,6 @@
 // The addon's source files for one system: the one list that binding.gyp and CMakeLists.txt share.
 //
-//   node scripts/sources.mjs linux     prints one path a line, relative to the repository's root
+//   node scripts/sources.mjs linux     prints one path a line, relative to the working directory
 //
 // Nothing is listed by hand. Every native/src/**/*.cc belongs to every system, unless its name ends
 // in a system's suffix: _linux.cc, _darwin.cc, _freebsd.cc, _win.cc; _bsd.cc for Darwin and FreeBSD,
@@ -38,11 +38,13 @@ export function sources(name) {
     .map((file) => String(file).replaceAll('\\', '/'))
     .filter((file) => file.endsWith('.cc'))
     .filter((file) => !foreign.has(file.slice(0, -'.cc'.length).split('_').at(-1) ?? ''))
-    .map((file) => `native/src/${file}`)
+    .map((file) => path.join(root, 'native', 'src', file))
     .sort()
 }
 
 const script = process.argv[1]
 if (script !== undefined && import.meta.url === pathToFileURL(script).href) {
-  console.log(sources(process.argv[2] ?? process.platform).join('\n'))
+  for (const source of sources(process.argv[2] ?? process.platform)) {
+    console.log(path.relative('', source).replaceAll('\\', '/'))
+  }
 }

@@ -23,7 +23,7 @@ export function loadAddon(): unknown {
   try {
     return createRequire(path)(path)
   } catch (cause) {
-    throw failure(whyNotLoaded(path, cause), cause)
+    throw failure(whyNotLoaded(root, path, cause), cause)
   }
 }
 
@@ -33,6 +33,8 @@ interface NodeGypBuild {
 
 // A build of this machine's first, else one of prebuilds/ that fits.
 function findBinary(root: string): string {
+  const builtInPackage = join(root, 'native', 'build', 'Release', 'sluice.node')
+  if (existsSync(builtInPackage)) return builtInPackage
   const finder = createRequire(join(root, 'package.json'))('node-gyp-build') as NodeGypBuild
   return finder.resolve(root)
 }
@@ -108,7 +110,7 @@ function whyNotFound(root: string, cause: unknown): string {
   if (codeOf(cause) === 'MODULE_NOT_FOUND') {
     return "node-gyp-build, which finds sluice's binary, is not installed; install sluice with its dependencies"
   }
-  const build = `build one with "npx node-gyp rebuild" in ${root}`
+  const build = `build one with ${buildCommand(root)}`
   const systems = entries(join(root, 'prebuilds')).filter((entry) => entry.includes('-'))
   const own = systems.find((system) => matchesThisSystem(system))
   if (own !== undefined) {
@@ -132,8 +134,16 @@ function entries(directory: string): string[] {
   }
 }
 
+/** From any folder; `native` holds binding.gyp, see docs/decisions/0088. */
+function buildCommand(root: string): string {
+  return (
+    `\`npx node-gyp rebuild -C "${join(root, 'native')}"\`, which needs python3, make and a C++20 ` +
+    'compiler (Debian and Alpine: python3 make g++; Fedora: python3 make gcc-c++)'
+  )
+}
+
 /** By what the dynamic loaders say: glibc's, musl's, macOS' and Windows'. */
-function whyNotLoaded(path: string, cause: unknown): string {
+function whyNotLoaded(root: string, path: string, cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause)
   if (codeOf(cause) === 'ERR_DLOPEN_DISABLED') {
     return hasPermissionModel()
@@ -149,7 +159,7 @@ function whyNotLoaded(path: string, cause: unknown): string {
     const library = symbols === 'GLIBC' ? 'glibc' : 'libstdc++ (GLIBCXX)'
     return (
       `sluice's binary needs ${library} ${version} or newer, and this system has an older ` +
-      `one; build it here with "npx node-gyp rebuild" in the package's folder`
+      `one; build it here with ${buildCommand(root)}`
     )
   }
   if (foreignArchitecture.test(message)) {
@@ -161,7 +171,7 @@ function whyNotLoaded(path: string, cause: unknown): string {
   if (foreignLibrary.test(message)) {
     return (
       `sluice's binary is for another C library (glibc, musl) than this system's: install it anew ` +
-      `here, or build it with "npx node-gyp rebuild" in the package's folder. It is ${path}`
+      `here, or build it with ${buildCommand(root)}. It is ${path}`
     )
   }
   if (!existsSync(path)) return `sluice's binary has gone: ${path}; install sluice anew`
