@@ -24,8 +24,8 @@ const dependencies = {
   title: 'installing dependencies',
   isStale: dependenciesAreStale,
   make() {
-    // With NODE_ENV=production npm would leave out all that a build needs. Scripts: the checkout's own
-    // would end here again. A dry run is of what has called this.
+    // With NODE_ENV=production npm would leave out all that a build needs. The script 'prepare' would
+    // call this one again. npm pack --dry-run would make this a dry run, too.
     const options = ['--include=dev', '--ignore-scripts', '--no-dry-run', '--no-audit', '--no-fund']
     npm(['ci', ...options])
   },
