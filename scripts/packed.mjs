@@ -39,16 +39,22 @@ export function listPackage() {
   return files.map((file) => file.path)
 }
 
+/** Packs into a folder, and builds before what was never built; returns the tarball's path. */
+export function packInto(folder) {
+  run(process.execPath, ['scripts/ensure.mjs', '--package'])
+  const options = ['--json', '--ignore-scripts', '--pack-destination', folder]
+  const [{ filename }] = JSON.parse(run('npm', ['pack', ...options]))
+  return path.join(folder, filename)
+}
+
 /** A folder with an installed package and the programs of test/package; `remove` deletes it. */
 export function installPackage() {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'sluice-package-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
   try {
-    const [{ filename }] = JSON.parse(
-      run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]),
-    )
+    const tarball = packInto(folder)
     writeFileSync(path.join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
-    run('npm', ['install', '--no-audit', '--no-fund', path.join(folder, filename)], { cwd: folder })
+    run('npm', ['install', '--no-audit', '--no-fund', tarball], { cwd: folder })
     cpSync(path.join(root, 'test', 'package'), folder, { recursive: true })
     const installed = path.join(folder, 'node_modules', 'sluice')
     if (!existsSync(path.join(installed, 'package.json'))) throw new Error('npm installed nothing')
