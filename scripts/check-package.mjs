@@ -13,19 +13,23 @@ const required = [
   'LICENSE',
   'README.md',
   'SECURITY.md',
+  'bench/results/latest.svg',
   'dist/THIRD-PARTY-LICENSES.txt',
   'dist/cli.cjs',
   'dist/index.cjs',
   'dist/index.d.cts',
   'dist/index.d.ts',
   'dist/index.js',
+  'docs/http.md',
   'docs/ring-format.md',
+  'docs/windows.md',
   'native/binding.gyp',
   'package.json',
   'scripts/sources.mjs',
 ]
 const allowed = [
   /^dist\/(?!demo)[\w-]+\.cjs(\.map)?$/, // tsup's shared chunks
+  /^examples\/[\w./-]+\.(cpp|md|mjs)$/,
   /^native\/(include|src)\/[\w/]+\.(hpp|cc)$/,
   /^prebuilds\/README\.md$/,
   /^prebuilds\/(linux|darwin|win32)-(x64|arm64)(\+x64)?\/sluice(\.(glibc|musl))?\.node$/,
@@ -50,6 +54,18 @@ await steps.run('the package holds what it should, and nothing else', () => {
   if (extra.length > 0) throw new Error(`not expected: ${extra.join(', ')}`)
 })
 
+await steps.run('its documents lead to nothing that is not in it', () => {
+  const files = listPackage()
+  for (const document of files.filter((file) => file.endsWith('.md'))) {
+    const text = readFileSync(path.join(root, document), 'utf8').replaceAll(/^```.*?^```/gms, '')
+    for (const [, link] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
+      const target = path.posix.join(path.posix.dirname(document), link)
+      const there = (file) => file === target || file.startsWith(`${target}/`)
+      if (!files.some(there)) throw new Error(`${document} links to ${link}`)
+    }
+  }
+})
+
 const project = await steps.run('the package installs from its tarball', installPackage)
 if (project !== undefined) {
   const { folder, installed, remove } = project
@@ -70,6 +86,14 @@ async function checkInstalled(folder, installed) {
     for (const script of ['preinstall', 'install', 'postinstall']) {
       if (scripts[script] !== undefined) throw new Error(`the package has a script '${script}'`)
     }
+  })
+
+  await steps.run('npm has nothing to correct in its package.json', () => {
+    const packageJson = path.join(installed, 'package.json')
+    const before = readFileSync(packageJson, 'utf8')
+    run('npm', ['pkg', 'fix'], { cwd: installed })
+    const after = readFileSync(packageJson, 'utf8')
+    if (after !== before) throw new Error(`npm pkg fix made of it:\n${after}`)
   })
 
   await steps.run('it works with its own binary alone, by import and by require', () => {
