@@ -20,6 +20,7 @@ const required = [
   'dist/index.d.cts',
   'dist/index.d.ts',
   'dist/index.js',
+  'docs/bundlers.md',
   'docs/http.md',
   'docs/ring-format.md',
   'docs/windows.md',

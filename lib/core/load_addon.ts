@@ -13,37 +13,28 @@ const platform = `${process.platform}-${process.arch}`
 
 /** The raw exports of the addon. */
 export function loadAddon(): unknown {
-  const root = packageRoot()
-  let path: string
+  const { root, path } = findAddon()
   try {
-    path = findBinary(root)
-  } catch (cause) {
-    throw failure(whyNotFound(root, cause), cause)
-  }
-  try {
-    return createRequire(path)(path)
+    return load(root, path)
   } catch (cause) {
     throw failure(whyNotLoaded(root, path, cause), cause)
   }
 }
 
-interface NodeGypBuild {
-  resolve(directory: string): string
+interface Addon {
+  /** The package's folder. */
+  root: string
+  /** The binary. */
+  path: string
 }
 
-// A build of this machine's first, else one of prebuilds/ that fits.
-function findBinary(root: string): string {
-  const builtInPackage = join(root, 'native', 'build', 'Release', 'sluice.node')
-  if (existsSync(builtInPackage)) return builtInPackage
-  const finder = createRequire(join(root, 'package.json'))('node-gyp-build') as NodeGypBuild
-  return finder.resolve(root)
-}
-
-function packageRoot(): string {
+function findAddon(): Addon {
   const starts = startingPoints()
   for (const start of starts) {
-    const root = rootAbove(start)
-    if (root !== undefined) return root
+    const copied = binaryBeside(start)
+    if (copied !== undefined) return { root: 'node_modules/sluice', path: copied }
+    const root = packageAbove(start)
+    if (root !== undefined) return { root, path: findBinary(root) }
   }
   throw failure(
     hasPermissionModel()
@@ -51,8 +42,48 @@ function packageRoot(): string {
           '--allow-fs-read=<its folder> and --allow-addons'
       : `sluice's package, with the binary, is not to be found from ${starts.join(' nor ')}, as if ` +
           'sluice were bundled: mark it as external (esbuild: --external:sluice, webpack: ' +
-          "externals: ['sluice']) and install it beside the bundle",
+          "externals: ['sluice']) and install it beside the bundle, or copy " +
+          'node_modules/sluice/prebuilds there',
   )
+}
+
+/** Of `prebuilds`, where it was copied beside a bundle or an executable. */
+function binaryBeside(directory: string): string | undefined {
+  const prebuilds = join(directory, 'prebuilds')
+  const system = entries(prebuilds).find((entry) => matchesThisSystem(entry))
+  if (system === undefined) return undefined
+  const library = existsSync('/etc/alpine-release') ? 'musl' : 'glibc'
+  const names = ['sluice.node', `sluice.${library}.node`]
+  const name = entries(join(prebuilds, system)).find((entry) => names.includes(entry))
+  return name === undefined ? undefined : join(prebuilds, system, name)
+}
+
+interface NodeGypBuild {
+  (directory: string): unknown
+  resolve(directory: string): string
+}
+
+// A build of this machine's first, else one of prebuilds/ that fits.
+function findBinary(root: string): string {
+  const builtInPackage = join(root, 'native', 'build', 'Release', 'sluice.node')
+  if (existsSync(builtInPackage)) return builtInPackage
+  try {
+    const finder = createRequire(join(root, 'package.json'))('node-gyp-build') as NodeGypBuild
+    return finder.resolve(root)
+  } catch (cause) {
+    throw failure(whyNotFound(root, cause), cause)
+  }
+}
+
+function load(root: string, path: string): unknown {
+  const asPublished =
+    typeof require === 'function' && typeof __dirname === 'string' && root === join(__dirname, '..')
+  if (asPublished && !path.startsWith(join(root, 'native'))) {
+    // Vercel's nft knows this very expression, and takes node-gyp-build and the binary along.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- there is no other form of it
+    return (require('node-gyp-build') as NodeGypBuild)(join(__dirname, '..'))
+  }
+  return createRequire(path)(path)
 }
 
 /**
@@ -83,7 +114,7 @@ function workingDirectory(): string | undefined {
 }
 
 /** The package, or where it is installed, in a folder or one above it. */
-function rootAbove(start: string): string | undefined {
+function packageAbove(start: string): string | undefined {
   for (let directory = start; ; directory = dirname(directory)) {
     if (isPackage(directory)) return directory
     const installed = join(directory, 'node_modules', 'sluice')

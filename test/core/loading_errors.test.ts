@@ -119,6 +119,15 @@ describe('it loads', () => {
     expect(run('/', join(folder, file))).toMatchObject(works)
   })
 
+  test.each(['esm', 'cjs'] as const)('bundled as %s, beside binaries alone', (format) => {
+    const folder = project()
+    const file = bundle(folder, format)
+    const installed = join(folder, 'node_modules', 'sluice')
+    cpSync(join(installed, 'prebuilds'), join(folder, 'dist', 'prebuilds'), { recursive: true })
+    rmSync(join(folder, 'node_modules'), { recursive: true })
+    expect(run('/', join(folder, file))).toMatchObject(works)
+  })
+
   test('external to a bundle', () => {
     const folder = project()
     expect(run(folder, bundle(folder, 'cjs', ['sluice']))).toMatchObject(works)
@@ -184,7 +193,9 @@ describe('it says why it does not load', () => {
     ['something nobody knows', /^sluice's binary cannot be loaded: something nobody knows/],
   ])('what the dynamic loader says: %s', (said, message) => {
     const script = `throw Object.assign(new Error(${JSON.stringify(said)}), { code: 'ERR_DLOPEN_FAILED' })`
-    const finder = `exports.resolve = (folder) => require('node:path').join(folder, 'binary.cjs')`
+    const finder = `
+      const resolve = (folder) => require('node:path').join(folder, 'binary.cjs')
+      module.exports = Object.assign((folder) => require(resolve(folder)), { resolve })`
     const folder = project({
       'binary.cjs': script,
       'node_modules/node-gyp-build/index.js': finder,
