@@ -36,11 +36,20 @@ const allowed = [
   /^prebuilds\/(linux|darwin|win32)-(x64|arm64)(\+x64)?\/sluice(\.(glibc|musl))?\.node$/,
 ]
 
+// README says how large it is.
+const limit = {
+  rest: { packed: 650_000 },
+  binary: { packed: 250_000, unpacked: 600_000 },
+}
+const kilobytes = (bytes) => `${Math.round(bytes / 1000)} KB`
+
 const steps = new Steps()
 await steps.run('the binary and the code are built', build)
 
+const { size: packedSize, files: packedFiles } = listPackage()
+const files = packedFiles.map((file) => file.path)
+
 await steps.run('the package holds what it should, and nothing else', () => {
-  const files = listPackage()
   const native = readdirSync(path.join(root, 'native'), { recursive: true })
     .map((file) => `native/${file.replaceAll('\\', '/')}`)
     // Other files there serve builds for other systems.
@@ -55,8 +64,23 @@ await steps.run('the package holds what it should, and nothing else', () => {
   if (extra.length > 0) throw new Error(`not expected: ${extra.join(', ')}`)
 })
 
+await steps.run('it is no larger than it should be', () => {
+  const binaries = packedFiles.filter(({ path: file }) => file.endsWith('.node'))
+  const limits = [
+    [
+      'the package to be downloaded',
+      packedSize,
+      limit.rest.packed + binaries.length * limit.binary.packed,
+    ],
+    ...binaries.map(({ path: file, size }) => [file, size, limit.binary.unpacked]),
+  ]
+  for (const [what, size, most] of limits) {
+    console.log(`        ${what}: ${kilobytes(size)}, at most ${kilobytes(most)}`)
+    if (size > most) throw new Error(`${what} is too large`)
+  }
+})
+
 await steps.run('its documents lead to nothing that is not in it', () => {
-  const files = listPackage()
   for (const document of files.filter((file) => file.endsWith('.md'))) {
     const text = readFileSync(path.join(root, document), 'utf8').replaceAll(/^```.*?^```/gms, '')
     for (const [, link] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
@@ -69,16 +93,16 @@ await steps.run('its documents lead to nothing that is not in it', () => {
 
 const project = await steps.run('the package installs from its tarball', installPackage)
 if (project !== undefined) {
-  const { folder, installed, remove } = project
+  const { remove } = project
   try {
-    await checkInstalled(folder, installed)
+    await checkInstalled(project)
   } finally {
     remove()
   }
 }
 steps.finish()
 
-async function checkInstalled(folder, installed) {
+async function checkInstalled({ folder, installed, tarball }) {
   const node = (...args) => run(process.execPath, args, { cwd: folder })
 
   await steps.run('installing it ran no compiler', () => {
@@ -108,6 +132,16 @@ async function checkInstalled(folder, installed) {
   await steps.run('its types resolve from ESM and from CommonJS', () => {
     const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
     node(tsc, '-p', 'types', '--typeRoots', path.join(root, 'node_modules', '@types'))
+  })
+
+  await steps.run('publint and attw find nothing in it', () => {
+    const linters = ['publint@0.3', '@arethetypeswrong/cli@0.18']
+    run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...linters], {
+      cwd: folder,
+    })
+    const bin = path.join(folder, 'node_modules', '.bin')
+    run(path.join(bin, 'publint'), ['run', tarball, '--strict'])
+    run(path.join(bin, 'attw'), [tarball])
   })
 
   await steps.run('it works in Jest, which loads it anew for each file and each test', () => {

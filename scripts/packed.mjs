@@ -33,10 +33,10 @@ export function build() {
   run(process.execPath, ['scripts/ensure.mjs', '--package'])
 }
 
-/** The paths of the files that would be published. */
+/** What would be published: `size`, packed, and each file's `path` and `size`; in bytes. */
 export function listPackage() {
-  const [{ files }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']))
-  return files.map((file) => file.path)
+  const [listing] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']))
+  return listing
 }
 
 /** Packs into a folder, and builds before what was never built; returns the tarball's path. */
@@ -47,7 +47,10 @@ export function packInto(folder) {
   return path.join(folder, filename)
 }
 
-/** A folder with an installed package and the programs of test/package; `remove` deletes it. */
+/**
+ * A folder with an installed package, its tarball and the programs of test/package; `remove` deletes
+ * it.
+ */
 export function installPackage() {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'sluice-package-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
@@ -58,7 +61,7 @@ export function installPackage() {
     cpSync(path.join(root, 'test', 'package'), folder, { recursive: true })
     const installed = path.join(folder, 'node_modules', 'sluice')
     if (!existsSync(path.join(installed, 'package.json'))) throw new Error('npm installed nothing')
-    return { folder, installed, remove }
+    return { folder, installed, tarball, remove }
   } catch (error) {
     remove()
     throw error
