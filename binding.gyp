@@ -29,6 +29,7 @@
   'targets': [
     {
       'target_name': 'sluice',
+      'variables': { 'version': '<!(node <(root)/scripts/version.mjs)' },
       'sources': ['<!@(node <(root)/scripts/sources.mjs <(OS))'],
       'include_dirs': [
         '<(root)/native/include',
@@ -36,6 +37,7 @@
         "<!(node -p \"require('node-addon-api').include_dir\")",
       ],
       'defines': [
+        'SLUICE_VERSION="<(version)"',
         'NAPI_VERSION=8',
         'NODE_ADDON_API_DISABLE_DEPRECATED',
         'NODE_ADDON_API_CPP_EXCEPTIONS',

@@ -1,5 +1,6 @@
 import { defineConfig } from 'tsup'
 
+import packageJson from './package.json' with { type: 'json' }
 import { writeLicenses } from './scripts/licenses.js'
 
 export default defineConfig([
@@ -11,7 +12,7 @@ export default defineConfig([
     target: 'node20',
     dts: { entry: { index: 'lib/index.ts' } },
     // CommonJS has no such address; what there is instead is asked for by name.
-    define: { 'import.meta.url': 'undefined' },
+    define: { 'import.meta.url': 'undefined', SLUICE_VERSION: JSON.stringify(packageJson.version) },
     clean: true,
     sourcemap: true,
     outExtension: () => ({ js: '.cjs' }),

@@ -10,6 +10,7 @@ export type {
   SystemError,
   SystemErrorCode,
 } from './core/errors.js'
+export { version } from './core/version.js'
 export { capabilities } from './capabilities.js'
 export type { Capabilities } from './capabilities.js'
 export type { WaitOptions } from './core/wait_options.js'

@@ -6,6 +6,7 @@ import path from 'node:path'
 
 import { build, installPackage, listPackage, root, run } from './packed.mjs'
 import { Steps } from './steps.mjs'
+import { version } from './version.mjs'
 
 const required = [
   'CHANGELOG.md',
@@ -27,6 +28,7 @@ const required = [
   'native/binding.gyp',
   'package.json',
   'scripts/sources.mjs',
+  'scripts/version.mjs',
 ]
 const allowed = [
   /^dist\/(?!demo)[\w-]+\.cjs(\.map)?$/, // tsup's shared chunks
@@ -125,8 +127,11 @@ async function checkInstalled({ folder, installed, tarball }) {
     node('smoke.mjs')
   })
 
-  await steps.run('its command runs', () => {
-    run(path.join(folder, 'node_modules', '.bin', 'sluice'), ['--version'], { cwd: folder })
+  await steps.run('its command, its export and its package.json tell one version', () => {
+    const command = path.join(folder, 'node_modules', '.bin', 'sluice')
+    const said = run(command, ['--version'], { cwd: folder }).trim()
+    const exported = node('-p', 'require("sluice").version').trim()
+    if (said !== version || exported !== version) throw new Error(`${said}, ${exported}`)
   })
 
   await steps.run('its types resolve from ESM and from CommonJS', () => {

@@ -41,6 +41,7 @@ node_headers=$(node -p "require('node:path').join(process.execPath, '../../inclu
 # --- compiling --------------------------------------------------------------------------------
 compile=(
   "$zig" c++ -c -std=c++20 -O1 -Wall -Wextra -Werror -fvisibility=hidden
+  "-DSLUICE_VERSION=\"$(node scripts/version.mjs)\""
   -DNAPI_VERSION=8 -DNODE_ADDON_API_DISABLE_DEPRECATED -DNODE_ADDON_API_CPP_EXCEPTIONS
   -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
   -Inative/include -Inative/src

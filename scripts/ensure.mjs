@@ -13,6 +13,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { withLock } from './build-lock.mjs'
+import { version } from './version.mjs'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const cache = path.join(root, '.cache', 'ensure')
@@ -38,11 +39,12 @@ const addon = built('addon', {
     'native/src',
     'binding.gyp',
     'scripts/sources.mjs',
+    'scripts/version.mjs',
     'test/native/diagnostics',
     'node_modules/node-addon-api/package.json',
   ],
   // The binary is of Node-API, so it fits every version of Node, but only this platform.
-  also: platform,
+  also: `${platform} ${version}`,
   outputs: ['build/Release/sluice.node'],
   make() {
     requireCompiler()
@@ -77,6 +79,7 @@ const dist = built('dist', {
     'tsup.config.ts',
     'scripts/esm.mjs',
     'scripts/licenses.ts',
+    'scripts/version.mjs',
   ],
   outputs: ['dist'],
   make() {

@@ -1,21 +1,13 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-
 async function main(): Promise<number> {
   try {
     // Imported here: a library whose binary is missing ends in one line, not in a stack.
     const { createProgram, runProgram } = await import('./program.js')
-    return await runProgram(createProgram(version()))
+    return await runProgram(createProgram())
   } catch (error) {
     process.stderr.write(`sluice: ${error instanceof Error ? error.message : String(error)}\n`)
     return 1
   }
-}
-
-function version(): string {
-  const text = readFileSync(join(__dirname, '..', 'package.json'), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }
 
 // A read from a terminal or a write to a stalled pipe may still be under way.

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 
+import { version } from '../index.js'
 import { doctor, type DoctorOptions } from './doctor.js'
 import { CommandFailure, exitCodes, messageOf } from './failure.js'
 import { ls, type LsOptions } from './ls.js'
@@ -20,7 +21,7 @@ import {
 } from './values.js'
 
 /** The `sluice` command with all its subcommands. */
-export function createProgram(version: string): Command {
+export function createProgram(): Command {
   const program = new Command('sluice')
   program
     .description('Bytes from one process to another through shared memory.')

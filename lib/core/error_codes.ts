@@ -16,6 +16,7 @@ import type { constants } from 'node:os'
  * | `ERR_SLUICE_INVALID_ARGUMENT` | an argument is of the wrong type or out of range |
  * | `ERR_SLUICE_INVALID_STATE` | the call does not fit what was called before (commit without reserve) |
  * | `ERR_SLUICE_MESSAGE_TOO_LONG` | a message is longer than `maxMessageLength`, or than the system takes |
+ * | `ERR_SLUICE_NATIVE_MISMATCH` | the binary is of another version than the JavaScript |
  * | `ERR_SLUICE_NATIVE_MISSING` | no binary of the addon fits this platform |
  * | `ERR_SLUICE_NOT_A_RING` | the shared memory holds something else |
  * | `ERR_SLUICE_PEER_CLOSED` | the consumer has closed and the ring is full |
@@ -40,6 +41,7 @@ export type SluiceErrorCode =
   | 'ERR_SLUICE_INVALID_ARGUMENT'
   | 'ERR_SLUICE_INVALID_STATE'
   | 'ERR_SLUICE_MESSAGE_TOO_LONG'
+  | 'ERR_SLUICE_NATIVE_MISMATCH'
   | 'ERR_SLUICE_NATIVE_MISSING'
   | 'ERR_SLUICE_NOT_A_RING'
   | 'ERR_SLUICE_PEER_CLOSED'

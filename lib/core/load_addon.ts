@@ -8,17 +8,33 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { SluiceError } from './errors.js'
+import { version } from './version.js'
 
 const platform = `${process.platform}-${process.arch}`
 
 /** The raw exports of the addon. */
 export function loadAddon(): unknown {
   const { root, path } = findAddon()
+  let addon: unknown
   try {
-    return load(root, path)
+    addon = load(root, path)
   } catch (cause) {
     throw failure(whyNotLoaded(root, path, cause), cause)
   }
+  requireVersion(addon, root, path)
+  return addon
+}
+
+/** A binary that was copied or built once may have stayed when the JavaScript was replaced. */
+function requireVersion(addon: unknown, root: string, path: string): void {
+  const { version: found } = addon as { version?: string }
+  if (found === version) return
+  throw new SluiceError(
+    'ERR_SLUICE_NATIVE_MISMATCH',
+    `sluice is of version ${version}, and its binary of ${found ?? 'an older one'}: install sluice anew, ` +
+      'copy its prebuilds to the bundle again, or where the binary was built on this machine, do so again ' +
+      `with ${buildCommand(root)}. It is ${path}`,
+  )
 }
 
 interface Addon {

@@ -27,6 +27,8 @@ void set_wake_ref(const Napi::CallbackInfo& info) {
 
 Napi::Object load(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(std::make_unique<Environment>(env).release());
+  // Compared with that of the JavaScript, which may have come by another way.
+  exports.Set("version", Napi::String::New(env, SLUICE_VERSION));
   exports.Set("setWakeRef", Napi::Function::New(env, set_wake_ref, "setWakeRef"));
   exports.Set("initialise", Napi::Function::New(env, initialise, "initialise"));
   SharedMemoryHandle::define(env, exports);

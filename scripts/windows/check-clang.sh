@@ -20,6 +20,7 @@ options=(
   -isystem node_modules/node-addon-api -isystem node_modules/node-api-headers/include
   -I native/include -I native/src -I test/native
   # As in CMakeLists.txt.
+  "-DSLUICE_VERSION=\"$(node scripts/version.mjs)\""
   -DNAPI_VERSION=8 -DNODE_ADDON_API_DISABLE_DEPRECATED -DNODE_ADDON_API_CPP_EXCEPTIONS
   -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 )

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
+import { version as exported } from '../../lib/index.js'
 import { root, sluice } from '../support/command.js'
 import { onWindows } from '../support/platform.js'
 
@@ -56,12 +57,13 @@ test('a usage error shows how to do it', async () => {
   )
 })
 
-test('--version is the version of the package', async () => {
+test('--version is the version of the package, as is the export', async () => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     version: string
   }
   const { code, stdout } = await sluice(['--version']).finished
   expect({ code, text: stdout.toString() }).toEqual({ code: 0, text: `${version}\n` })
+  expect(exported).toBe(version)
 })
 
 test.each([[['--help']], [['send', '--help']], [['recv', '--help']]])(

@@ -203,6 +203,22 @@ describe('it says why it does not load', () => {
     expect(refusal(runProgram(folder))).toMatch(message)
   })
 
+  test.each([
+    [`exports.version = '0.0.1'`, /and its binary of 0\.0\.1: install sluice anew/],
+    ['', /and its binary of an older one: install sluice anew/],
+  ])('a binary of another version: %s', (binary, message) => {
+    const finder = `module.exports = () => require('../../binary.cjs')
+      module.exports.resolve = () => require.resolve('../../binary.cjs')`
+    const folder = project({
+      'binary.cjs': binary,
+      'node_modules/node-gyp-build/index.js': finder,
+    })
+    const { status, stderr } = runProgram(folder)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/code: 'ERR_SLUICE_NATIVE_MISMATCH'/)
+    expect(stderr).toMatch(message)
+  })
+
   test('its dependency is missing', () => {
     const folder = project()
     rmSync(join(folder, 'node_modules', 'node-gyp-build'), { recursive: true })
