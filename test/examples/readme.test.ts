@@ -1,25 +1,18 @@
 /** The programs of README, as they stand and as an ordinary user, each more than once in a row. */
-import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-import { Command, node, root } from '../support/command.js'
-import { temporaryFolder } from '../support/folder.js'
+import { Command, root } from '../support/command.js'
+import { outputOf, programsOf, Project } from '../support/documents.js'
 import { asRootForOthers } from '../support/platform.js'
 import { eventually } from '../support/resources.js'
-import { uniqueName } from '../support/rings.js'
 import { hasProgram } from '../support/start.js'
 
-const text = readFileSync(join(root, 'README.md'), 'utf8')
-const blocks = [...text.matchAll(/^```(?:js|cpp)\n(.*?)^```$/gms)].map(([, body = '']) => body)
-
-/** By the file's name, which is in the first line. */
-const programs = new Map(
-  blocks.map((body) => [/^\/\/ ([\w.]+)/.exec(body)?.[1] ?? 'without a name', body]),
-)
+const programs = programsOf('README.md')
 
 test('every block of code is a program', () => {
-  expect([...programs.keys()].sort()).toEqual([
+  expect(programs.map(({ file }) => file).sort()).toEqual([
     'client.mjs',
     'memory.mjs',
     'prices.mjs',
@@ -29,56 +22,6 @@ test('every block of code is a program', () => {
     'watch.mjs',
   ])
 })
-
-/**
- * A folder with these programs, in which sluice is installed. Their names of rings, memory and sockets
- * are made this test's own: the tests of another checkout may run meanwhile.
- */
-class Project {
-  readonly folder = temporaryFolder()
-  readonly ring = uniqueName()
-  readonly socket = join(this.folder, 'app.sock')
-  readonly #uid: number | undefined
-
-  constructor(uid?: number) {
-    this.#uid = uid
-    const renamed: [string, string][] = [
-      ['/prices', this.ring],
-      ['/ticks', uniqueName()],
-      ['/counters', uniqueName()],
-      ['/tmp/app.sock', this.socket],
-    ]
-    for (const [file, body] of programs) {
-      const own = renamed.reduce(
-        (code, [from, to]) => code.replaceAll(new RegExp(`(['"])${from}\\1`, 'g'), `$1${to}$1`),
-        body,
-      )
-      writeFileSync(join(this.folder, file), own)
-    }
-    writeFileSync(join(this.folder, 'package.json'), '{ "type": "module" }')
-    const modules = join(this.folder, 'node_modules')
-    mkdirSync(modules)
-    symlinkSync(root, join(modules, 'sluice'))
-    chmodSync(this.folder, 0o755)
-    if (uid !== undefined) chownSync(this.folder, uid, uid)
-  }
-
-  start(file: string): Command {
-    const uid = this.#uid === undefined ? {} : { uid: this.#uid }
-    return node([file], { cwd: this.folder, input: '', ...uid })
-  }
-
-  /** The output of a program that ends well and says nothing else. */
-  async run(file: string): Promise<string> {
-    return outputOf(this.start(file))
-  }
-}
-
-async function outputOf(command: Command): Promise<string> {
-  const { code, stdout, stderr } = await command.finished
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  return stdout.toString()
-}
 
 const prices = Array.from({ length: 1000 }, (_, i) => `price ${String(i)}\n`).join('')
 
@@ -122,7 +65,7 @@ function isListening(path: string): boolean {
 async function socketsServe(project: Project): Promise<void> {
   for (let round = 0; round < 2; round++) {
     const server = project.start('server.mjs')
-    await eventually(() => isListening(project.socket))
+    await eventually(() => isListening(project.nameOf('/tmp/app.sock')))
     for (let client = 0; client < 2; client++) {
       expect(await project.run('client.mjs')).toBe('take this: a message through the ring\n')
     }
@@ -147,15 +90,15 @@ const examples = [
 ] as const
 
 test.each(examples)('%s', async (_, example) => {
-  await example(new Project())
+  await example(new Project(programs))
 })
 
 asRootForOthers.each(examples)('%s, by another user than root', async (_, example) => {
-  await example(new Project(65534))
+  await example(new Project(programs, 65534))
 })
 
 test('the program in C++ reads the prices', async () => {
-  const project = new Project()
+  const project = new Project(programs)
   const program = join(project.folder, 'watch')
   const own = hasProgram('g++') ? 'g++' : 'c++'
   const [compiler = '', ...first] = (process.env['CXX'] ?? own).split(' ')
