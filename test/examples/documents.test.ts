@@ -4,11 +4,12 @@
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
 
 import { root } from '../support/command.js'
 import { programsOf, Project } from '../support/documents.js'
-import { asRootForOthers, onlyIf, onWindows } from '../support/platform.js'
+import { asRootForOthers, onlyIf, onWindows, underWine } from '../support/platform.js'
 
 const pages = readdirSync(join(root, 'docs'))
   .filter((file) => file.endsWith('.md'))
@@ -19,10 +20,52 @@ test('there are pages with programs', () => {
   expect(pages.length).toBeGreaterThan(0)
 })
 
+const slashed = (path: string) => path.replaceAll('\\', '/') // as the compiler has it
+
+// All of them, also those that are for another system.
+test('all programs call what there is', () => {
+  const folder = join(root, 'docs')
+  const sources = new Map<string, string>(
+    pages.flatMap(({ page, programs }) =>
+      programs.map(({ file, body }) => [`${slashed(join(root, page))}.${file}`, body] as const),
+    ),
+  )
+  const options: ts.CompilerOptions = {
+    allowJs: true,
+    checkJs: true,
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2022,
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+    types: ['node'],
+    paths: { sluice: [join(root, 'lib/index.ts')] },
+    noEmit: true,
+    skipLibCheck: true,
+  }
+  const host = ts.createCompilerHost(options)
+  const fileExists = host.fileExists.bind(host)
+  const readFile = host.readFile.bind(host)
+  host.getCurrentDirectory = () => folder
+  host.fileExists = (file) => sources.has(file) || fileExists(file)
+  host.readFile = (file) => sources.get(file) ?? readFile(file)
+  const program = ts.createProgram([...sources.keys()], options, host)
+  const problems = program
+    .getSourceFiles()
+    .filter(({ fileName }) => sources.has(fileName))
+    .flatMap((file) => [
+      ...program.getSyntacticDiagnostics(file),
+      ...program.getSemanticDiagnostics(file),
+    ])
+    .map(
+      ({ file, messageText }) =>
+        `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
+    )
+  expect(problems).toEqual([])
+}, 120_000)
+
 describe.each(pages)('$page', ({ page, programs }) => {
   const isOfWindows = page === 'docs/named-pipes.md'
   const where = isOfWindows ? 'Windows' : 'Unix'
-  const isHere = isOfWindows === onWindows
+  const isHere = isOfWindows === onWindows && !underWine // it tells no process ids
   const files = programs.map(({ file }) => file)
   const run = programs.filter(({ output }) => output !== undefined)
 

@@ -1,4 +1,4 @@
-/** HTTP frameworks over connections of sluice: `server.emit('connection', connection)`, as docs/http.md says. */
+/** HTTP frameworks over connections of sluice: `server.emit('connection', connection)`, as docs/credentials.md says. */
 import { once } from 'node:events'
 import { createServer, request, type IncomingMessage, type Server } from 'node:http'
 import { text } from 'node:stream/consumers'
