@@ -179,3 +179,13 @@ test("a call that Node's permission model forbids has the code of a missing perm
   expect(error).toMatchObject({ code: 'EACCES', syscall: 'scandir', path: '/dev/shm', cause })
   expect(error.message).toMatch(/restricted/)
 })
+
+test('docs/errors.md lists every code of sluice, and no other', () => {
+  const codesIn = (file: string, pattern: RegExp) =>
+    [...readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8').matchAll(pattern)].map(
+      ([, code]) => code,
+    )
+  const listed = codesIn('docs/errors.md', /^\| `(ERR_SLUICE_\w+)` \|/gm)
+  expect(listed).toEqual(codesIn('lib/core/error_codes.ts', /^ {2}\| '(ERR_SLUICE_\w+)'$/gm))
+  expect(listed.length).toBeGreaterThan(0)
+})
