@@ -13,6 +13,7 @@ export type {
 export { version } from './core/version.js'
 export { capabilities } from './capabilities.js'
 export type { Capabilities } from './capabilities.js'
+export type { UserId } from './core/arguments.js'
 export type { WaitOptions } from './core/wait_options.js'
 export * from './transport/index.js'
 export * from './memory/index.js'

@@ -25,6 +25,7 @@ export interface PipeHandle {
 /** The kind of object that a handle is open to. */
 export type HandleKind = 'file' | 'memory' | 'event' | 'process' | 'other'
 
+/** How far the system trusts a process: mandatory integrity control. */
 export type IntegrityLevel = 'untrusted' | 'low' | 'medium' | 'high' | 'system'
 
 export interface NativeIdentity {

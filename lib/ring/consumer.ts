@@ -315,6 +315,7 @@ export class Consumer extends Endpoint {
     super.close()
   }
 
+  /** @internal */
   protected override left(): void {
     super.left()
     this.#streams.fail(
@@ -328,10 +329,12 @@ export class Consumer extends Endpoint {
     )
   }
 
+  /** @internal */
   protected override isReady(): boolean {
     return this.#reader.isReady()
   }
 
+  /** @internal */
   protected override peerIsGone(status: WaitStatus): void {
     if (status === WaitStatus.peerClosed) {
       this.#reader.finish() // the waiting reads see the end now

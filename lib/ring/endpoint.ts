@@ -31,10 +31,13 @@ export const syncSliceMs = 50
 
 /** The common half of producer and consumer. */
 export abstract class Endpoint {
+  /** @internal */
   protected readonly capacity: number
+  /** @internal */
   protected readonly state: Int32Array
+  /** @internal */
   protected readonly sleeper: Sleeper
-  /** Bytes of room that the first waiting operation waits for. */
+  /** @internal Bytes of room that the first waiting operation waits for. */
   protected wanted = 0
   readonly #role: Role
   readonly #parts: EndpointParts
@@ -45,6 +48,7 @@ export abstract class Endpoint {
   #nextTurn: NodeJS.Immediate | undefined
   #unseenFailure: SluiceError | undefined
 
+  /** @internal */
   protected constructor(role: Role, parts: EndpointParts, spin: number | undefined) {
     this.#role = role
     this.#parts = parts
@@ -123,20 +127,20 @@ export abstract class Endpoint {
     this.close()
   }
 
-  /** A cheap look whether waiting is over. */
+  /** @internal A cheap look whether waiting is over. */
   protected abstract isReady(): boolean
 
-  /** The peer has gone; settles what waits for it. */
+  /** @internal The peer has gone; settles what waits for it. */
   protected abstract peerIsGone(status: WaitStatus): void
 
-  /** The endpoint has closed. */
+  /** @internal The endpoint has closed. */
   protected left(): void {
     this.#queue.fail(
       new SluiceError('ERR_SLUICE_CLOSED', `the ${this.#role} was closed during the operation`),
     )
   }
 
-  /** Tries now, else in turn with what already waits. */
+  /** @internal Tries now, else in turn with what already waits. */
   protected wait<T>(
     what: string,
     attempt: () => T | typeof notYet,
@@ -152,6 +156,7 @@ export abstract class Endpoint {
     return promise
   }
 
+  /** @internal */
   protected get hasWaiting(): boolean {
     return this.#queue.length > 0
   }
@@ -159,11 +164,14 @@ export abstract class Endpoint {
   /**
    * The error that the waiting operations have failed with, until their callers could see it: an
    * operation that is called in the meantime counts on theirs, and fails as well.
+   *
+   * @internal
    */
   protected get unseenFailure(): SluiceError | undefined {
     return this.#unseenFailure
   }
 
+  /** @internal */
   protected failWaiting(reason: SluiceError): void {
     // A microtask that is queued here runs before those of the promises that are rejected below.
     this.#unseenFailure = reason
@@ -173,7 +181,7 @@ export abstract class Endpoint {
     this.#queue.fail(reason)
   }
 
-  /** Settles the operations that can be settled, and waits for the next. */
+  /** @internal Settles the operations that can be settled, and waits for the next. */
   protected readonly serve = (): void => {
     clearImmediate(this.#nextTurn)
     for (let round = 0; round < roundsPerTurn; round++) {
@@ -195,7 +203,7 @@ export abstract class Endpoint {
     this.#serveNextTurn()
   }
 
-  /** Blocks the thread, in slices, until there is something or the time is up. */
+  /** @internal Blocks the thread, in slices, until there is something or the time is up. */
   protected waitSyncFor(wanted: () => number, timeout: number): WaitStatus {
     const deadline = performance.now() + timeout
     for (;;) {
@@ -206,14 +214,17 @@ export abstract class Endpoint {
     }
   }
 
+  /** @internal */
   protected requireUsable(): void {
     requireUsable(this.state, this.#role)
   }
 
+  /** @internal */
   protected get life(): Life {
     return this.#parts.life
   }
 
+  /** @internal */
   protected peerError(status: WaitStatus): SluiceError {
     const peer = this.#role === 'producer' ? 'consumer' : 'producer'
     const pid = this.#parts.life.peerPid()

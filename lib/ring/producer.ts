@@ -232,15 +232,18 @@ export class Producer extends Endpoint {
     super.close()
   }
 
+  /** @internal */
   protected override left(): void {
     super.left()
     this.#forgetAtExit?.()
   }
 
+  /** @internal */
   protected override isReady(): boolean {
     return this.#writer.isReady(this.wanted)
   }
 
+  /** @internal */
   protected override peerIsGone(status: WaitStatus): void {
     this.failWaiting(this.peerError(status))
   }

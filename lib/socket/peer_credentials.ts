@@ -120,7 +120,7 @@ export class PeerCredentials implements Peer {
   }
 
   /** The values that `console.log` and `JSON.stringify` show. */
-  toJSON(): NativePeer {
+  toJSON(): { pid?: number; uid: number; gid: number; groups?: number[] } {
     const { pid, uid, gid, groups } = this
     return {
       ...(pid !== undefined && { pid }),

@@ -231,7 +231,7 @@ export class Outbox {
     return !chunks.every((chunk) => this.#places?.has(chunk))
   }
 
-  /** The next chunks of the stream, when those before are written. */
+  /** @internal The next chunks of the stream, when those before are written. */
   load(chunks: readonly Uint8Array[], callback: Callback): void {
     this.#loaded = chunks
     this.#position = 0
@@ -240,7 +240,7 @@ export class Outbox {
     if (chunks.length > 1) this.#open = undefined
   }
 
-  /** The callback for what was loaded, once. */
+  /** @internal The callback for what was loaded, once. */
   takeCallback(): Callback | undefined {
     const callback = this.#callback
     this.#callback = undefined
