@@ -21,10 +21,7 @@ const required = [
   'dist/index.d.cts',
   'dist/index.d.ts',
   'dist/index.js',
-  'docs/bundlers.md',
-  'docs/http.md',
-  'docs/ring-format.md',
-  'docs/windows.md',
+  'docs/README.md',
   'native/binding.gyp',
   'package.json',
   'scripts/sources.mjs',
@@ -32,6 +29,7 @@ const required = [
 ]
 const allowed = [
   /^dist\/(?!demo)[\w-]+\.cjs(\.map)?$/, // tsup's shared chunks
+  /^docs\/[\w-]+\.md$/,
   /^examples\/[\w./-]+\.(cpp|md|mjs)$/,
   /^native\/(include|src)\/[\w/]+\.(hpp|cc)$/,
   /^prebuilds\/README\.md$/,

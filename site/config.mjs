@@ -38,6 +38,7 @@ export default {
           Containers: '/docs/containers',
           systemd: '/docs/systemd',
           Runtimes: '/docs/runtimes',
+          Bundlers: '/docs/bundlers',
           Windows: '/docs/windows',
           Security: '/SECURITY',
         }),
