@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-
+import { exists } from './core/exists.js'
 import { native as memory } from './memory/native.js'
 import { hasNamedPipes } from './pipe/native.js'
 import { native as ring } from './ring/native.js'
@@ -58,12 +57,12 @@ export function capabilities(): Capabilities {
     platform,
     arch,
     runtime: runtimeName(),
-    sharedMemory: platform !== 'linux' || existsSync('/dev/shm'),
+    sharedMemory: platform !== 'linux' || exists('/dev/shm'),
     sealing: platform === 'linux' || platform === 'win32',
-    listing: (platform === 'linux' && existsSync('/dev/shm')) || memory.listMemory !== undefined,
+    listing: (platform === 'linux' && exists('/dev/shm')) || memory.listMemory !== undefined,
     zeroCopy: memory.hasExternalBuffers(),
     sharedArrayBuffer: memory.hasSharedBuffers,
-    ring: platform !== 'linux' || existsSync('/proc/self/fd'),
+    ring: platform !== 'linux' || exists('/proc/self/fd'),
     plainStores: publishesPlainly,
     namedPipes: hasNamedPipes,
     waitMany: ring.waitsForMany,

@@ -2,12 +2,13 @@
  * Finds and loads the addon's binary, from the package itself, from its source, or from a bundle that
  * was made of it; where that fails, the error says the cause first and then what to do.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { SluiceError } from './errors.js'
+import { exists } from './exists.js'
 import { version } from './version.js'
 
 const platform = `${process.platform}-${process.arch}`
@@ -68,7 +69,7 @@ function binaryBeside(directory: string): string | undefined {
   const prebuilds = join(directory, 'prebuilds')
   const system = entries(prebuilds).find((entry) => matchesThisSystem(entry))
   if (system === undefined) return undefined
-  const library = existsSync('/etc/alpine-release') ? 'musl' : 'glibc'
+  const library = exists('/etc/alpine-release') ? 'musl' : 'glibc'
   const names = ['sluice.node', `sluice.${library}.node`]
   const name = entries(join(prebuilds, system)).find((entry) => names.includes(entry))
   return name === undefined ? undefined : join(prebuilds, system, name)
@@ -82,7 +83,7 @@ interface NodeGypBuild {
 // A build of this machine's first, else one of prebuilds/ that fits.
 function findBinary(root: string): string {
   const builtInPackage = join(root, 'native', 'build', 'Release', 'sluice.node')
-  if (existsSync(builtInPackage)) return builtInPackage
+  if (exists(builtInPackage)) return builtInPackage
   try {
     const finder = createRequire(join(root, 'package.json'))('node-gyp-build') as NodeGypBuild
     return finder.resolve(root)
@@ -151,9 +152,7 @@ function isPackage(directory: string): boolean {
 }
 
 function whyNotFound(root: string, cause: unknown): string {
-  if (codeOf(cause) === 'ERR_ACCESS_DENIED') {
-    return `Node's permission model does not let ${root} be read; allow it with --allow-fs-read=${root}`
-  }
+  if (codeOf(cause) === 'ERR_ACCESS_DENIED') return notReadable(cause, root)
   if (codeOf(cause) === 'MODULE_NOT_FOUND') {
     return "node-gyp-build, which finds sluice's binary, is not installed; install sluice with its dependencies"
   }
@@ -166,6 +165,12 @@ function whyNotFound(root: string, cause: unknown): string {
   }
   const others = systems.length === 0 ? '' : `, only for ${systems.join(', ')}`
   return `sluice has no binary for ${platform}${others}; ${build}`
+}
+
+/** The path is that of the refused call: node-gyp-build reads files outside of the package, too. */
+function notReadable(cause: unknown, about: string): string {
+  const { resource = about } = cause as { resource?: string }
+  return `Node's permission model does not let ${resource} be read; allow it with --allow-fs-read=${resource}`
 }
 
 function matchesThisSystem(system: string): boolean {
@@ -197,9 +202,7 @@ function whyNotLoaded(root: string, path: string, cause: unknown): string {
       ? "Node's permission model forbids native addons, and sluice is one; allow them with --allow-addons"
       : '--no-addons forbids native addons, and sluice is one; start Node without it (see NODE_OPTIONS)'
   }
-  if (codeOf(cause) === 'ERR_ACCESS_DENIED') {
-    return `Node's permission model does not let ${path} be read; allow it with --allow-fs-read`
-  }
+  if (codeOf(cause) === 'ERR_ACCESS_DENIED') return notReadable(cause, path)
   const needed = /version [`'](GLIBC(?:XX)?)_([\d.]+)' not found/.exec(message)
   if (needed !== null) {
     const [, symbols, version = ''] = needed
@@ -221,7 +224,7 @@ function whyNotLoaded(root: string, path: string, cause: unknown): string {
       `here, or build it with ${buildCommand(root)}. It is ${path}`
     )
   }
-  if (!existsSync(path)) return `sluice's binary has gone: ${path}; install sluice anew`
+  if (!exists(path)) return `sluice's binary has gone: ${path}; install sluice anew`
   return `sluice's binary cannot be loaded: ${message}`
 }
 

@@ -214,8 +214,9 @@ export class SharedMemory {
    * Maps a file, or a range of it. If somebody truncates the file, an access to what is gone
    * ends the process with SIGBUS: map only files that nobody truncates.
    *
-   * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `ERR_SLUICE_INVALID_ARGUMENT` for a range outside
-   * of the file, an empty file, or what is no regular file.
+   * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `EISDIR` for a folder that is to be written,
+   * `ERR_SLUICE_INVALID_ARGUMENT` for a range outside of the file, an empty file, or what else is no
+   * regular file.
    */
   static mapFile(path: string, options: MapFileOptions = {}): SharedMemory {
     const {

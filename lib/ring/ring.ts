@@ -222,7 +222,8 @@ export class Ring {
    * Opens the ring behind a descriptor that was inherited or received. The descriptor is
    * duplicated and stays the caller's to close.
    *
-   * @throws `ERR_SLUICE_UNSEALED`, `ERR_SLUICE_NOT_A_RING`, `ERR_SLUICE_VERSION_MISMATCH`.
+   * @throws `ERR_SLUICE_UNSEALED`, `ERR_SLUICE_NOT_A_RING`, `ERR_SLUICE_VERSION_MISMATCH`,
+   * `ERR_SLUICE_TIMEOUT` for memory that has not become a ring yet.
    */
   static fromFd(fd: number, options: RingFromFdOptions = {}): Ring {
     requireDescriptors()

@@ -1,11 +1,11 @@
 /** The package in folders of its own: where it loads from, and what is said where it cannot. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
-import { skipAllIf, underWine } from '../support/platform.js'
+import { onlyIf, skipAllIf, underWine } from '../support/platform.js'
 import { temporaryDirectory } from '../support/sockets.js'
 
 skipAllIf(underWine, 'another Node runs there')
@@ -156,6 +156,21 @@ describe('it says why it does not load', () => {
     const message = refusal(runProgram(project(), [flag, '--allow-fs-read=*']))
     expect(message).toMatch(/^Node's permission model forbids native addons.*--allow-addons/)
   })
+
+  onlyIf(process.platform === 'linux', 'the paths are those of Linux')(
+    'the permission model, which leaves out a file elsewhere',
+    () => {
+      const [major = 0] = process.versions.node.split('.').map(Number)
+      const flag = major >= 24 ? '--permission' : '--experimental-permission'
+      const folder = realpathSync(project())
+      const allowed = [flag, '--allow-addons', `--allow-fs-read=${folder}/*`]
+      const message = refusal(runProgram(folder, allowed))
+      expect(message).toMatch(/does not let \/etc\/alpine-release be read/)
+      const asking = "console.log(require('sluice').capabilities().sharedMemory)"
+      const answer = runProgram(folder, [...allowed, '--allow-fs-read=/etc/alpine-release'], asking)
+      expect(answer).toMatchObject({ status: 0, stdout: 'false\n' })
+    },
+  )
 
   test('no binary for this system', () => {
     const folder = project({ 'prebuilds/linux-mips/sluice.node': '' }, false)
