@@ -64,8 +64,8 @@ export function requiredOptions<Options extends object>(
   return ownOptions(options, allowed)
 }
 
-/** A revoked proxy, or a getter that throws. */
-function unreadable(name: string, cause: unknown): SluiceError {
+/** For a revoked proxy, or a getter that throws. An error of this package is passed on as it is. */
+export function unreadable(name: string, cause: unknown): SluiceError {
   if (cause instanceof SluiceError) return cause
   return new SluiceError('ERR_SLUICE_INVALID_ARGUMENT', `${name} cannot be read`, { cause })
 }
@@ -112,7 +112,38 @@ export function checkBoolean(name: string, value: unknown): asserts value is boo
 }
 
 export function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw invalidArgument(name, 'a function', value)
+  if (typeof value !== 'function' || isRevoked(value)) {
+    throw invalidArgument(name, 'a function', value)
+  }
+}
+
+/** Whether it is a revoked proxy, whose `typeof` is still that of its target. */
+function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value) // throws for revoked proxies, and calls no trap of the others
+    return false
+  } catch {
+    return true
+  }
+}
+
+/**
+ * A copy of a list that has at most `most` members. The members that a sparse array does not have are
+ * undefined in it, so that `map` does not pass over them.
+ */
+export function checkList(name: string, value: unknown, most: number): readonly unknown[] {
+  try {
+    if (!Array.isArray(value)) throw invalidArgument(name, 'an array', value)
+    const list: readonly unknown[] = value
+    const { length } = list
+    if (length <= most) return Array.from({ length }, (_, index) => list[index])
+    throw new SluiceError(
+      'ERR_SLUICE_INVALID_ARGUMENT',
+      `${name} must have at most ${String(most)} members; it has ${String(length)}`,
+    )
+  } catch (error) {
+    throw unreadable(name, error)
+  }
 }
 
 export function checkInteger(
@@ -127,12 +158,33 @@ export function checkInteger(
   }
 }
 
-export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
-  // Also one of another realm (vm, jsdom), which is no instance of this one's class.
-  if (!types.isUint8Array(value)) throw invalidArgument(name, 'a Uint8Array', value)
-  // A detached buffer's views have no bytes; an empty message is not what was meant.
-  if (value.byteLength === 0 && isDetached(value.buffer)) {
-    throw invalidArgument(name, 'a Uint8Array over memory', 'one whose buffer is detached')
+/** The length that the array has, whatever a `byteLength` of its own says. */
+const trueLength = Reflect.getOwnPropertyDescriptor(
+  Reflect.getPrototypeOf(Uint8Array.prototype) as Uint8Array,
+  'byteLength',
+)?.get as (this: Uint8Array) => number
+
+/**
+ * How many bytes there are. `tryWrite` of a ring passes the length on instead of asking the array once
+ * more, and so pays for the whole check.
+ */
+export function checkBytes(name: string, value: unknown): number {
+  try {
+    // Also one of another realm (vm, jsdom), which is no instance of this one's class.
+    if (!types.isUint8Array(value)) throw invalidArgument(name, 'a Uint8Array', value)
+    const length = trueLength.call(value)
+    // Believed, a longer one would never be sent to its end, and a shorter one would be written beyond
+    // the room that was made for it.
+    if (value.byteLength !== length) {
+      throw invalidArgument(name, 'a Uint8Array with its true byteLength', value.byteLength)
+    }
+    // A detached buffer's views have no bytes; an empty message is not what was meant.
+    if (length === 0 && isDetached(value.buffer)) {
+      throw invalidArgument(name, 'a Uint8Array over memory', 'one whose buffer is detached')
+    }
+    return length
+  } catch (error) {
+    throw unreadable(name, error)
   }
 }
 

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../core/arguments.js'
+import { checkList } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { closeAll } from '../transport/inbox.js'
 import type { Cargo } from '../transport/outbox.js'
@@ -198,10 +198,9 @@ export function handleCargoKind(
 /** The numbers of the handles that are to be sent. */
 function handleNumbers(handles: unknown): number[] {
   if (handles === undefined) return []
-  if (!Array.isArray(handles) || handles.length > mostHandles) {
-    throw invalidArgument('options.handles', `an array of at most ${String(mostHandles)}`, handles)
-  }
-  return handles.map((source, index) => handleNumber(`options.handles[${String(index)}]`, source))
+  return checkList('options.handles', handles, mostHandles).map((source, index) =>
+    handleNumber(`options.handles[${String(index)}]`, source),
+  )
 }
 
 function openProcess(pid: number | undefined): number | SluiceError {

@@ -1,4 +1,4 @@
-import { checkInteger, invalidArgument } from '../core/arguments.js'
+import { checkInteger, invalidArgument, unreadable } from '../core/arguments.js'
 import { makeOneOfAllCopies } from '../core/copies.js'
 import { SluiceError } from '../core/errors.js'
 import { LeakGuard } from '../core/leak_guard.js'
@@ -139,11 +139,15 @@ export type HandleSource =
 
 /** The number behind it; what is there stays the source's. */
 export function handleNumber(name: string, source: unknown): number {
-  if (source instanceof SystemHandle) return source.number
   let number: unknown = source
-  if (typeof source === 'object' && source !== null) {
-    const { handle } = source as { handle?: unknown }
-    number = handle ?? handleOfDescriptor(name, source)
+  try {
+    if (source instanceof SystemHandle) return source.number
+    if (typeof source === 'object' && source !== null) {
+      const { handle } = source as { handle?: unknown }
+      number = handle ?? handleOfDescriptor(name, source)
+    }
+  } catch (error) {
+    throw unreadable(name, error)
   }
   checkHandleSource(name, number, source)
   return number

@@ -80,9 +80,9 @@ export class Producer extends Endpoint {
    * @throws `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`.
    */
   tryWrite(bytes: Uint8Array, type = 0): boolean {
-    if (!(bytes instanceof Uint8Array) || bytes.byteLength === 0) checkBytes('bytes', bytes)
+    const length = checkBytes('bytes', bytes)
     // Queued writes go first; a direct write must not overtake them.
-    return !this.#isBehind() && this.#put(bytes, type)
+    return !this.#isBehind() && this.#put(bytes, length, type)
   }
 
   /**
@@ -101,14 +101,14 @@ export class Producer extends Endpoint {
     this.#checkMessage(length, type)
     return promised(() => {
       if (this.unseenFailure !== undefined) throw this.unseenFailure
-      if (!this.hasWaiting && signal?.aborted !== true && this.#put(bytes, type)) {
+      if (!this.hasWaiting && signal?.aborted !== true && this.#put(bytes, length, type)) {
         return mayGoOn() ? Promise.resolve() : untilNextTurn()
       }
       return this.wait(
         'the write',
         () => {
           checkStillThere(bytes, length)
-          if (this.#put(bytes, type)) return
+          if (this.#put(bytes, length, type)) return
           this.wanted = this.#writer.needed(length)
           return notYet
         },
@@ -127,7 +127,7 @@ export class Producer extends Endpoint {
     checkTimeout('options.timeout', timeout)
     this.#requireNoWaiting()
     const deadline = performance.now() + timeout
-    while (!this.#put(bytes, type)) {
+    while (!this.#put(bytes, bytes.byteLength, type)) {
       const left = Math.max(0, deadline - performance.now())
       if (!this.#sleepSync(bytes.byteLength, left)) throw timedOut('writeSync', timeout)
     }
@@ -268,8 +268,8 @@ export class Producer extends Endpoint {
     }
   }
 
-  #put(bytes: Uint8Array, type: number): boolean {
-    this.#requirePossible(bytes.byteLength, type)
+  #put(bytes: Uint8Array, length: number, type: number): boolean {
+    this.#requirePossible(length, type)
     return this.#writer.tryWrite(bytes, type)
   }
 
@@ -278,6 +278,7 @@ export class Producer extends Endpoint {
     const { state } = this
     if (state[State.status] !== 0) this.requireUsable()
     if (
+      typeof length !== 'number' ||
       !(length >= 0 && length <= this.#maxLength && Number.isInteger(length)) ||
       typeof type !== 'number' ||
       (type | 0) !== type ||

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../core/arguments.js'
+import { invalidArgument, unreadable } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { native } from './native.js'
 import { checkDescriptor } from './file_descriptor.js'
@@ -80,10 +80,18 @@ function hasSocket({ socket }: HasParts): true | undefined {
 const deepest = 6
 
 /** Searches the source, and then the sockets and sessions that it runs on. */
-function search<T>(
+function search<T>(source: unknown, find: (parts: HasParts) => T | undefined): T | undefined {
+  try {
+    return searchFrom(source, find, 0)
+  } catch (error) {
+    throw unreadable('source', error)
+  }
+}
+
+function searchFrom<T>(
   source: unknown,
   find: (parts: HasParts) => T | undefined,
-  depth = 0,
+  depth: number,
 ): T | undefined {
   if (typeof source !== 'object' || source === null || depth > deepest) return undefined
   const parts = source as HasParts
@@ -92,7 +100,7 @@ function search<T>(
   const { _parent, _handle, socket, session, stream } = parts
   for (const inner of [_parent, _handle?._parentWrap, socket, session, stream]) {
     if (inner === source) continue
-    const further = search(inner, find, depth + 1)
+    const further = searchFrom(inner, find, depth + 1)
     if (further !== undefined) return further
   }
   return undefined

@@ -1,6 +1,5 @@
 /** Descriptors that travel with messages. */
-import { invalidArgument } from '../core/arguments.js'
-import { SluiceError } from '../core/errors.js'
+import { checkList } from '../core/arguments.js'
 import type { Cargo } from '../transport/outbox.js'
 import type { CargoKind } from '../transport/transport.js'
 import { mostDescriptors } from './connection_options.js'
@@ -11,14 +10,9 @@ import type { ReceivedUnixMessage } from './socket_reader.js'
 /** The numbers of the descriptors that are to be sent. */
 export function descriptorNumbers(fds: unknown): number[] {
   if (fds === undefined) return []
-  if (!Array.isArray(fds)) throw invalidArgument('options.fds', 'an array', fds)
-  if (fds.length > mostDescriptors) {
-    throw new SluiceError(
-      'ERR_SLUICE_INVALID_ARGUMENT',
-      `options.fds must have at most ${String(mostDescriptors)} members; it has ${String(fds.length)}`,
-    )
-  }
-  return fds.map((source, index) => descriptorNumber(`options.fds[${String(index)}]`, source))
+  return checkList('options.fds', fds, mostDescriptors).map((source, index) =>
+    descriptorNumber(`options.fds[${String(index)}]`, source),
+  )
 }
 
 /** Duplicates, which belong to the message until it has gone. */

@@ -2,7 +2,7 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { createServer, Socket, type Server } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 
-import { checkInteger, invalidArgument } from '../core/arguments.js'
+import { checkInteger, invalidArgument, unreadable } from '../core/arguments.js'
 import { makeOneOfAllCopies } from '../core/copies.js'
 import { SluiceError } from '../core/errors.js'
 import { LeakGuard } from '../core/leak_guard.js'
@@ -172,11 +172,15 @@ export type DescriptorSource =
 
 /** The number behind it; what is there stays the source's. */
 export function descriptorNumber(name: string, source: unknown): number {
-  if (source instanceof FileDescriptor) return source.number
   let number: unknown = source
-  if (typeof source === 'object' && source !== null) {
-    const { fd, _handle } = source as { fd?: unknown; _handle?: { fd?: unknown } | null }
-    number = fd ?? _handle?.fd
+  try {
+    if (source instanceof FileDescriptor) return source.number
+    if (typeof source === 'object' && source !== null) {
+      const { fd, _handle } = source as { fd?: unknown; _handle?: { fd?: unknown } | null }
+      number = fd ?? _handle?.fd
+    }
+  } catch (error) {
+    throw unreadable(name, error)
   }
   if (typeof number !== 'number' || !Number.isInteger(number) || number < 0) {
     throw invalidArgument(name, 'an open descriptor, or an object that has one', source)

@@ -1,5 +1,5 @@
 /** From what `UnixServer.listen` is given to a socket that listens. */
-import { checkString, invalidArgument } from '../core/arguments.js'
+import { checkString, invalidArgument, unreadable } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { native } from './native.js'
 import type { SocketHandle } from './native.js'
@@ -36,10 +36,7 @@ export function prepareToListen(
 }
 
 function onDescriptor(address: object, options: ListeningOptions): () => Listening {
-  const keys = Object.keys(address)
-  if (keys.length !== 1 || keys[0] !== 'fd') {
-    throw invalidArgument('address', 'a path, @name or { fd } and nothing else', address)
-  }
+  const source = sourceOf(address)
   for (const name of [...bindOptionNames, 'type', 'backlog'] as const) {
     if (options[name] !== undefined) {
       throw new SluiceError(
@@ -48,12 +45,22 @@ function onDescriptor(address: object, options: ListeningOptions): () => Listeni
       )
     }
   }
-  const fd = descriptorNumber('address.fd', (address as { fd: unknown }).fd)
+  const fd = descriptorNumber('address.fd', source)
   return () => {
     const found = native.socketFromDescriptor(fd, 'listener')
     const type = found.type === 'seqpacket' ? found.type : 'stream'
     return { handle: found.handle, type, name: found.address }
   }
+}
+
+function sourceOf(address: object): unknown {
+  try {
+    const keys = Object.keys(address)
+    if (keys.length === 1 && keys[0] === 'fd') return (address as { fd: unknown }).fd
+  } catch (error) {
+    throw unreadable('address', error)
+  }
+  throw invalidArgument('address', 'a path, @name or { fd } and nothing else', address)
 }
 
 function onAddress(address: unknown, options: ListeningOptions): () => Listening {

@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
+import { checkBytes, checkList } from '../../lib/core/arguments.js'
 import { Ring, Server, SharedMemory } from '../../lib/index.js'
 import { idleAcceptor } from '../support/idle_acceptor.js'
 import { connectInMemory, listenInMemory } from '../support/memory_transport.js'
 import { unixOnly } from '../support/platform.js'
 import { bytes, closedAfterTest, ringWithEnds, sluiceError, uniqueName } from '../support/rings.js'
+import { LyingArray, revoked, wrongBytes } from '../support/wrong_values.js'
 
 /** Sets properties of all objects, as a package that was tricked into it would do. */
 function pollute(properties: Record<string, unknown>): void {
@@ -53,11 +55,6 @@ describe('options count only as own properties', () => {
 })
 
 describe('what cannot be read is a wrong argument', () => {
-  const revoked = () => {
-    const { proxy, revoke } = Proxy.revocable({}, {})
-    revoke()
-    return proxy
-  }
   const throwing = () => ({
     get capacity(): number {
       throw new Error('mine')
@@ -66,8 +63,8 @@ describe('what cannot be read is a wrong argument', () => {
 
   test('options', () => {
     const refused = sluiceError('ERR_SLUICE_INVALID_ARGUMENT')
-    expect(() => Ring.anonymous(revoked())).toThrow(refused)
-    expect(() => SharedMemory.open('/never', revoked())).toThrow(refused)
+    expect(() => Ring.anonymous(revoked({}))).toThrow(refused)
+    expect(() => SharedMemory.open('/never', revoked({}))).toThrow(refused)
     expect(() => Ring.anonymous(throwing())).toThrow(
       sluiceError('ERR_SLUICE_INVALID_ARGUMENT', {
         cause: expect.objectContaining({ message: 'mine' }),
@@ -82,16 +79,23 @@ describe('what cannot be read is a wrong argument', () => {
         throw new Error('not shown')
       },
     }
-    for (const value of [revoked(), hostile]) {
+    for (const value of [revoked({}), hostile]) {
       expect(() => untyped.open(value)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
     }
+  })
+
+  test('handlers', () => {
+    const { consumer } = ringWithEnds()
+    const handler = revoked(() => undefined)
+    expect(() => consumer.drain(handler)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+    expect(() => consumer.consume(handler)).toThrow(/handler must be a function/)
   })
 
   test('signals', () => {
     const { consumer } = ringWithEnds()
     const read = (signal: unknown) => consumer.read({ signal: signal as AbortSignal })
     const forged = [
-      revoked(),
+      revoked({}),
       {},
       { aborted: false },
       { aborted: false, addEventListener: () => undefined },
@@ -105,6 +109,44 @@ describe('what cannot be read is a wrong argument', () => {
       expect(() => read(signal)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
     }
   })
+})
+
+describe('bytes', () => {
+  test.each(wrongBytes)('are not %s', (_, value) => {
+    expect(() => checkBytes('bytes', value)).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+  })
+
+  test.each([10, 100_000, -1, NaN, '1000'])('have their true length, and not %j', (length) => {
+    expect(() => checkBytes('bytes', new LyingArray(1000, length))).toThrow(
+      /bytes must be a Uint8Array with its true byteLength/,
+    )
+  })
+
+  test('may be of a subclass, or of another realm', () => {
+    class Honest extends Uint8Array {
+      override get byteLength() {
+        return super.byteLength
+      }
+    }
+    const foreign: unknown = runInNewContext('new Uint8Array(3)')
+    expect(foreign instanceof Uint8Array).toBe(false)
+    for (const value of [new Honest(3), foreign, Buffer.from('abc')]) {
+      expect(checkBytes('bytes', value)).toBe(3)
+    }
+    expect(checkBytes('bytes', new Uint8Array())).toBe(0)
+  })
+})
+
+test('a list is copied whole: what a sparse array does not have is undefined in it', () => {
+  const sparse = [1, , 3]
+  const seen: unknown[] = []
+  checkList('list', sparse, 3).map((member) => seen.push(member))
+  expect(seen).toEqual([1, undefined, 3])
+  const refused = sluiceError('ERR_SLUICE_INVALID_ARGUMENT')
+  expect(() => checkList('list', sparse, 2)).toThrow(/list must have at most 2 members; it has 3/)
+  for (const value of [null, 'abc', { length: 1 }, revoked([])]) {
+    expect(() => checkList('list', value, 3)).toThrow(refused)
+  }
 })
 
 describe('signals of other makers', () => {

@@ -22,6 +22,7 @@ import { connectTo, gone, listen, pipeName, pipePair, quiet } from '../support/p
 import { eventually } from '../support/resources.js'
 import { closedAfterTest, sluiceError, systemFailure } from '../support/rings.js'
 import { caughtWarnings } from '../support/warnings.js'
+import { revoked } from '../support/wrong_values.js'
 
 const options = { mode: 'message', handles: true } as const
 
@@ -482,6 +483,9 @@ describe.skipIf(!onWindows)('handles: wrong input', () => {
     ['text', ['4']],
     ['nothing', [undefined]],
     ['an object without', [{}]],
+    ['a hole', Array<unknown>(1)],
+    ['a revoked proxy', revoked([])],
+    ['an array with one', [revoked({})]],
   ])('%s', async (_what, handles) => {
     const [server] = await pair()
     expect(() => server.send(bytes, { handles: handles as never })).toThrow(

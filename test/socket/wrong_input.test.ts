@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 
 import {
   connectUnix,
+  peerCredentials,
   socketPair,
   UnixConnection,
   UnixDatagram,
@@ -10,6 +11,7 @@ import {
 } from '../../lib/index.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { listening, socketPath } from '../support/sockets.js'
+import { revoked, wrongBytes } from '../support/wrong_values.js'
 
 const wrong = sluiceError('ERR_SLUICE_INVALID_ARGUMENT')
 
@@ -51,6 +53,63 @@ test.each([
   expect(() => UnixServer.listen({ fd: fd as number })).toThrow(wrong)
   expect(() => UnixConnection.fromFd(fd as number)).toThrow(wrong)
   expect(() => UnixDatagram.fromFd(fd as number)).toThrow(wrong)
+})
+
+test('what cannot be asked for its fd is refused at once', () => {
+  const throwing = {
+    get fd(): number {
+      throw new Error('mine')
+    },
+  }
+  for (const source of [revoked({ fd: 1 }), throwing]) {
+    expect(() => UnixConnection.fromFd(source)).toThrow(wrong)
+    expect(() => UnixDatagram.fromFd(source)).toThrow(wrong)
+    expect(() => UnixServer.listen(source)).toThrow(wrong)
+    expect(() => UnixServer.listen({ fd: source })).toThrow(wrong)
+    expect(() => peerCredentials(source)).toThrow(wrong)
+    expect(() => peerCredentials({ socket: source })).toThrow(wrong)
+  }
+})
+
+test.each<[string, unknown]>([
+  ['no array', 'fds'],
+  ['like an array', { length: 1 }],
+  ['more than a message takes', Array<number>(254).fill(1)],
+  ['a revoked proxy', revoked([])],
+  ['an array with a hole', Array(1)],
+  ['an array with a revoked proxy', [revoked({})]],
+  ['an array with a number that is none', [NaN]],
+  [
+    'an array with a getter that throws',
+    [
+      {
+        get fd() {
+          throw new Error('mine')
+        },
+      },
+    ],
+  ],
+])('fds that are %s are refused at once', (_, fds) => {
+  const options = { fds: fds as number[] }
+  for (const type of ['stream', 'seqpacket', 'datagram'] as const) {
+    const [one, other] = socketPair(type)
+    closedAfterTest(one)
+    closedAfterTest(other)
+    const send = () =>
+      one instanceof UnixDatagram
+        ? one.send(Buffer.from('x'), undefined, options)
+        : one.send(Buffer.from('x'), options)
+    expect(send).toThrow(wrong)
+  }
+})
+
+test.each(wrongBytes)('bytes that are %s are refused at once', (_, value) => {
+  for (const type of ['stream', 'seqpacket', 'datagram'] as const) {
+    const [one, other] = socketPair(type)
+    closedAfterTest(one)
+    closedAfterTest(other)
+    expect(() => one.send(value as Uint8Array)).toThrow(wrong)
+  }
 })
 
 test('an fd that is closed, or not a socket, or another kind of socket', async () => {
