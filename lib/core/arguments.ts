@@ -19,6 +19,12 @@ function shown(value: unknown): string {
   }
 }
 
+/**
+ * Passed to a constructor that is also a user's by one that has checked the arguments already: they are
+ * as `ownOptions` gives them, and are not checked once more for each connection.
+ */
+export const checkedBefore = Symbol('checked before')
+
 const noOptions: object = Object.freeze(own({}))
 
 /**
@@ -143,6 +149,30 @@ export function checkList(name: string, value: unknown, most: number): readonly 
     )
   } catch (error) {
     throw unreadable(name, error)
+  }
+}
+
+/** The types of an object's members, as `typeof` tells them; `'object'` is not null. */
+export type Shape<T> = Readonly<
+  Record<Exclude<keyof T, OptionalKeys<T>>, 'boolean' | 'number' | 'string' | 'function' | 'object'>
+>
+
+type OptionalKeys<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T]
+
+/** Checks an object that a user's own code implements. Members may be inherited. */
+export function checkShape<T extends object>(name: string, value: unknown, shape: Shape<T>): void {
+  if (typeof value !== 'object' || value === null) throw invalidArgument(name, 'an object', value)
+  const members = value as Readonly<Record<string, unknown>>
+  for (const [key, type] of Object.entries<string>(shape)) {
+    let member: unknown
+    try {
+      member = members[key]
+    } catch (error) {
+      throw unreadable(`${name}.${key}`, error)
+    }
+    if (typeof member !== type || member === null) {
+      throw invalidArgument(`${name}.${key}`, `${type === 'object' ? 'an' : 'a'} ${type}`, member)
+    }
   }
 }
 

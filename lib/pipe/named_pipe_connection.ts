@@ -1,4 +1,6 @@
+import { checkedBefore } from '../core/arguments.js'
 import { leaks } from '../core/leak_guard.js'
+import { own } from '../core/own.js'
 import type { WaitOptions } from '../core/wait_options.js'
 import { Connection, type ConnectionOptions } from '../transport/connection.js'
 import type { ReceivedPipeMessage } from './handle_passing.js'
@@ -93,7 +95,7 @@ export class NamedPipeConnection extends Connection<NamedPipeConnectionTypes> {
       maxMessageLength = defaultMaxMessageLength,
     } = options
     const transport = new PipeTransport(io, kind, peer, { handles, maxMessageLength }, identify)
-    super(transport, { ...options, endTimeout })
+    super(transport, own({ ...options, endTimeout }), checkedBefore)
     this.mode = kind.mode
     const release = transport.releaser
     leaks.register(this, { what: 'NamedPipeConnection', release }, this)

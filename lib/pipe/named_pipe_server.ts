@@ -1,4 +1,10 @@
-import { checkBoolean, checkInteger, invalidArgument, ownOptions } from '../core/arguments.js'
+import {
+  checkBoolean,
+  checkedBefore,
+  checkInteger,
+  invalidArgument,
+  ownOptions,
+} from '../core/arguments.js'
 import { aborted } from '../core/wait_options.js'
 import {
   checkServerOptions,
@@ -97,7 +103,7 @@ export class NamedPipeServer extends Server<NamedPipeConnection> {
   ) {
     const { mode = 'byte', pendingInstances = defaultPending } = options
     const pipe = { path, sddl, instance, mode, poolSize: pendingInstances }
-    super(new PipeAcceptor(pipe, options), options)
+    super(new PipeAcceptor(pipe, options), options, checkedBefore)
     this.address = path
     this.mode = mode
   }

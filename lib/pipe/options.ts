@@ -11,10 +11,9 @@ export function checkPipeMode(mode: unknown): void {
 export function checkPipeOptions(
   options: NamedPipeConnectionOptions & { mode?: 'byte' | 'message' },
 ): void {
-  const { highWaterMark, endTimeout, maxMessageLength, handles, mode } = options
+  const { highWaterMark, maxMessageLength, handles, mode } = options
   checkConnectionOptions(options)
   if (highWaterMark !== undefined) checkInteger('options.highWaterMark', highWaterMark, 1, 2 ** 30)
-  if (endTimeout !== undefined) checkInteger('options.endTimeout', endTimeout, 0, 2 ** 31 - 1)
   if (maxMessageLength !== undefined) {
     checkInteger('options.maxMessageLength', maxMessageLength, 1, 2 ** 30)
     if (mode !== 'message') {

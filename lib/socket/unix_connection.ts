@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 
-import { ownOptions } from '../core/arguments.js'
+import { checkedBefore, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { LeakGuard } from '../core/leak_guard.js'
 import type { WaitOptions } from '../core/wait_options.js'
@@ -84,7 +84,7 @@ export class UnixConnection extends Connection<UnixConnectionTypes> {
     options: Readonly<UnixConnectionOptions>,
   ) {
     const transport = new UnixTransport(handle, type, options)
-    super(transport, options)
+    super(transport, options, checkedBefore)
     this.type = type
     this.#transport = transport
     leftOpen.register(this, handle)

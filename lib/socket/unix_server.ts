@@ -1,4 +1,4 @@
-import { checkInteger, ownOptions } from '../core/arguments.js'
+import { checkedBefore, checkInteger, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { aborted } from '../core/wait_options.js'
 import {
@@ -54,7 +54,7 @@ export class UnixServer extends Server<UnixConnection> {
   readonly #handle: SocketHandle
 
   private constructor({ handle, type, name }: Listening, options: ListenUnixOptions) {
-    super(new UnixAcceptor(handle, type, options), options)
+    super(new UnixAcceptor(handle, type, options), options, checkedBefore)
     this.#handle = handle
     this.type = type
     this.address = name

@@ -1,4 +1,5 @@
 /** The contract between a server and what brings it connections. */
+import type { Shape } from '../core/arguments.js'
 import type { Connection } from './connection.js'
 
 /** The events that an acceptor tells its server of. */
@@ -39,4 +40,13 @@ export interface Acceptor<Accepted extends Connection> {
 
   /** Stops listening, and lets go of the name. */
   close(): void
+}
+
+export const acceptorShape: Shape<Acceptor<Connection>> = {
+  poolSize: 'number',
+  takesAhead: 'boolean',
+  ref: 'boolean',
+  attach: 'function',
+  welcome: 'function',
+  close: 'function',
 }

@@ -4,6 +4,7 @@ import type { ReadableStream, WritableStream } from 'node:stream/web'
 import {
   checkBoolean,
   checkBytes,
+  checkedBefore,
   checkFunction,
   checkInteger,
   ownOptions,
@@ -15,6 +16,7 @@ import { throwLater } from '../core/user_code.js'
 import {
   aborted,
   checkWaitOptions,
+  longestDelay,
   timedOut,
   waitOptionNames,
   type WaitOptions,
@@ -24,12 +26,13 @@ import { CargoAnnouncer } from './cargo_announcer.js'
 import { closeAll, Inbox } from './inbox.js'
 import { Outbox, type Callback, type OutboxOwner } from './outbox.js'
 import type { Peer } from './peer.js'
-import type {
-  CargoKind,
-  Closable,
-  ReceivedMessage,
-  Transport,
-  TransportEvents,
+import {
+  checkTransport,
+  type CargoKind,
+  type Closable,
+  type ReceivedMessage,
+  type Transport,
+  type TransportEvents,
 } from './transport.js'
 
 export interface ConnectionOptions {
@@ -42,9 +45,13 @@ export interface ConnectionOptions {
   highWaterMark?: number
 }
 
-export function checkConnectionOptions({ allowHalfOpen, highWaterMark }: ConnectionOptions): void {
+const constructorOptionNames = ['allowHalfOpen', 'highWaterMark', 'endTimeout'] as const
+
+export function checkConnectionOptions(options: ConnectionOptions & EndTimeout): void {
+  const { allowHalfOpen, highWaterMark, endTimeout } = options
   if (allowHalfOpen !== undefined) checkBoolean('options.allowHalfOpen', allowHalfOpen)
   if (highWaterMark !== undefined) checkInteger('options.highWaterMark', highWaterMark, 0)
+  if (endTimeout !== undefined) checkInteger('options.endTimeout', endTimeout, 0, longestDelay)
 }
 
 /** The options of `send`. Transports that carry more than bytes add a member. */
@@ -107,10 +114,29 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   /** Told by a server that counts its connections; see `Server`. */
   #left: { left(): void } | undefined
 
-  /** `endTimeout`: 0, the default, is no limit; else see `NamedPipeConnectionOptions.endTimeout`. */
-  constructor(transport: Transport, options: Readonly<ConnectionOptions & EndTimeout> = {}) {
-    options = own(options)
-    checkConnectionOptions(options)
+  /**
+   * `endTimeout`: 0, the default, is no limit; else see `NamedPipeConnectionOptions.endTimeout`.
+   *
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`, also for a transport that lacks a member.
+   */
+  constructor(transport: Transport, options?: Readonly<ConnectionOptions & EndTimeout>)
+  /** @internal */
+  constructor(
+    transport: Transport,
+    options: Readonly<ConnectionOptions & EndTimeout>,
+    // eslint-disable-next-line @typescript-eslint/unified-signatures -- this one is not public
+    checked: typeof checkedBefore,
+  )
+  constructor(
+    transport: Transport,
+    options: Readonly<ConnectionOptions & EndTimeout> = {},
+    checked?: symbol,
+  ) {
+    if (checked !== checkedBefore) {
+      checkTransport(transport)
+      options = ownOptions(options, constructorOptionNames)
+      checkConnectionOptions(options)
+    }
     const { allowHalfOpen = false, highWaterMark = defaultHighWaterMark, endTimeout = 0 } = options
     super(
       own({

@@ -1,5 +1,11 @@
-import { abortReason, checkInteger, checkSignal, ownOptions } from '../core/arguments.js'
-import { own } from '../core/own.js'
+import {
+  abortReason,
+  checkedBefore,
+  checkInteger,
+  checkShape,
+  checkSignal,
+  ownOptions,
+} from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { iterateUntilClosed } from '../core/iterate_until_closed.js'
 import { offAbort, onAbort, Operation, type Cancellable } from '../core/operation.js'
@@ -11,7 +17,7 @@ import {
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
-import type { Acceptor } from './acceptor.js'
+import { acceptorShape, type Acceptor } from './acceptor.js'
 import {
   Admission,
   admissionOptionNames,
@@ -99,9 +105,25 @@ export class Server<Accepted extends Connection = Connection> {
   /** Connections that shutdowns have destroyed. */
   #cutOff = 0
 
-  constructor(acceptor: Acceptor<Accepted>, options: ServerOptions<Accepted> = {}) {
-    options = own(options)
-    checkServerOptions(options)
+  /** @throws `ERR_SLUICE_INVALID_ARGUMENT`, also for an acceptor that lacks a member. */
+  constructor(acceptor: Acceptor<Accepted>, options?: ServerOptions<Accepted>)
+  /** @internal */
+  constructor(
+    acceptor: Acceptor<Accepted>,
+    options: ServerOptions<Accepted>,
+    // eslint-disable-next-line @typescript-eslint/unified-signatures -- this one is not public
+    checked: typeof checkedBefore,
+  )
+  constructor(
+    acceptor: Acceptor<Accepted>,
+    options: ServerOptions<Accepted> = {},
+    checked?: symbol,
+  ) {
+    if (checked !== checkedBefore) {
+      checkShape('acceptor', acceptor, acceptorShape)
+      options = ownOptions(options, serverOptionNames)
+      checkServerOptions(options)
+    }
     this.#acceptor = acceptor
     this.#signal = options.signal
     this.#maxConnections = options.maxConnections ?? Infinity

@@ -5,6 +5,7 @@
  * has a transport, which moves bytes and knows nothing of streams. Somebody who writes a transport
  * implements {@link Transport} and passes it to `new Connection(transport)`.
  */
+import { checkShape, unreadable, type Shape } from '../core/arguments.js'
 import type { Cargo, Outbox } from './outbox.js'
 import type { Peer } from './peer.js'
 
@@ -121,4 +122,39 @@ export interface Transport {
 
   /** Lets go of everything; `events.closed()` follows, perhaps before this returns. */
   close(): void
+}
+
+const cargoShape: Shape<CargoKind> = {
+  name: 'string',
+  check: 'function',
+  keep: 'function',
+  message: 'function',
+}
+
+const transportShape: Shape<Transport> = {
+  keepsBoundaries: 'boolean',
+  bytesRead: 'number',
+  bytesWritten: 'number',
+  peer: 'object',
+  ref: 'boolean',
+  attach: 'function',
+  read: 'function',
+  pause: 'function',
+  awaitEnd: 'function',
+  write: 'function',
+  interruptWrite: 'function',
+  endWriting: 'function',
+  close: 'function',
+}
+
+/** Checks that a user's transport has all that a connection cannot do without. */
+export function checkTransport(transport: Transport): void {
+  checkShape('transport', transport, transportShape)
+  let cargo: CargoKind | undefined
+  try {
+    cargo = transport.cargo
+  } catch (error) {
+    throw unreadable('transport.cargo', error)
+  }
+  if (cargo !== undefined) checkShape('transport.cargo', cargo, cargoShape)
 }

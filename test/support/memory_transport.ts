@@ -248,9 +248,17 @@ function transportPair(options: MemoryOptions): [MemoryTransport, MemoryTranspor
   return ends
 }
 
+/** The transport has options of its own, which a connection does not know. */
+function connectionOver(
+  transport: MemoryTransport,
+  { allowHalfOpen = false, highWaterMark = 65536 }: MemoryOptions,
+): Connection {
+  return new Connection(transport, { allowHalfOpen, highWaterMark })
+}
+
 export function memoryPair(options: MemoryOptions = {}): [Connection, Connection] {
   const [one, other] = transportPair(options)
-  return [new Connection(one, options), new Connection(other, options)]
+  return [connectionOver(one, options), connectionOver(other, options)]
 }
 
 const listening = new Map<string, MemoryAcceptor>()
@@ -290,7 +298,7 @@ class MemoryAcceptor implements Acceptor<Connection> {
 
   acceptNow(count: number): void {
     for (const transport of this.#arrived.splice(0, count)) {
-      this.#events?.arrived(new Connection(transport, this.#options))
+      this.#events?.arrived(connectionOver(transport, this.#options))
     }
   }
 
@@ -307,11 +315,13 @@ class MemoryAcceptor implements Acceptor<Connection> {
     const [client, accepted] = transportPair({ ...options, keepsBoundaries })
     this.#arrived.push(accepted)
     this.welcome(this.#wanted)
-    return new Connection(client, options)
+    return connectionOver(client, options)
   }
 }
 
 const optionNames = ['allowHalfOpen', 'highWaterMark', 'keepsBoundaries', 'maxMessageLength']
+
+const serverNames: readonly string[] = serverOptionNames
 
 export function listenInMemory(
   name: string,
@@ -325,7 +335,9 @@ export function listenInMemory(
   if (signal?.aborted === true) return aborted(signal)
   try {
     const made = { ...options, keepsBoundaries, maxMessageLength }
-    return Promise.resolve(new Server(new MemoryAcceptor(name, made, backlog), options))
+    const acceptor = new MemoryAcceptor(name, made, backlog)
+    const ofServer = Object.entries(options).filter(([option]) => serverNames.includes(option))
+    return Promise.resolve(new Server(acceptor, Object.fromEntries(ofServer)))
   } catch (error) {
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
     return Promise.reject(error)
