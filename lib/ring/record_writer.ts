@@ -113,18 +113,32 @@ export class MappedWriter implements RecordWriter {
   tryWrite(bytes: Uint8Array, type: number): boolean {
     if (!this.tryReserve(bytes.byteLength, type)) return false
     const state = this.#state
+    const length = state[State.length]
     try {
-      const source = isFixed(bytes)
-        ? bytes
-        : new Uint8Array(bytes.buffer, bytes.byteOffset, state[State.length])
-      this.#data.set(source, (state[State.record] & this.#mask) + recordHeaderSize)
+      this.#data.set(bytes, (state[State.record] & this.#mask) + recordHeaderSize)
     } catch (cause) {
       // Its buffer was detached or shrunk since it was given.
       state[State.length] = noRecord
       throw lostMemory(cause)
     }
+    if (bytes.byteLength !== length) this.#refuseGrown(bytes.byteLength)
     this.commit(state[State.length])
     return true
+  }
+
+  /** A thread can grow shared memory at any time. To ask before each copy costs a third of the write. */
+  #refuseGrown(length: number): never {
+    const state = this.#state
+    state[State.length] = noRecord
+    const used = state[State.record] + recordHeaderSize - state[State.peerPosition]
+    if (length > this.#capacity - used) {
+      failCorrupt(
+        state,
+        'producer',
+        'bytes that grew were copied over messages that nobody has read',
+      )
+    }
+    throw lostMemory(undefined)
   }
 
   cork(): void {
@@ -242,16 +256,6 @@ export class CopiedWriter implements RecordWriter {
   isReady(): boolean {
     return false
   }
-}
-
-/**
- * Whether its length is what it was: a thread can grow shared memory at any time, and a class can make
- * its length up. What is copied beyond the record would lie over messages that nobody has read.
- */
-function isFixed(bytes: Uint8Array): boolean {
-  const { constructor, buffer } = bytes
-  if (constructor !== Uint8Array && constructor !== Buffer) return false
-  return (buffer as { growable?: boolean }).growable !== true
 }
 
 function needed(length: number, position: number, capacity: number): number {
