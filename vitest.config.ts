@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { configDefaults, defineConfig } from 'vitest/config'
 
-import packageJson from './package.json' with { type: 'json' }
 import { ShortFirst } from './test/support/sequencer.js'
 
 // What must hold wherever messages are copied in native code, and wherever the kernel lets a thread
@@ -62,9 +61,7 @@ const common = {
   expect: { poll: { timeout: 50_000 } },
 }
 
-const define = { SLUICE_VERSION: JSON.stringify(packageJson.version) }
 const direct = {
-  define,
   test: {
     ...common,
     name: 'direct',
@@ -76,7 +73,6 @@ const direct = {
 // The short form runs each test once.
 const otherSurroundings = [
   {
-    define,
     test: {
       ...common,
       name: 'copying',
@@ -85,7 +81,6 @@ const otherSurroundings = [
     },
   },
   {
-    define,
     test: {
       ...common,
       name: 'one-doorbell',
@@ -94,7 +89,6 @@ const otherSurroundings = [
     },
   },
   {
-    define,
     test: {
       ...common,
       name: 'watching-thread',

@@ -2,6 +2,8 @@
  * Every test file leaves as many descriptors, threads, mappings and names as it found, and causes no
  * warning that it does not catch.
  */
+import './version.js' // before the first import of lib
+
 import { stat } from 'node:fs/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect } from 'vitest'
