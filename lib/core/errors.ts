@@ -110,7 +110,7 @@ export function isSystemError(
   error: unknown,
   ...codes: readonly SystemErrorCode[]
 ): error is SystemError {
-  // Of any realm: where tests run in one of their own, Node's errors are of another.
+  // Errors of any realm count: where tests run in one of their own, Node's errors are of another.
   if (!types.isNativeError(error) || !Object.hasOwn(error, 'syscall')) return false
   const { code, syscall, errno } = error as Partial<SystemError>
   return (

@@ -64,7 +64,7 @@ function findAddon(): Addon {
   )
 }
 
-/** Of `prebuilds`, where it was copied beside a bundle or an executable. */
+/** The binary in `prebuilds`, where that was copied beside a bundle or an executable. */
 function binaryBeside(directory: string): string | undefined {
   const prebuilds = join(directory, 'prebuilds')
   const system = entries(prebuilds).find((entry) => matchesThisSystem(entry))

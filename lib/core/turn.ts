@@ -5,7 +5,7 @@
  */
 const mostInOneTurn = 256
 
-/** What the caller does with each counts, too: the clock is looked at each time that so many are done. */
+/** The clock is looked at each time that so many things are done: the caller's work with each takes time. */
 const untilClock = 8
 const longestTurnMs = 5
 

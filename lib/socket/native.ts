@@ -33,7 +33,7 @@ export interface SocketHandle {
   connect(address: string, padded: boolean): number
   shutDownWriting(): number
   setBufferSizes(send: number | undefined, receive: number | undefined): number
-  /** Of sending and of receiving, as the system has them. */
+  /** The sizes for sending and for receiving, as the system has them. */
   bufferSizes(): readonly [number, number] | number
   peer(): NativePeer
   isNamed(): boolean

@@ -94,7 +94,7 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
       this.#accept()
     } else {
       this.#mayHavePending = true
-      // What is told although nothing is asked for would be told again and again.
+      // A report although nothing is asked for would come again and again.
       this.#watchFor(this.#watch.wanted === Readiness.idle ? 0 : Readiness.idle)
     }
   }

@@ -98,7 +98,7 @@ std::string holder(const std::string& path, const std::string& lock, const struc
          "descriptor to this one as { fd }";
 }
 
-// Of a path that cannot be bound because something is not there.
+// The text for a path that cannot be bound because something is not there.
 std::string missing(const std::string& path) {
   const std::string directory = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
   struct stat ignored {};

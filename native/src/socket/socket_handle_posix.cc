@@ -128,8 +128,8 @@ Napi::Value SocketHandle::accept(const Napi::CallbackInfo& info) {
         continue;
       }
       failure = errno;
-      // What Linux says of a listening socket that somebody who has it has shut down, and what the
-      // others do.
+      // Linux says the first of a listening socket that somebody who has it has shut down, the
+      // others say the second.
       const bool may_be_shut_down = failure == EAGAIN || failure == ECONNABORTED;
       if (may_be_shut_down && is_shut_down(socket_.get())) failure = EINVAL;
       // A client that gave up before it was accepted is no failure of the server.
