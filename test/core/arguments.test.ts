@@ -212,9 +212,9 @@ describe('signals of other makers', () => {
       listenInMemory('old', { signal }),
       connectInMemory('old', { signal }),
     ]
-    for (const one of [...waiting, ...late]) {
-      await expect(one).rejects.toMatchObject({ name: 'AbortError' })
-    }
+    await Promise.all(
+      [...waiting, ...late].map((one) => expect(one).rejects.toMatchObject({ name: 'AbortError' })),
+    )
     expect(old.listenerCount).toBe(0)
   })
 

@@ -318,17 +318,19 @@ describe('failures that are no wrong arguments are rejections', () => {
       consumer.ready(),
       consumer.consume(() => undefined),
     ]
-    for (const call of calls) {
-      await expect(call).rejects.toMatchObject({ code: 'ERR_SLUICE_CLOSED' })
-    }
+    await Promise.all(
+      calls.map((call) => expect(call).rejects.toMatchObject({ code: 'ERR_SLUICE_CLOSED' })),
+    )
   })
 
   test('during consume', async () => {
     const { producer, consumer } = ringWithEnds()
     const consumed = consumer.consume(() => undefined)
-    for (const call of [consumer.read(), consumer.ready(), consumer.consume(() => undefined)]) {
-      await expect(call).rejects.toMatchObject({ code: 'ERR_SLUICE_INVALID_STATE' })
-    }
+    await Promise.all(
+      [consumer.read(), consumer.ready(), consumer.consume(() => undefined)].map((call) =>
+        expect(call).rejects.toMatchObject({ code: 'ERR_SLUICE_INVALID_STATE' }),
+      ),
+    )
     producer.close()
     await consumed
   })
@@ -360,7 +362,7 @@ test('one signal may cancel as many operations as may wait', async () => {
   const reads = Array.from({ length: 100 }, () => consumer.read({ signal }))
   expect(getEventListeners(signal, 'abort')).toHaveLength(1)
   controller.abort()
-  for (const read of reads) await expect(read).rejects.toMatchObject({ name: 'AbortError' })
+  await Promise.all(reads.map((read) => expect(read).rejects.toMatchObject({ name: 'AbortError' })))
   expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   await new Promise((resolve) => setImmediate(resolve)) // warnings come on the next tick
   expect(warnings).toEqual([])

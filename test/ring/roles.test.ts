@@ -168,9 +168,11 @@ describe('a death', () => {
     while (producer.tryWrite(Buffer.alloc(1000)));
     const writes = [1, 2, 3].map(() => producer.write(Buffer.alloc(1000)))
     child.kill('SIGKILL')
-    for (const write of writes) {
-      await expect(write).rejects.toThrow(sluiceError('ERR_SLUICE_PEER_DIED', { pid: child.pid }))
-    }
+    await Promise.all(
+      writes.map((write) =>
+        expect(write).rejects.toThrow(sluiceError('ERR_SLUICE_PEER_DIED', { pid: child.pid })),
+      ),
+    )
     await expect(producer.ready(1000)).rejects.toThrow(sluiceError('ERR_SLUICE_PEER_DIED'))
     expect(() => {
       producer.writeSync(Buffer.alloc(1000))

@@ -224,9 +224,11 @@ describe('a server', () => {
       expect(told.mock.calls.length).toBeLessThan(10)
       told.mockRestore()
       if (accepting !== undefined) await expect(accepting).rejects.toThrow(sluiceError('EINVAL'))
-      for (const accept of [server.accept(), server.accept()]) {
-        await expect(accept).rejects.toThrow(sluiceError('EINVAL'))
-      }
+      await Promise.all(
+        [server.accept(), server.accept()].map((accept) =>
+          expect(accept).rejects.toThrow(sluiceError('EINVAL')),
+        ),
+      )
       server.close()
       await expect(server.accept()).rejects.toThrow(sluiceError('ERR_SLUICE_CLOSED'))
     },

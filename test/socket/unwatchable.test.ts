@@ -68,7 +68,7 @@ describe.each<Code>(['EEXIST', 'ENOSPC', 'ENOMEM'])('a system that refuses with 
   async function receivesAgain([one, other]: readonly Receiving[]): Promise<void> {
     const allow = refuseWatches(code)
     const received = [one.receive(), one.receive({ timeout: 60_000 })]
-    for (const receive of received) await expect(receive).rejects.toThrow(refused)
+    await Promise.all(received.map((receive) => expect(receive).rejects.toThrow(refused)))
     allow()
     const next = one.receive()
     await other.send(bytes('x'))
@@ -133,7 +133,7 @@ describe.each<Code>(['EEXIST', 'ENOSPC', 'ENOMEM'])('a system that refuses with 
     const server = await listening()
     const allow = refuseWatches(code)
     const accepting = [server.accept(), server.accept({ timeout: 60_000 })]
-    for (const accept of accepting) await expect(accept).rejects.toThrow(refused)
+    await Promise.all(accepting.map((accept) => expect(accept).rejects.toThrow(refused)))
     allow()
     const next = server.accept()
     closedAfterTest(await connectUnix(server.address))

@@ -71,7 +71,7 @@ export function limits(bench: Workbench): void {
         ),
       )
       controller.abort(new Error('enough'))
-      for (const send of cancelled) await expect(send).rejects.toThrow('enough')
+      await Promise.all(cancelled.map((send) => expect(send).rejects.toThrow('enough')))
       void unhandled(Array.from({ length: most }, () => one.send(Buffer.from('x'))))
       await expect(one.send(Buffer.from('x'))).rejects.toThrow(full)
     })

@@ -28,7 +28,7 @@ export function serving(bench: Workbench, serverUnderTest: ServerUnderTest): voi
       server.close()
       server.close()
       expect(server.closed).toBe(true)
-      for (const accept of accepts) await expect(accept).rejects.toThrow(closed)
+      await Promise.all(accepts.map((accept) => expect(accept).rejects.toThrow(closed)))
       await expect(server.accept()).rejects.toThrow(closed)
     })
 
