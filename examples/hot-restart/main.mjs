@@ -17,8 +17,9 @@ async function start() {
   const child = spawn(process.execPath, [program, join(directory, 'control')], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  const exited = once(child, 'exit')
   const [line] = await once(child.stdout, 'data')
-  return { child, ...JSON.parse(line) }
+  return { child, exited, ...JSON.parse(line) }
 }
 
 let current = await start()
@@ -51,7 +52,7 @@ async function client() {
 const clients = Array.from({ length: 8 }, client)
 for (let i = 0; i < restarts; i++) {
   const next = await start()
-  await once(current.child, 'exit')
+  await current.exited
   current = next
   while (!answers.has(String(current.pid))) await new Promise(setImmediate)
 }

@@ -15,6 +15,7 @@ const worker = spawn(process.execPath, [fileURLToPath(new URL('worker.mjs', impo
   // Only root can become somebody else.
   ...(process.geteuid() === 0 && { uid: nobody, gid: nobody }),
 })
+const exited = once(worker, 'exit')
 its.close() // the child has inherited it
 
 for (const path of paths) {
@@ -24,4 +25,4 @@ for (const path of paths) {
 }
 mine.end()
 mine.resume()
-await once(worker, 'exit')
+await exited

@@ -14,6 +14,7 @@ import { Ring } from 'sluice'
 const count = 100_000
 const program = fileURLToPath(new URL('child.mjs', import.meta.url))
 const [ring, child] = process.platform === 'win32' ? byName() : inherited()
+const exited = once(child, 'exit')
 
 // The child's descriptor 3 is the ring.
 function inherited() {
@@ -38,6 +39,6 @@ for (let i = 1; i <= count; i++) {
 producer.close()
 console.log(`parent: sent ${count} numbers`)
 
-const [code] = await once(child, 'exit')
+const [code] = await exited
 ring.close()
 process.exitCode = code
