@@ -95,16 +95,17 @@ const steps = process.argv.includes('--package')
 /** A step whose state is remembered as a hash of what it was made of and of what came out. */
 function built(name, { inputs, also = '', outputs, ...step }) {
   const stamp = `.cache/ensure/${name}.json`
-  const state = () =>
-    JSON.stringify({ inputs: hash(inputs) + also, outputs: hash(outputs) }, undefined, 2)
+  const madeOf = () => hash(inputs) + also
+  const state = (from) => JSON.stringify({ inputs: from, outputs: hash(outputs) }, undefined, 2)
   return {
     title: step.title,
-    isStale: () => read(stamp) !== state(),
+    isStale: () => read(stamp) !== state(madeOf()),
     make() {
       rmSync(path.join(root, stamp), { force: true })
+      const from = madeOf() // before: somebody may be editing meanwhile
       step.make()
       mkdirSync(cache, { recursive: true })
-      writeFileSync(path.join(root, stamp), state())
+      writeFileSync(path.join(root, stamp), state(from))
     },
   }
 }
