@@ -79,11 +79,11 @@ x86_64-w64-mingw32-g++-posix -std=c++20 -O2 -static -I native/include \
   examples/cpp-consumer/consume.cpp -o "$cache/programs/consume.exe"
 
 # --- a copy of what is tested -----------------------------------------------------------------
-rm -rf "$app"/{lib,test,examples,prebuilds,dist,build}
+rm -rf "$app"/{lib,test,docs,examples,prebuilds,dist,build}
 mkdir -p "$app/prebuilds/win32-x64" "$app/build/Release/diagnostics"
 cp build-windows/sluice.node "$app/prebuilds/win32-x64/"
 cp build-windows/diagnostics/diagnostics.node "$app/build/Release/diagnostics/"
-for part in lib test examples dist; do
+for part in lib test docs examples dist; do
   if [ -e "$part" ]; then cp -r "$part" "$app/"; fi
 done
 cp tsconfig.json vitest.config.ts "$app/"
