@@ -4,13 +4,16 @@
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 
 import { FileDescriptor } from '../../lib/index.js'
 import { Child } from '../support/child.js'
 import { skipAllIf } from '../support/platform.js'
-import { eventually, noMoreDescriptorsThan, openDescriptors } from '../support/resources.js'
+import {
+  areNoMoreDescriptorsThan,
+  noMoreDescriptorsThan,
+  openDescriptors,
+} from '../support/resources.js'
 import { closedAfterTest } from '../support/rings.js'
 import { closeAll, listening } from '../support/sockets.js'
 
@@ -65,14 +68,13 @@ test.each(types)('a limit is exceeded: %s', async (type) => {
   await letGo(child)
 })
 
-// First, as sockets of the other tests are closed on a thread, perhaps after their test.
 test('one that nothing keeps is nearly always closed when it returns from close', async () => {
   const server = await listening()
   const before = openDescriptors()
   let late = 0
   for (let i = 0; i < 100; i++) {
     FileDescriptor.duplicate(server.fd).close()
-    if (isDeepStrictEqual(openDescriptors(), before)) continue
+    if (areNoMoreDescriptorsThan(before)) continue
     // The machine was busy with others; the loop does not wait again for a while.
     late++
     await noMoreDescriptorsThan(before)
@@ -88,6 +90,6 @@ test('others are closed meanwhile', async () => {
   const lingering = [await connection.receive(), await connection.receive()]
   closeAll(lingering.flatMap((message) => message?.fds ?? []))
   for (let i = 0; i < 100; i++) FileDescriptor.adopt(FileDescriptor.duplicate(0).detach()).close()
-  await eventually(() => JSON.stringify(openDescriptors()) === JSON.stringify(before))
+  await noMoreDescriptorsThan(before)
   await letGo(child)
 })

@@ -70,6 +70,10 @@ function areNoMore(now: Record<string, number>, before: Record<string, number>):
   return Object.entries(now).every(([kind, count]) => count <= (before[kind] ?? 0))
 }
 
+export function areNoMoreDescriptorsThan(before: Record<string, number>): boolean {
+  return areNoMore(openDescriptors(), before)
+}
+
 /**
  * Resolves when this process has no more descriptors than then. Sockets are closed on a thread, for
  * which the loop waits only a moment: on a loaded machine one stays a little longer, and one of an
@@ -77,7 +81,7 @@ function areNoMore(now: Record<string, number>, before: Record<string, number>):
  */
 export async function noMoreDescriptorsThan(before: Record<string, number>): Promise<void> {
   await eventually(
-    () => areNoMore(openDescriptors(), before),
+    () => areNoMoreDescriptorsThan(before),
     () => `${JSON.stringify(openDescriptors())} are open, not ${JSON.stringify(before)}`,
   )
 }
