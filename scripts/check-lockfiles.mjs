@@ -90,7 +90,8 @@ function checkManager(name, { pack, program: entry, locked, env = {}, node }, re
   writeFileSync(path.join(project, 'program.cjs'), program)
   // Yarn takes a folder with a lock file for a project of its own.
   if (pack.startsWith('@yarnpkg')) writeFileSync(path.join(project, 'yarn.lock'), '')
-  runManager(['install'])
+  // Where CI is set, yarn would not make a lock file.
+  runManager(['install'], { YARN_ENABLE_IMMUTABLE_INSTALLS: '0' })
   for (const more of [{}, { PATH: onlyNode }]) {
     rmSync(path.join(project, 'node_modules'), { recursive: true, force: true })
     runManager(locked, more)
