@@ -93,11 +93,10 @@ export class Producer extends Endpoint {
    * `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting writes, or the signal's reason.
    */
   write(bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
-    checkBytes('bytes', bytes)
+    const length = checkBytes('bytes', bytes)
     options = ownOptions(options, ['type', ...waitOptionNames])
     checkWaitOptions(options)
     const { type = 0, signal } = options
-    const length = bytes.byteLength
     this.#checkMessage(length, type)
     return promised(() => {
       if (this.unseenFailure !== undefined) throw this.unseenFailure
@@ -122,14 +121,14 @@ export class Producer extends Endpoint {
    * meanwhile ends within 100 ms.
    */
   writeSync(bytes: Uint8Array, options: WriteSyncOptions = {}): void {
-    checkBytes('bytes', bytes)
+    const length = checkBytes('bytes', bytes)
     const { type = 0, timeout = Infinity } = ownOptions(options, ['type', 'timeout'])
     checkTimeout('options.timeout', timeout)
     this.#requireNoWaiting()
     const deadline = performance.now() + timeout
-    while (!this.#put(bytes, bytes.byteLength, type)) {
+    while (!this.#put(bytes, length, type)) {
       const left = Math.max(0, deadline - performance.now())
-      if (!this.#sleepSync(bytes.byteLength, left)) throw timedOut('writeSync', timeout)
+      if (!this.#sleepSync(length, left)) throw timedOut('writeSync', timeout)
     }
   }
 

@@ -138,7 +138,7 @@ export class MappedWriter implements RecordWriter {
         'bytes that grew were copied over messages that nobody has read',
       )
     }
-    throw lostMemory(undefined)
+    throw lostMemory()
   }
 
   cork(): void {
