@@ -31,9 +31,9 @@ export class DatagramSender {
     this.#handle = handle
     this.#to = to
     this.#events = events
-    this.#queue = new WaitQueue(this.#serve)
+    this.#queue = new WaitQueue(this.service)
     this.#queue.ref = events.ref
-    this.#retry = new RetryTimer(this.#serve, shortBackoff, events.ref)
+    this.#retry = new RetryTimer(this.service, shortBackoff, events.ref)
   }
 
   set ref(ref: boolean) {
@@ -51,18 +51,14 @@ export class DatagramSender {
         return this.#attempt(bytes, descriptors)
       }
       const sent = this.#queue.add('send', attempt, options)
-      if (first) soon(this.#serve)
+      if (first) soon(this.service)
       await sent
     } finally {
       descriptors?.close()
     }
   }
 
-  readonly #serve = (): void => {
-    this.service()
-  }
-
-  service(): void {
+  readonly service = (): void => {
     this.#retry.stop()
     const before = this.#queue.length
     this.#queue.service()
