@@ -1,4 +1,4 @@
-/** What gives way to the event loop: by count, and by time. */
+/** Turns of the event loop end by count and by time, and what is left over is done in the next. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 
