@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
 import { onlyIf, skipAllIf, underWine } from '../support/platform.js'
-import { temporaryDirectory } from '../support/sockets.js'
+import { temporaryFolder } from '../support/folder.js'
 
 skipAllIf(underWine, 'another Node runs there')
 
@@ -15,7 +15,7 @@ const system = `${process.platform}-${process.arch}`
 
 /** A project in which the built package is installed; `files` are added to the package. */
 function project(files: Record<string, string> = {}, binary = true): string {
-  const folder = temporaryDirectory()
+  const folder = temporaryFolder()
   const installed = join(folder, 'node_modules', 'sluice')
   for (const file of ['package.json', 'dist/index.cjs', 'dist/index.js']) {
     cpSync(join(repository, file), join(installed, file))
@@ -242,7 +242,7 @@ describe('it says why it does not load', () => {
 })
 
 test("nothing is run from the working directory, which may be anybody's", () => {
-  const [bundle, trap] = [temporaryDirectory(), temporaryDirectory()]
+  const [bundle, trap] = [temporaryFolder(), temporaryFolder()]
   cpSync(join(repository, 'dist', 'index.cjs'), join(bundle, 'bundle.cjs'))
   write(join(trap, 'package.json'), '{ "name": "sluice" }')
   write(join(trap, 'node_modules/node-gyp-build/index.js'), "console.log('trapped')")

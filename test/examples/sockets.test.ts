@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 
 import { onWindows, skipAllIf } from '../support/platform.js'
-import { socketPath, temporaryDirectory } from '../support/sockets.js'
+import { temporaryFolder } from '../support/folder.js'
+import { socketPath } from '../support/sockets.js'
 import { started } from '../support/start.js'
 
 skipAllIf(onWindows, 'Windows has no Unix sockets')
@@ -92,7 +93,7 @@ test('hot-restart: under load no request fails', async () => {
 })
 
 test('log-sink: the worker writes into files that it could not open', async () => {
-  const paths = ['one', 'two'].map((name) => join(temporaryDirectory(), name))
+  const paths = ['one', 'two'].map((name) => join(temporaryFolder(), name))
   await twice(async () => {
     await run(process.execPath, [join(root, 'examples/log-sink/supervisor.mjs'), ...paths])
   })

@@ -32,7 +32,7 @@ import {
   type UnixConnection,
 } from '../../lib/index.js'
 import { Child, limitedTo } from '../support/child.js'
-import { makeFifo } from '../support/folder.js'
+import { makeFifo, temporaryFolder } from '../support/folder.js'
 import {
   collectGarbage,
   eventually,
@@ -40,7 +40,7 @@ import {
   noMoreDescriptorsThan,
 } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
-import { closeAll, fill, listening, temporaryDirectory } from '../support/sockets.js'
+import { closeAll, fill, listening } from '../support/sockets.js'
 import { caughtWarnings, nextWarning } from '../support/warnings.js'
 
 function pair(
@@ -73,7 +73,7 @@ async function passed(source: DescriptorSource): Promise<FileDescriptor> {
 }
 
 function temporaryFile(content = ''): string {
-  const path = join(temporaryDirectory(), 'file')
+  const path = join(temporaryFolder(), 'file')
   writeFileSync(path, content)
   return path
 }
@@ -112,7 +112,7 @@ function sameFile(one: number, other: number): boolean {
 describe.each(['stream', 'seqpacket'] as const)('over a %s connection', (type) => {
   test.each([1, 2, 64, 253])('%i descriptors go at once, in order', async (count) => {
     const [one, other] = pair(type)
-    const directory = temporaryDirectory()
+    const directory = temporaryFolder()
     const files = Array.from({ length: count }, (_, i) => opened(join(directory, String(i)), 'w'))
     await one.send(Buffer.from('here they are'), { fds: files })
     const { data, fds } = await receiveFrom(other)
@@ -126,7 +126,7 @@ describe.each(['stream', 'seqpacket'] as const)('over a %s connection', (type) =
 
   test('they stay with their bytes in the middle of other data', async () => {
     const [one, other] = pair(type)
-    const directory = temporaryDirectory()
+    const directory = temporaryFolder()
     const rounds = 200
     const sending = (async () => {
       for (let i = 0; i < rounds; i++) {
@@ -203,7 +203,7 @@ describe('what can be sent', () => {
   })
 
   test('a directory', async () => {
-    const directory = temporaryDirectory()
+    const directory = temporaryFolder()
     mkdirSync(join(directory, 'inside'))
     const descriptor = await passed(opened(directory))
     expect(descriptor.kind).toBe('directory')
@@ -583,7 +583,7 @@ function makeAndForget(): void {
 
 /** Both ends of a pipe that is no socket: opened through a FIFO. */
 function pipe(): [number, number] {
-  const path = join(temporaryDirectory(), 'fifo')
+  const path = join(temporaryFolder(), 'fifo')
   makeFifo(path)
   const both = openSync(path, 'r+')
   const ends: [number, number] = [openSync(path, 'r'), openSync(path, 'w')]

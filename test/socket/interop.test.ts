@@ -7,13 +7,8 @@ import { describe, expect, test } from 'vitest'
 import { connectUnix, UnixDatagram } from '../../lib/index.js'
 import { Child } from '../support/child.js'
 import { closedAfterTest } from '../support/rings.js'
-import {
-  abstractName,
-  closeAll,
-  listening,
-  socketPath,
-  temporaryDirectory,
-} from '../support/sockets.js'
+import { temporaryFolder } from '../support/folder.js'
+import { abstractName, closeAll, listening, socketPath } from '../support/sockets.js'
 
 describe.each([
   ['stream', 'a path'],
@@ -28,7 +23,7 @@ describe.each([
     const child = new Child('python_server.py', [name, type], { program: 'python3' })
     expect(await child.next()).toBe('listening')
     const connection = closedAfterTest(await connectUnix(name, { type, maxDescriptors: 253 }))
-    const path = join(temporaryDirectory(), 'file')
+    const path = join(temporaryFolder(), 'file')
     writeFileSync(path, 'content')
     const fd = openSync(path, 'r')
     for (const count of [0, 1, 64, 253]) {

@@ -19,10 +19,10 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { connectUnix, UnixDatagram, UnixServer } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import { makeFifo } from '../support/folder.js'
+import { makeFifo, temporaryFolder } from '../support/folder.js'
 import { onlyIf } from '../support/platform.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
-import { abstractName, listening, socketPath, temporaryDirectory } from '../support/sockets.js'
+import { abstractName, listening, socketPath } from '../support/sockets.js'
 import { stress } from '../support/stress.js'
 
 const inUse = sluiceError('EADDRINUSE')
@@ -48,7 +48,7 @@ describe('a path', () => {
   })
 
   test('is removed although the working directory has changed', async () => {
-    const directory = temporaryDirectory()
+    const directory = temporaryFolder()
     const before = process.cwd()
     onTestFinished(() => {
       process.chdir(before)
@@ -169,7 +169,7 @@ describe('a path', () => {
   })
 
   test('that is a file, a directory or a link to a socket is never removed', async () => {
-    const directory = temporaryDirectory()
+    const directory = temporaryFolder()
     const file = join(directory, 'file')
     writeFileSync(file, 'precious')
     await expect(UnixServer.listen(file)).rejects.toThrow(inUse)
@@ -222,7 +222,7 @@ describe('a path', () => {
     onTestFinished(() => {
       process.umask(umask)
     })
-    const path = join(temporaryDirectory(), 'a', 'b', 's')
+    const path = join(temporaryFolder(), 'a', 'b', 's')
     await expect(UnixServer.listen(path)).rejects.toThrow(sluiceError('ENOENT'))
     await listening({ makeDirectory: 0o755 }, path)
     expect(statSync(dirname(path)).mode & 0o777).toBe(0o755)
@@ -232,7 +232,7 @@ describe('a path', () => {
   })
 
   test('of 107 bytes is the longest; beyond, the error tells the limit and the length', async () => {
-    const directory = temporaryDirectory()
+    const directory = temporaryFolder()
     const longest = join(directory, 'x'.repeat(107 - directory.length - 1))
     const server = await listening({}, longest)
     closedAfterTest(await connectUnix(longest))

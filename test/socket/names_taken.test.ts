@@ -17,7 +17,8 @@ import { connectUnix, UnixServer, type SystemErrorCode } from '../../lib/index.j
 import { Child } from '../support/child.js'
 import { onlyIf, skipAllIf } from '../support/platform.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
-import { listening, socketPath, temporaryDirectory } from '../support/sockets.js'
+import { temporaryFolder } from '../support/folder.js'
+import { listening, socketPath } from '../support/sockets.js'
 
 skipAllIf(process.platform !== 'linux', 'who holds a lock is told by Linux only')
 
@@ -83,7 +84,7 @@ test('something else', async () => {
 })
 
 test('a folder that is missing', async () => {
-  const folder = join(temporaryDirectory(), 'a', 'b')
+  const folder = join(temporaryFolder(), 'a', 'b')
   const path = join(folder, 's')
   const why =
     `cannot bind to '${path}': its directory, '${folder}', does not exist; make it, or let it be made ` +
@@ -98,7 +99,7 @@ const user = { uid: 65534, gid: 65534 }
 
 /** A folder of the user's, with a lock that root has left in it. */
 function folderWithLock(): string {
-  const folder = join(temporaryDirectory(), 'run')
+  const folder = join(temporaryFolder(), 'run')
   mkdirSync(folder)
   chmodSync(join(folder, '..'), 0o755)
   chownSync(folder, user.uid, user.gid)

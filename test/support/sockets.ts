@@ -1,9 +1,6 @@
 /** Unix sockets for one test: closed and removed at its end. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
-import { onTestFinished } from 'vitest'
 
 import {
   connectUnix,
@@ -13,21 +10,13 @@ import {
   type ListenUnixOptions,
   type UnixConnection,
 } from '../../lib/index.js'
+import { temporaryFolder } from './folder.js'
 import { namePrefix } from './resources.js'
 import { closedAfterTest } from './rings.js'
 import { tolerateWarning } from './warnings.js'
 
-/** A directory that is removed at the end of the test. */
-export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-test-'))
-  onTestFinished(() => {
-    rmSync(directory, { recursive: true, force: true })
-  })
-  return directory
-}
-
 export function socketPath(): string {
-  return join(temporaryDirectory(), 's')
+  return join(temporaryFolder(), 's')
 }
 
 let lastName = 0

@@ -16,7 +16,8 @@ import {
   sideBySide,
   codeOf,
 } from '../../support/side_by_side.js'
-import { abstractName, socketPath, temporaryDirectory } from '../../support/sockets.js'
+import { temporaryFolder } from '../../support/folder.js'
+import { abstractName, socketPath } from '../../support/sockets.js'
 
 const isRoot = process.geteuid?.() === 0
 
@@ -30,7 +31,7 @@ sideBySide('connecting fails', (implementation) => {
   })
 
   test('where a file is, with ECONNREFUSED, and leaves the file', async () => {
-    const path = join(temporaryDirectory(), 'file')
+    const path = join(temporaryFolder(), 'file')
     writeFileSync(path, 'precious')
     const error = await failureOf(implementation.connect(path))
     expect(codeOf(error)).toBe('ECONNREFUSED')
@@ -38,12 +39,12 @@ sideBySide('connecting fails', (implementation) => {
   })
 
   test('at a directory, with ECONNREFUSED', async () => {
-    const error = await failureOf(implementation.connect(temporaryDirectory()))
+    const error = await failureOf(implementation.connect(temporaryFolder()))
     expect(codeOf(error)).toBe('ECONNREFUSED')
   })
 
   test('below a file, with ENOTDIR', async () => {
-    const path = join(temporaryDirectory(), 'file')
+    const path = join(temporaryFolder(), 'file')
     writeFileSync(path, '')
     const error = await failureOf(implementation.connect(join(path, 's')))
     expect(codeOf(error)).toBe('ENOTDIR')
@@ -109,7 +110,7 @@ test('net makes the socket first and tells of the failure by error and close; he
 })
 
 test('a path that is too long: an error of the system in net, here a wrong argument', async () => {
-  const path = join(temporaryDirectory(), 'x'.repeat(200))
+  const path = join(temporaryFolder(), 'x'.repeat(200))
   // Node up to version 20 cuts it off in silence: it connects to another path than was said.
   const [error] = (await once(createConnection(path), 'error')) as [Error]
   expect(codeOf(error)).toMatch(/ENOENT|EINVAL|ENAMETOOLONG/)

@@ -23,7 +23,7 @@ import {
   type Connection,
   type Implementation,
 } from '../../support/side_by_side.js'
-import { temporaryDirectory } from '../../support/sockets.js'
+import { temporaryFolder } from '../../support/folder.js'
 
 interface Site {
   server: Server
@@ -113,7 +113,7 @@ sideBySide('HTTP', (implementation) => {
   })
 
   test('a file is piped into a request', async () => {
-    const path = join(temporaryDirectory(), 'file')
+    const path = join(temporaryFolder(), 'file')
     writeFileSync(path, 'x'.repeat(300_000))
     let received = 0
     const site = await siteOf(implementation, (incoming, response) => {

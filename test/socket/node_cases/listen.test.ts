@@ -16,7 +16,8 @@ import {
   codeOf,
   textOf,
 } from '../../support/side_by_side.js'
-import { listening, socketPath, temporaryDirectory } from '../../support/sockets.js'
+import { temporaryFolder } from '../../support/folder.js'
+import { listening, socketPath } from '../../support/sockets.js'
 
 sideBySide('listening', (implementation) => {
   test('serves one client after another', async () => {
@@ -30,7 +31,7 @@ sideBySide('listening', (implementation) => {
   })
 
   test('in a directory that is not there fails with an error that has the path', async () => {
-    const path = join(temporaryDirectory(), 'nowhere', 's')
+    const path = join(temporaryFolder(), 'nowhere', 's')
     const error = await failureOf(implementation.listen(path))
     // libuv says EACCES for the bind's ENOENT, as Windows would; here it is what the system said.
     expect(codeOf(error)).toBe(implementation.isNode ? 'EACCES' : 'ENOENT')
@@ -47,7 +48,7 @@ sideBySide('listening', (implementation) => {
   })
 
   test('where a file is fails with EADDRINUSE, and the file stays', async () => {
-    const path = join(temporaryDirectory(), 'file')
+    const path = join(temporaryFolder(), 'file')
     writeFileSync(path, 'precious')
     const error = await failureOf(implementation.listen(path))
     expect(codeOf(error)).toBe('EADDRINUSE')
@@ -59,7 +60,7 @@ sideBySide('listening', (implementation) => {
     onTestFinished(() => {
       process.chdir(before)
     })
-    process.chdir(temporaryDirectory())
+    process.chdir(temporaryFolder())
     const listener = await listenFor(implementation, {}, 'relative')
     destroyedAfterTest(await implementation.connect('./relative'))
     destroyedAfterTest(await listener.accept())
