@@ -1,5 +1,5 @@
 import { checkBoolean, checkInteger, invalidArgument } from '../core/arguments.js'
-import { checkConnectionOptions } from '../transport/connection.js'
+import { checkConnectionOptions } from '../transport/connection_options.js'
 import type { NamedPipeConnectionOptions } from './named_pipe_connection.js'
 
 export function checkPipeMode(mode: unknown): void {

@@ -1,6 +1,6 @@
 import { checkInteger } from '../core/arguments.js'
 import { systemError } from '../core/errors.js'
-import { checkConnectionOptions, type ConnectionOptions } from '../transport/connection.js'
+import { checkConnectionOptions, type ConnectionOptions } from '../transport/connection_options.js'
 import type { SocketHandle } from './native.js'
 
 export interface UnixConnectionOptions extends ConnectionOptions {

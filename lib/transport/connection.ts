@@ -2,7 +2,6 @@ import { Duplex } from 'node:stream'
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 
 import {
-  checkBoolean,
   checkBytes,
   checkedBefore,
   checkFunction,
@@ -16,58 +15,28 @@ import { throwLater } from '../core/user_code.js'
 import {
   aborted,
   checkWaitOptions,
-  longestDelay,
   timedOut,
   waitOptionNames,
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { CargoAnnouncer } from './cargo_announcer.js'
+import {
+  checkConnectionOptions,
+  connectionOptionNames,
+  type ConnectionOptions,
+  type ConnectionTypes,
+  type EndTimeout,
+} from './connection_options.js'
 import { closeAll, Inbox } from './inbox.js'
 import { Outbox, type Callback, type OutboxOwner } from './outbox.js'
-import type { Peer } from './peer.js'
 import {
   checkTransport,
   type CargoKind,
   type Closable,
-  type ReceivedMessage,
   type Transport,
   type TransportEvents,
 } from './transport.js'
-
-export interface ConnectionOptions {
-  /**
-   * Default false: when the peer has ended its side, this side ends too. Take true for TLS over the
-   * connection, whose last records are cut off otherwise.
-   */
-  allowHalfOpen?: boolean
-  /** Bytes that the stream keeps unread and unwritten at most; default 64 KiB each. */
-  highWaterMark?: number
-}
-
-const constructorOptionNames = ['allowHalfOpen', 'highWaterMark', 'endTimeout'] as const
-
-export function checkConnectionOptions(options: ConnectionOptions & EndTimeout): void {
-  const { allowHalfOpen, highWaterMark, endTimeout } = options
-  if (allowHalfOpen !== undefined) checkBoolean('options.allowHalfOpen', allowHalfOpen)
-  if (highWaterMark !== undefined) checkInteger('options.highWaterMark', highWaterMark, 0)
-  if (endTimeout !== undefined) checkInteger('options.endTimeout', endTimeout, 0, longestDelay)
-}
-
-/** The options of `send`. Transports that carry more than bytes add a member. */
-export type SendOptions = WaitOptions
-
-/** The types of one transport's connections. */
-export interface ConnectionTypes {
-  peer: Peer
-  message: ReceivedMessage
-  sendOptions: SendOptions
-}
-
-/** Milliseconds that the peer may take after `end()`, for makers of transports. */
-export interface EndTimeout {
-  endTimeout?: number | undefined
-}
 
 /** A listener of any event, as Node declares it. */
 type EventListener = Parameters<Duplex['on']>[1]
@@ -134,7 +103,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   ) {
     if (checked !== checkedBefore) {
       checkTransport(transport)
-      options = ownOptions(options, constructorOptionNames)
+      options = ownOptions(options, connectionOptionNames)
       checkConnectionOptions(options)
     }
     const { allowHalfOpen = false, highWaterMark = defaultHighWaterMark, endTimeout = 0 } = options

@@ -1,6 +1,11 @@
 /** Connections and servers in general, and the contract of whatever carries them. */
 export { Connection } from './connection.js'
-export type { ConnectionOptions, ConnectionTypes, EndTimeout, SendOptions } from './connection.js'
+export type {
+  ConnectionOptions,
+  ConnectionTypes,
+  EndTimeout,
+  SendOptions,
+} from './connection_options.js'
 export { Server } from './server.js'
 export type { ServerOptions, ServerStats, ShutdownResult } from './server.js'
 export type { AdmissionOptions, Authorize } from './admission.js'

@@ -22,7 +22,7 @@ import {
 } from '../../lib/index.js'
 import { ownOptions } from '../../lib/core/arguments.js'
 import { aborted, checkWaitOptions, waitOptionNames } from '../../lib/core/wait_options.js'
-import { checkConnectionOptions } from '../../lib/transport/connection.js'
+import { checkConnectionOptions } from '../../lib/transport/connection_options.js'
 import { checkServerOptions, serverOptionNames } from '../../lib/transport/server.js'
 
 /** Bytes on their way from one end to the other. */
