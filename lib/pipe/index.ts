@@ -1,6 +1,6 @@
 /** Windows named pipes. On other systems everything here throws `ERR_SLUICE_UNSUPPORTED`. */
 export { NamedPipeServer } from './named_pipe_server.js'
-export type { ListenNamedPipeOptions } from './named_pipe_server.js'
+export type { ListenNamedPipeOptions } from './listening_pipe.js'
 export { NamedPipeConnection } from './named_pipe_connection.js'
 export type { NamedPipeConnectionOptions, PipeSendOptions } from './named_pipe_connection.js'
 export type { ReceivedPipeMessage } from './handle_passing.js'

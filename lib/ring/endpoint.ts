@@ -127,6 +127,15 @@ export abstract class Endpoint {
     this.close()
   }
 
+  /**
+   * The way to wait of an end that a channel reads by itself.
+   *
+   * @internal
+   */
+  static sleeperOf(endpoint: Endpoint): Sleeper {
+    return endpoint.sleeper
+  }
+
   /** @internal A cheap look whether waiting is over. */
   protected abstract isReady(): boolean
 

@@ -3,9 +3,9 @@ import type { Shape } from '../core/arguments.js'
 import type { Connection } from './connection.js'
 
 /** The events that an acceptor tells its server of. */
-export interface AcceptorEvents<Accepted extends Connection> {
+export interface AcceptorEvents<Arrived extends Connection> {
   /** Somebody has connected. */
-  arrived(connection: Accepted): void
+  arrived(connection: Arrived): void
   /** No connection can be taken in for now; the acceptor tries again by itself. */
   stalled(error: Error): void
   /** A connection could not be taken in, or none ever can: those that wait to accept fail with it. */
@@ -16,7 +16,7 @@ export interface AcceptorEvents<Accepted extends Connection> {
  * Brings connections to one {@link Server}. Somebody who writes a transport implements it and passes
  * it to `new Server(acceptor)`. No method is called after `close`, and none before `attach`.
  */
-export interface Acceptor<Accepted extends Connection> {
+export interface Acceptor<Accepted extends Connection, Arrived extends Connection = Accepted> {
   /** How many connections may wait in the server to be accepted. */
   readonly poolSize: number
   /**
@@ -28,7 +28,7 @@ export interface Acceptor<Accepted extends Connection> {
   ref: boolean
 
   /** Called once, by the constructor of the server; the first `welcome` follows. */
-  attach(events: AcceptorEvents<Accepted>): void
+  attach(events: AcceptorEvents<Arrived>): void
 
   /**
    * So many more connections are wanted; 0: none. Called before a connection is handed out, so that a
@@ -37,6 +37,13 @@ export interface Acceptor<Accepted extends Connection> {
   welcome(count: number): void
   /** A look for connections that are there already; `certainly`: even if it does not seem so. Optional. */
   acceptNow?(count: number, certainly: boolean): void
+
+  /**
+   * Agrees with a client that was let in on how to talk, and resolves with the connection to hand out;
+   * optional. A client for whom it rejects is turned away. It ends in time by itself, and when the
+   * connection closes.
+   */
+  handshake?(connection: Arrived): Promise<Accepted>
 
   /** Stops listening, and lets go of the name. */
   close(): void

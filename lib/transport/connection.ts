@@ -679,6 +679,16 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     else connection.#left = listener
   }
 
+  /**
+   * Bytes that a handshake has received, and that are not its own, are the next to be received.
+   *
+   * @internal
+   */
+  static putBack(connection: Connection, data: Buffer): void {
+    const inbox = (connection.#inbox ??= connection.#newInbox())
+    inbox.putBack({ data, received: nothingReceived })
+  }
+
   /** The calls of the transport and the outbox, out of the users' sight. */
   static readonly #Events = class implements TransportEvents, OutboxOwner {
     readonly #connection: Connection

@@ -61,6 +61,11 @@ export class Inbox<Message> {
     this.#kept.push(arrival)
   }
 
+  /** It was taken too early. */
+  putBack(arrival: Arrival): void {
+    this.#kept.unshift(arrival)
+  }
+
   /** Nothing comes any more. */
   end(): void {
     this.#ended = true

@@ -77,9 +77,16 @@ const shutdownTimeout = 30_000
  * sockets and named pipes have theirs, `UnixServer` and `NamedPipeServer`; with an {@link Acceptor} of
  * your own, `new Server(acceptor)` has all of it.
  */
-export class Server<Accepted extends Connection = Connection> {
-  readonly #acceptor: Acceptor<Accepted>
-  readonly #admission: Admission<Accepted>
+export class Server<
+  Accepted extends Connection = Connection,
+  Arrived extends Connection = Accepted,
+> {
+  readonly #acceptor: Acceptor<Accepted, Arrived>
+  readonly #admission: Admission<Arrived>
+  /** Connections that were let in and are in their handshake. */
+  readonly #shaking = new Set<Arrived>()
+  /** Kept only where there is a handshake, after which a note is of another connection. */
+  readonly #guests = new WeakMap<Arrived, Guest>()
   readonly #accepts = new WaitQueue(() => {
     this.#welcome()
   })
@@ -106,17 +113,17 @@ export class Server<Accepted extends Connection = Connection> {
   #cutOff = 0
 
   /** @throws `ERR_SLUICE_INVALID_ARGUMENT`, also for an acceptor that lacks a member. */
-  constructor(acceptor: Acceptor<Accepted>, options?: ServerOptions<Accepted>)
+  constructor(acceptor: Acceptor<Accepted, Arrived>, options?: ServerOptions<Arrived>)
   /** @internal */
   constructor(
-    acceptor: Acceptor<Accepted>,
-    options: ServerOptions<Accepted>,
+    acceptor: Acceptor<Accepted, Arrived>,
+    options: ServerOptions<Arrived>,
     // eslint-disable-next-line @typescript-eslint/unified-signatures -- this one is not public
     checked: typeof checkedBefore,
   )
   constructor(
-    acceptor: Acceptor<Accepted>,
-    options: ServerOptions<Accepted> = {},
+    acceptor: Acceptor<Accepted, Arrived>,
+    options: ServerOptions<Arrived> = {},
     checked?: symbol,
   ) {
     if (checked !== checkedBefore) {
@@ -129,8 +136,7 @@ export class Server<Accepted extends Connection = Connection> {
     this.#maxConnections = options.maxConnections ?? Infinity
     this.#admission = new Admission(options, {
       admitted: (connection) => {
-        this.#admitted++
-        this.#pool.push(connection)
+        this.#admit(connection)
       },
       refused: () => {
         this.#refused++
@@ -217,6 +223,7 @@ export class Server<Accepted extends Connection = Connection> {
     if (this.#signal !== undefined) offAbort(this.#signal, this.#abort)
     this.#acceptor.close()
     this.#admission.close()
+    for (const connection of [...this.#shaking]) connection.destroy()
     for (const connection of this.#pool.splice(0)) connection.destroy()
     this.#accepts.fail(this.#signal?.aborted === true ? abortReason(this.#signal) : closedError())
   }
@@ -292,7 +299,7 @@ export class Server<Accepted extends Connection = Connection> {
     return Math.max(
       0,
       Math.min(
-        this.#acceptor.poolSize - this.#pool.length + leaving,
+        this.#acceptor.poolSize - this.#pool.length - this.#shaking.size + leaving,
         this.#admission.room,
         this.#maxConnections - this.#connections.size,
       ),
@@ -318,7 +325,7 @@ export class Server<Accepted extends Connection = Connection> {
     }
   }
 
-  #arrived(connection: Accepted): void {
+  #arrived(connection: Arrived): void {
     this.#warned = false
     // `authorize` may have closed the server meanwhile.
     if (!this.#open) {
@@ -334,7 +341,37 @@ export class Server<Accepted extends Connection = Connection> {
     Connection.whenClosed(connection, guest)
     // A connection that was dropped without `close` makes room for the next one, too.
     if (this.#maxConnections !== Infinity) collected.register(connection, guest)
+    if (this.#acceptor.handshake !== undefined) this.#guests.set(connection, guest)
     this.#admission.ask(connection)
+    this.#serve()
+  }
+
+  /** It may come in. Without a handshake, what arrives is what is handed out. */
+  #admit(connection: Arrived): void {
+    if (this.#acceptor.handshake === undefined) this.#keep(connection as Connection as Accepted)
+    else void this.#shakeHands(connection, this.#acceptor.handshake(connection))
+  }
+
+  #keep(connection: Accepted): void {
+    this.#admitted++
+    this.#pool.push(connection)
+  }
+
+  async #shakeHands(arrived: Arrived, handshake: Promise<Accepted>): Promise<void> {
+    this.#shaking.add(arrived)
+    try {
+      const ready = await handshake
+      if (this.#open && !ready.destroyed) {
+        this.#guests.get(arrived)?.become(ready)
+        this.#keep(ready)
+      } else {
+        ready.destroy()
+      }
+    } catch {
+      arrived.destroy()
+      this.#refused++
+    }
+    this.#shaking.delete(arrived)
     this.#serve()
   }
 
@@ -366,7 +403,7 @@ export class Server<Accepted extends Connection = Connection> {
 
 /** A server's note of one connection. */
 class Guest {
-  readonly #connection: WeakRef<Connection>
+  #connection: WeakRef<Connection>
   readonly #guests: Set<Guest>
   readonly #whenLeft: () => void
 
@@ -381,7 +418,13 @@ class Guest {
     return this.#connection.deref()
   }
 
-  /** Told once, or twice when it was dropped. */
+  /** A handshake has made another connection of it. */
+  become(connection: Connection): void {
+    this.#connection = new WeakRef(connection)
+    Connection.whenClosed(connection, this)
+  }
+
+  /** Told once, or more often when it was dropped or has become another one. */
   left(): void {
     if (this.#guests.delete(this)) this.#whenLeft()
   }

@@ -168,9 +168,10 @@ export function accepting(bench: Workbench, serverUnderTest: ServerUnderTest): v
     test('that waits for room is cancelled by signal and time, and leaves nothing', async () => {
       const { address } = await servers.listenNarrowly()
       const clients: TestedConnection[] = []
+      const { connectsWithin: timeout = 20 } = serverUnderTest
       for (;;) {
         try {
-          clients.push(await servers.connect(address, { timeout: 20 }))
+          clients.push(await servers.connect(address, { timeout }))
         } catch (error) {
           expect(error).toMatchObject({ code: 'ERR_SLUICE_TIMEOUT' })
           break

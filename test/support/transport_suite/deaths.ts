@@ -27,7 +27,18 @@ async function kill(child: Child): Promise<void> {
 }
 
 export function deaths(bench: Workbench, remote: RemoteSide): void {
-  const { goneCodes, knowsPeerProcess, keepsBoundaries, halfClose, server } = bench.transport
+  const { goneCodes, deathCode, knowsPeerProcess, keepsBoundaries, halfClose, server } =
+    bench.transport
+
+  /** The next message; undefined when the peer's death is told. */
+  const receivedOrEnd = async (connection: TestedConnection) => {
+    try {
+      return await connection.receive()
+    } catch (error) {
+      expect(codeOf(error)).toBe(deathCode)
+      return undefined
+    }
+  }
 
   describe('a peer in another process', () => {
     test('exchanges messages, and both know who the other is', async () => {
@@ -51,13 +62,19 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
     })
   })
 
+  /** The `receive` behind everything that the dead peer had sent. */
+  const expectEnd = async (receiving: Promise<unknown>) => {
+    if (deathCode === undefined) expect(await receiving).toBeUndefined()
+    else await expect(receiving).rejects.toMatchObject({ code: deathCode })
+  }
+
   describe('a peer that was killed', () => {
     test('is the end for a receive that waits', async () => {
       const { connection, child } = await bench.pairWithProcess()
-      const waiting = connection.receive()
+      const waiting = expectEnd(connection.receive())
       await kill(child)
-      expect(await waiting).toBeUndefined()
-      expect(await connection.receive()).toBeUndefined()
+      await waiting
+      await expectEnd(connection.receive())
     })
 
     test('is the end after what it had sent', async () => {
@@ -65,7 +82,7 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
       await child.ask(['send', 'last words'])
       await kill(child)
       expect(await received(connection)).toBe('last words')
-      expect(await connection.receive()).toBeUndefined()
+      await expectEnd(connection.receive())
     })
 
     test('ends a stream that is read, and closes it', async () => {
@@ -73,10 +90,11 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
       await child.ask(['send', 'last words'])
       const events: string[] = []
       connection.on('data', (chunk: Buffer) => events.push(chunk.toString()))
-      for (const name of ['end', 'close']) connection.on(name, () => events.push(name))
+      for (const name of ['end', 'error', 'close']) connection.on(name, () => events.push(name))
       await kill(child)
       await closeOf(connection)
-      expect(events).toEqual(['last words', 'end', 'close'])
+      const end = deathCode === undefined ? 'end' : 'error'
+      expect(events).toEqual(['last words', end, 'close'])
     })
 
     test('fails sends that wait for it', async () => {
@@ -130,7 +148,7 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
         let next = 0
         let rest = Buffer.alloc(0)
         for (;;) {
-          const message = await connection.receive()
+          const message = await receivedOrEnd(connection)
           if (message === undefined) break
           if (keepsBoundaries) expect(message.data.length).toBe(4)
           rest = Buffer.concat([rest, message.data])
@@ -147,7 +165,7 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
       await child.ask(['flood', Math.min(10_000_000, bench.transport.largestWrite)])
       await kill(child)
       const pieces: number[] = []
-      for (let message; (message = await connection.receive()) !== undefined;) {
+      for (let message; (message = await receivedOrEnd(connection)) !== undefined;) {
         pieces.push(message.data.length)
       }
       if (keepsBoundaries) {
@@ -194,7 +212,7 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
       await kill(child)
       const connection = await servers.accept(listening)
       expect(await received(connection)).toBe('last words')
-      expect(await connection.receive()).toBeUndefined()
+      await expectEnd(connection.receive())
     })
 
     test('leaves the server to the others', async () => {

@@ -54,6 +54,11 @@ export interface ServerUnderTest {
   connect(address: string, options: TestedOptions & WaitOptions): Promise<TestedConnection>
   /** The system's names for the failure to connect where nobody listens. */
   nobodyCodes: readonly string[]
+  /**
+   * Milliseconds within which a client for whom there is room has surely connected; default 20, where
+   * the system connects by itself.
+   */
+  connectsWithin?: number
   /** How many clients the suite connects at once. */
   manyClients: number
 }
@@ -82,6 +87,11 @@ export interface TransportUnderTest {
   largestWrite: number
   /** The system's names for the failure of a write to a peer that has gone. */
   goneCodes: readonly string[]
+  /**
+   * The code by which it is told that the peer was killed, after all that it had sent; by default a death
+   * is an end as any other.
+   */
+  deathCode?: string
   /** `peer.pid` is known. */
   knowsPeerProcess: boolean
   /** How often the suite repeats what meets at random moments. */

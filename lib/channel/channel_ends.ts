@@ -1,0 +1,65 @@
+import type { Consumer } from '../ring/consumer.js'
+import { consumerSide, producerSide, sideState } from '../ring/layout.js'
+import type { Producer } from '../ring/producer.js'
+import { look } from '../ring/publish.js'
+import { Ring } from '../ring/ring.js'
+
+/** In the state of a ring's side: it was closed, and did not just go away. */
+const closed = 2
+
+/** This side's ends of the two rings of a channel. */
+export class ChannelEnds {
+  readonly producer: Producer
+  readonly consumer: Consumer
+  /** Bytes of the longest record that can be written. */
+  readonly maxRecordLength: number
+  readonly #outgoing: Ring
+  readonly #incoming: Ring
+  #outgoingWords: Int32Array | undefined
+  #incomingWords: Int32Array | undefined
+
+  /** Takes the rings over: they are closed with the ends, and when an end cannot be had. */
+  constructor(outgoing: Ring, incoming: Ring, spin: number | undefined) {
+    this.#outgoing = outgoing
+    this.#incoming = incoming
+    this.maxRecordLength = outgoing.maxMessageLength
+    try {
+      this.producer = outgoing.producer({ spin })
+      this.consumer = incoming.consumer({ spin })
+      this.#outgoingWords = wordsOf(this.producer)
+      this.#incomingWords = wordsOf(this.consumer)
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  /** Whether the peer has ended its stream, and did not just disappear. */
+  get peerHasEnded(): boolean {
+    return this.#incomingWords === undefined
+      ? this.#incoming.stats().producer.state === 'closed'
+      : look(this.#incomingWords, producerSide + sideState) === closed
+  }
+
+  /** Whether the peer takes nothing any more. */
+  get peerHasLeft(): boolean {
+    return this.#outgoingWords === undefined
+      ? this.#outgoing.stats().consumer.state === 'closed'
+      : look(this.#outgoingWords, consumerSide + sideState) === closed
+  }
+
+  /** Idempotent. Ends what was written; views of the rings are dead. */
+  close(): void {
+    this.#outgoing.close()
+    this.#incoming.close()
+  }
+}
+
+/** The words of a ring; undefined where the runtime forbids views of it. */
+function wordsOf(end: Producer | Consumer): Int32Array | undefined {
+  try {
+    return new Int32Array(end.bytes.buffer)
+  } catch {
+    return undefined
+  }
+}

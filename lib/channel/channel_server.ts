@@ -1,0 +1,119 @@
+import { checkedBefore, ownOptions } from '../core/arguments.js'
+import { aborted } from '../core/wait_options.js'
+import type { Acceptor, AcceptorEvents } from '../transport/acceptor.js'
+import {
+  checkServerOptions,
+  Server,
+  serverOptionNames,
+  type ServerOptions,
+} from '../transport/server.js'
+import { Channel } from './channel.js'
+import { Control, type ControlConnection } from './control.js'
+import { controlOptionNames, prepareControl, type ControlOptions } from './control_acceptor.js'
+import { offerChannel } from './handshake.js'
+import { channelOptionNames, checkChannelOptions, type ChannelOptions } from './options.js'
+
+export interface ListenChannelOptions
+  extends ChannelOptions, ControlOptions, ServerOptions<ControlConnection> {}
+
+/** Channels that are ready and wait to be accepted, with those in their handshake. */
+const poolSize = 16
+
+/** Brings channels: control connections, each with its handshake. */
+class ChannelAcceptor implements Acceptor<Channel | ControlConnection, ControlConnection> {
+  readonly poolSize = poolSize
+  // A client waits for the end of its handshake, whether anybody accepts or not.
+  readonly takesAhead = true
+  readonly #controls: Acceptor<ControlConnection>
+  readonly #options: Readonly<ChannelOptions>
+
+  constructor(controls: Acceptor<ControlConnection>, options: Readonly<ChannelOptions>) {
+    this.#controls = controls
+    this.#options = options
+  }
+
+  get ref(): boolean {
+    return this.#controls.ref
+  }
+
+  set ref(ref: boolean) {
+    this.#controls.ref = ref
+  }
+
+  attach(events: AcceptorEvents<ControlConnection>): void {
+    this.#controls.attach(events)
+  }
+
+  welcome(count: number): void {
+    this.#controls.welcome(count)
+  }
+
+  acceptNow(count: number, certainly: boolean): void {
+    this.#controls.acceptNow?.(count, certainly)
+  }
+
+  async handshake(connection: ControlConnection): Promise<Channel | ControlConnection> {
+    const control = new Control(connection)
+    const ends = await offerChannel(control, this.#options)
+    if (ends !== undefined) return new Channel(control, ends, this.#options)
+    control.letGo()
+    return connection
+  }
+
+  close(): void {
+    this.#controls.close()
+  }
+}
+
+/**
+ * A server of channels, at the path of a Unix socket or `@name`, on Windows at a named pipe.
+ *
+ * `authorize` is asked first. Only then come the handshake, with its own deadline, and the memory, which
+ * is this process's. A client that cannot map it gets the plain connection.
+ *
+ * @example
+ * ```ts
+ * const server = await ChannelServer.listen('/run/app/app.sock')
+ * for await (const channel of server) {
+ *   channel.on('error', (error) => console.error(error))
+ *   channel.pipe(channel)
+ * }
+ * ```
+ */
+export class ChannelServer extends Server<Channel | ControlConnection, ControlConnection> {
+  /** The address that was given to `listen`. */
+  readonly address: string
+
+  private constructor(
+    address: string,
+    controls: Acceptor<ControlConnection>,
+    options: Readonly<ListenChannelOptions>,
+  ) {
+    super(new ChannelAcceptor(controls, options), options, checkedBefore)
+    this.address = address
+  }
+
+  /**
+   * Listens.
+   *
+   * @throws (rejects) as `UnixServer.listen` and `NamedPipeServer.listen`.
+   * `ERR_SLUICE_INVALID_ARGUMENT` (throws).
+   */
+  static listen(address: string, options: ListenChannelOptions = {}): Promise<ChannelServer> {
+    options = ownOptions(options, [
+      ...channelOptionNames,
+      ...controlOptionNames,
+      ...serverOptionNames,
+    ])
+    checkChannelOptions(options)
+    checkServerOptions(options)
+    const listen = prepareControl(address, options)
+    if (options.signal?.aborted === true) return aborted(options.signal)
+    try {
+      return Promise.resolve(new ChannelServer(address, listen(), options))
+    } catch (error) {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
+      return Promise.reject(error)
+    }
+  }
+}

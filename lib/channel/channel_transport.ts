@@ -1,0 +1,281 @@
+import { errnoOf, SluiceError, systemError } from '../core/errors.js'
+import type { Outbox } from '../transport/outbox.js'
+import { Connection } from '../transport/connection.js'
+import type { Peer } from '../transport/peer.js'
+import type { Transport, TransportEvents } from '../transport/transport.js'
+import { CargoLane, ChannelCargo, channelCargo } from './cargo_lane.js'
+import type { ChannelEnds } from './channel_ends.js'
+import { ChannelReader } from './channel_reader.js'
+import { ChannelWriter } from './channel_writer.js'
+import type { Control } from './control.js'
+import type { ControlMessage } from './control_message.js'
+import { cargoNumberSize, RecordType } from './record_type.js'
+
+/** Moves the bytes of a channel: by the rings, while the control connection tells of the peer's life. */
+export class ChannelTransport implements Transport {
+  readonly keepsBoundaries = false
+  readonly cargo = channelCargo
+  readonly seesEnd = true
+  readonly #control: Control
+  readonly #ends: ChannelEnds
+  readonly #reader: ChannelReader
+  readonly #writer: ChannelWriter
+  readonly #lane: CargoLane
+  #events: TransportEvents | undefined
+  #ref = true
+  /** It waits for room in the ring. */
+  #blocked: Outbox | undefined
+  #waitsForRoom: AbortController | undefined
+  /** Descriptors are on their way to the control connection. */
+  #sendsCargo: AbortController | undefined
+  #peerGone = false
+  #open = true
+
+  constructor(control: Control, ends: ChannelEnds) {
+    this.#control = control
+    this.#ends = ends
+    this.#writer = new ChannelWriter(ends.producer, ends.maxRecordLength)
+    this.#lane = new CargoLane(control)
+    this.#reader = new ChannelReader(ends.consumer, {
+      chunk: (data, received) => this.#events?.chunk(data, received) ?? false,
+      over: () => {
+        this.#over()
+      },
+      failed: (error) => {
+        this.#events?.lost(error)
+      },
+      cargo: (number) => this.#lane.take(number),
+    })
+    // It tells of the peer's end, and does not keep the process alive for it.
+    control.connection.unref()
+    void watchControl(control, new WeakRef(this), this.#lane.hasRoom)
+  }
+
+  attach(events: TransportEvents): void {
+    this.#events = events
+  }
+
+  get peer(): Peer {
+    return this.#control.connection.peer
+  }
+
+  get bytesRead(): number {
+    return this.#reader.bytesRead
+  }
+
+  get bytesWritten(): number {
+    return this.#writer.bytesWritten
+  }
+
+  get ref(): boolean {
+    return this.#ref
+  }
+
+  set ref(ref: boolean) {
+    this.#ref = ref
+    this.#reader.ref = ref
+    if (ref) this.#ends.producer.ref()
+    else this.#ends.producer.unref()
+  }
+
+  // Reading.
+
+  readonly mayHaveMore = true
+
+  read(): void {
+    this.#reader.read()
+  }
+
+  readNow(): void {
+    this.#reader.readNow()
+  }
+
+  pause(): void {
+    this.#reader.pause()
+  }
+
+  awaitEnd(): void {
+    this.#reader.awaitEnd()
+  }
+
+  /** Everything that came before the end was taken. */
+  #over(): void {
+    if (this.#ends.peerHasEnded) this.#events?.end()
+    else this.#events?.lost(this.#died())
+  }
+
+  // Writing.
+
+  tryWrite(bytes: Uint8Array, cargo: unknown): number | 'later' {
+    if (cargo !== undefined) return 'later'
+    if (this.#peerGone || this.#ends.peerHasLeft) {
+      const error = this.#gone()
+      this.#events?.lost(error)
+      throw error
+    }
+    const count = this.#writer.write(bytes)
+    return count === 0 && bytes.byteLength > 0 ? 'later' : count
+  }
+
+  write(outbox: Outbox): void {
+    if (this.#blocked !== undefined || this.#sendsCargo !== undefined) return
+    try {
+      while (outbox.next()) {
+        this.#requirePeer()
+        if (outbox.cargo instanceof ChannelCargo && outbox.offset === 0) {
+          void this.#sendCargo(outbox, outbox.cargo)
+          return
+        }
+        const count = this.#writer.writeChunks(outbox)
+        if (count === undefined) {
+          void this.#waitForRoom(outbox)
+          return
+        }
+        outbox.wrote(count)
+        if (!this.#open) return
+      }
+    } catch (error) {
+      if (!outbox.refuse(error as Error)) this.#events?.lost(error as Error)
+    }
+  }
+
+  interruptWrite(): boolean {
+    this.#sendsCargo?.abort()
+    return this.#sendsCargo !== undefined
+  }
+
+  endWriting(done: () => void): void {
+    this.#ends.producer.close()
+    done()
+  }
+
+  async #waitForRoom(outbox: Outbox): Promise<void> {
+    this.#blocked = outbox
+    this.#waitsForRoom = new AbortController()
+    const { signal } = this.#waitsForRoom
+    try {
+      await this.#ends.producer.ready(
+        this.#writer.wanted(outbox.first.byteLength - outbox.offset),
+        {
+          signal,
+        },
+      )
+    } catch (error) {
+      if (signal.aborted || !this.#open) return
+      this.#blocked = undefined
+      this.#events?.lost(this.#peerGone || this.#ends.peerHasLeft ? this.#gone() : (error as Error))
+      return
+    }
+    this.#blocked = undefined
+    this.write(outbox)
+  }
+
+  /** The descriptors first, so that a record never waits for long. */
+  async #sendCargo(outbox: Outbox, cargo: ChannelCargo): Promise<void> {
+    this.#sendsCargo = new AbortController()
+    let number: number
+    try {
+      number = await this.#lane.send(cargo, this.#sendsCargo.signal)
+    } catch (error) {
+      this.#sendsCargo = undefined
+      if (this.#open && !outbox.interrupted()) this.#events?.lost(error as Error)
+      return
+    }
+    try {
+      const length = Math.min(outbox.first.byteLength, this.#writer.longestRecord - cargoNumberSize)
+      const record = Buffer.allocUnsafe(cargoNumberSize + length)
+      record.writeUInt32LE(number)
+      record.set(outbox.first.subarray(0, length), cargoNumberSize)
+      while (!this.#writer.writeRecord(record, RecordType.cargo)) {
+        await this.#ends.producer.ready(record.length)
+      }
+      this.#sendsCargo = undefined
+      this.#writer.bytesWritten += length
+      outbox.wrote(length)
+    } catch (error) {
+      this.#sendsCargo = undefined
+      if (this.#open) this.#events?.lost(this.#peerGone ? this.#gone() : (error as Error))
+      return
+    }
+    if (this.#open) this.write(outbox)
+  }
+
+  // The peer.
+
+  #requirePeer(): void {
+    if (this.#peerGone || this.#ends.peerHasLeft) throw this.#gone()
+  }
+
+  /** Descriptors have come. */
+  controlCame(message: ControlMessage): void {
+    if (!this.#open) return
+    this.#lane.add(message)
+    this.#reader.cargoCame()
+  }
+
+  /** The control connection has ended, which only the peer's end can be, or failed. */
+  controlEnded(failure: unknown): void {
+    if (!this.#open) return
+    this.#peerGone = true
+    if (failure instanceof SluiceError && failure.code === 'ERR_SLUICE_CORRUPT') {
+      this.#events?.lost(failure)
+      return
+    }
+    this.#reader.peerIsGone()
+    if (this.#blocked !== undefined) this.#events?.lost(this.#gone())
+  }
+
+  /** For writes: the system's name for it, as on a socket. */
+  #gone(): SluiceError {
+    if (this.#ends.peerHasLeft || this.#ends.peerHasEnded) {
+      return systemError('cannot write to the channel', 'write', errnoOf('EPIPE'), {
+        hint: 'the peer has closed it',
+      })
+    }
+    return this.#died()
+  }
+
+  #died(): SluiceError {
+    const { pid } = this.peer
+    return new SluiceError(
+      'ERR_SLUICE_PEER_DIED',
+      `the process at the other end of the channel, ${String(pid)}, is gone without having closed`,
+      { pid },
+    )
+  }
+
+  close(): void {
+    this.#open = false
+    this.#waitsForRoom?.abort()
+    this.#sendsCargo?.abort()
+    this.#reader.close()
+    this.#lane.close()
+    this.#ends.close()
+    Connection.whenClosed(this.#control.connection, {
+      left: () => {
+        this.#events?.closed()
+      },
+    })
+    this.#control.close()
+  }
+}
+
+/**
+ * Reads the control connection until it ends. Weakly: it is always read, and a channel that was dropped
+ * without `close` is to be found out.
+ */
+async function watchControl(
+  control: Control,
+  transport: WeakRef<ChannelTransport>,
+  hasRoom: () => Promise<void> | undefined,
+): Promise<void> {
+  try {
+    for (let message; (message = await control.receive()) !== undefined;) {
+      transport.deref()?.controlCame(message)
+      await hasRoom()
+    }
+    transport.deref()?.controlEnded(undefined)
+  } catch (error) {
+    transport.deref()?.controlEnded(error)
+  }
+}

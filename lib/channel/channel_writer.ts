@@ -1,0 +1,137 @@
+import { lostMemory } from '../core/arguments.js'
+import type { Producer } from '../ring/producer.js'
+import type { Outbox } from '../transport/outbox.js'
+import { RecordType } from './record_type.js'
+
+/** Bytes of one record of the stream: the peer can copy one out while the next is written. */
+const largestRecord = 65536
+/** Shorter pieces of a chunk are not worth a record of their own: rather wait for room. */
+const shortestPiece = 1024
+
+/** Writes the bytes of an outbox into a ring, as few large records. */
+export class ChannelWriter {
+  readonly #producer: Producer
+  readonly #longest: number
+  readonly #isMapped: boolean
+  bytesWritten = 0
+
+  constructor(producer: Producer, maxMessageLength: number) {
+    this.#producer = producer
+    this.#longest = Math.min(largestRecord, maxMessageLength)
+    this.#isMapped = isMapped(producer)
+  }
+
+  /** The bytes of the next record that were not written for want of room. */
+  wanted(left: number): number {
+    return Math.min(left, shortestPiece, this.#longest)
+  }
+
+  /** As much of it as there is room for; returns how many bytes. */
+  write(bytes: Uint8Array): number {
+    const { byteLength } = bytes
+    let done = 0
+    while (done < byteLength) {
+      let length: number
+      try {
+        length = this.#reserveOrCopy(bytes, done, byteLength - done)
+      } catch (error) {
+        if (done === 0) throw error
+        break // a part has gone: its owner finds out what became of the rest
+      }
+      if (length === 0) break
+      done += length
+    }
+    this.bytesWritten += done
+    return done
+  }
+
+  /**
+   * As much of what is first in the outbox as there is room for, chunks of one queue together in one
+   * record. Returns how many bytes; undefined when there is no room.
+   */
+  writeChunks(outbox: Outbox): number | undefined {
+    const { chunks, index, end, offset } = outbox
+    if (!this.#isMapped || end - index === 1) {
+      const bytes = offset === 0 ? outbox.first : outbox.first.subarray(offset)
+      const count = this.write(bytes)
+      return count === 0 && bytes.byteLength > 0 ? undefined : count
+    }
+    let left = -offset
+    for (let i = index; i < end && left < this.#longest; i++) left += chunks[i].byteLength
+    if (left === 0) return 0
+    const length = this.#reserve(left)
+    if (length === 0) return undefined
+    let done = 0
+    let from = offset
+    for (let i = index; done < length; i++) {
+      const count = Math.min(chunks[i].byteLength - from, length - done)
+      this.#put(chunks[i], from, count, done)
+      done += count
+      from = 0
+    }
+    this.#producer.commit()
+    this.bytesWritten += length
+    return length
+  }
+
+  /** A record of another type, as a whole; false when there is no room. */
+  writeRecord(bytes: Uint8Array, type: number): boolean {
+    return this.#producer.tryWrite(bytes, type)
+  }
+
+  get longestRecord(): number {
+    return this.#longest
+  }
+
+  #reserveOrCopy(bytes: Uint8Array, from: number, left: number): number {
+    if (!this.#isMapped) return this.#copy(bytes, from, left)
+    const length = this.#reserve(left)
+    if (length === 0) return 0
+    this.#put(bytes, from, length, 0)
+    this.#producer.commit()
+    return length
+  }
+
+  /** Into the reserved record. The piece has a length of its own, however the bytes grow or shrink. */
+  #put(bytes: Uint8Array, from: number, length: number, at: number): void {
+    const producer = this.#producer
+    try {
+      const piece = bytes.subarray(from, from + length)
+      if (piece.byteLength !== length) throw lostMemory()
+      producer.bytes.set(piece, producer.offset + at)
+    } catch (error) {
+      producer.abort()
+      throw error
+    }
+  }
+
+  /** The bytes that were reserved, of so many that are left; 0 when there is too little room. */
+  #reserve(left: number): number {
+    let length = Math.min(left, this.#longest)
+    const least = Math.min(length, shortestPiece)
+    while (!this.#producer.tryReserve(length, RecordType.bytes)) {
+      if (length <= least) return 0
+      length = Math.max(least, length >> 1)
+    }
+    return length
+  }
+
+  /** Where the runtime forbids views of the ring. */
+  #copy(bytes: Uint8Array, from: number, left: number): number {
+    let length = Math.min(left, this.#longest)
+    const least = Math.min(length, shortestPiece)
+    while (!this.#producer.tryWrite(bytes.subarray(from, from + length))) {
+      if (length <= least) return 0
+      length = Math.max(least, length >> 1)
+    }
+    return length
+  }
+}
+
+function isMapped(producer: Producer): boolean {
+  try {
+    return producer.bytes.length > 0
+  } catch {
+    return false
+  }
+}

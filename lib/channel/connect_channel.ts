@@ -1,0 +1,84 @@
+import { ownOptions } from '../core/arguments.js'
+import { own, ownSome } from '../core/own.js'
+import {
+  aborted,
+  checkWaitOptions,
+  waitOptionNames,
+  type WaitOptions,
+} from '../core/wait_options.js'
+import { connectNamedPipe } from '../pipe/connect_named_pipe.js'
+import { connectUnix } from '../socket/connect_unix.js'
+import { Channel } from './channel.js'
+import { Control, type ControlConnection } from './control.js'
+import { requestChannel } from './handshake.js'
+import {
+  channelOptionNames,
+  checkChannelOptions,
+  defaultHandshakeTimeout,
+  mostAtOnce,
+  type ChannelOptions,
+} from './options.js'
+
+export interface ConnectChannelOptions extends ChannelOptions, WaitOptions {}
+
+/**
+ * Connects to a {@link ChannelServer}: the path of a Unix socket or `@name`, on Windows the name of a
+ * pipe. Resolves with a {@link Channel}, or, where one of the two cannot have the memory, with the plain
+ * connection over the socket or pipe.
+ *
+ * @throws (rejects) as `connectUnix` and `connectNamedPipe`; `ERR_SLUICE_REJECTED` when the server does
+ * not let this process in; `ERR_SLUICE_VERSION_MISMATCH`; `ERR_SLUICE_CORRUPT` when there is no server
+ * of channels; `ERR_SLUICE_TIMEOUT`; with `required: true` also why there is no memory.
+ *
+ * @example
+ * ```ts
+ * const channel = await connectChannel('/run/app/app.sock', { timeout: 1000 })
+ * channel.pipe(process.stdout)
+ * channel.end('hello\n')
+ * ```
+ */
+export function connectChannel(
+  address: string,
+  options: ConnectChannelOptions = {},
+): Promise<Channel | ControlConnection> {
+  options = ownOptions(options, [...channelOptionNames, ...waitOptionNames])
+  checkChannelOptions(options)
+  checkWaitOptions(options)
+  return options.signal?.aborted === true ? aborted(options.signal) : connect(address, options)
+}
+
+async function connect(
+  address: string,
+  options: ConnectChannelOptions,
+): Promise<Channel | ControlConnection> {
+  const { timeout } = options
+  const deadline = timeout === undefined ? undefined : performance.now() + timeout
+  const control = new Control(await connectControl(address, options))
+  try {
+    const left = deadline === undefined ? Infinity : Math.ceil(deadline - performance.now())
+    const ends = await requestChannel(control, withDeadline(options, left))
+    if (ends !== undefined) return new Channel(control, ends, options)
+    control.letGo()
+    return control.connection
+  } catch (error) {
+    control.close()
+    throw error
+  }
+}
+
+/** The time for the handshake is the shorter one. */
+function withDeadline(options: ConnectChannelOptions, left: number): ConnectChannelOptions {
+  const { handshakeTimeout = defaultHandshakeTimeout } = options
+  return own({ ...options, handshakeTimeout: Math.max(0, Math.min(handshakeTimeout, left)) })
+}
+
+function connectControl(
+  address: string,
+  options: ConnectChannelOptions,
+): Promise<ControlConnection> {
+  const common = ownSome(options, ['allowHalfOpen', 'highWaterMark', 'signal', 'timeout'])
+  if (process.platform === 'win32') {
+    return connectNamedPipe(address, own({ ...common, mode: 'message' as const, handles: true }))
+  }
+  return connectUnix(address, own({ ...common, maxDescriptors: mostAtOnce(options) }))
+}

@@ -1,0 +1,90 @@
+import type { WaitOptions } from '../core/wait_options.js'
+import { NamedPipeConnection } from '../pipe/named_pipe_connection.js'
+import { Ring } from '../ring/ring.js'
+import { UnixConnection } from '../socket/unix_connection.js'
+import { Connection } from '../transport/connection.js'
+import { closeAll } from '../transport/inbox.js'
+import type { Closable } from '../transport/transport.js'
+import { ControlParser, encodeControl, nonsense, type ControlMessage } from './control_message.js'
+
+/** The connection beside the rings: it arranges them, and its end is the peer's. */
+export type ControlConnection = UnixConnection | NamedPipeConnection
+
+/** A descriptor or handle that has come. */
+export interface Attachment extends Closable {
+  readonly number: number
+}
+
+/** Messages of a control connection, and the descriptors or handles that come with them. */
+export class Control {
+  readonly connection: ControlConnection
+  readonly #parser = new ControlParser()
+  /** Descriptors or handles that have come and that no message has named yet. */
+  readonly #attachments: Attachment[] = []
+
+  constructor(connection: ControlConnection) {
+    this.connection = connection
+  }
+
+  /** `attachments`: numbers of descriptors, on Windows of handles; they stay the caller's. */
+  send(
+    message: ControlMessage,
+    options: WaitOptions = {},
+    attachments: readonly number[] = [],
+  ): Promise<void> {
+    const bytes = encodeControl(message)
+    return this.connection instanceof UnixConnection
+      ? this.connection.send(bytes, { ...options, fds: attachments })
+      : this.connection.send(bytes, { ...options, handles: attachments })
+  }
+
+  /**
+   * The next message; undefined at the end of the connection.
+   *
+   * @throws (rejects) `ERR_SLUICE_CORRUPT`, or as `receive`.
+   */
+  async receive(options: WaitOptions = {}): Promise<ControlMessage | undefined> {
+    for (;;) {
+      const message = this.#parser.next()
+      if (message !== undefined) return message
+      const received = await this.connection.receive(options)
+      if (received === undefined) return undefined
+      this.#attachments.push(...('fds' in received ? received.fds : received.handles))
+      this.#parser.add(received.data)
+    }
+  }
+
+  /**
+   * Those that a message has named, the caller's to close.
+   *
+   * @throws `ERR_SLUICE_CORRUPT` when so many have not come.
+   */
+  take(count: number): Attachment[] {
+    if (this.#attachments.length < count) throw nonsense('fewer descriptors than it names')
+    return this.#attachments.splice(0, count)
+  }
+
+  /** From here on the connection is a plain stream, to which belongs what has come already. */
+  letGo(): void {
+    const { rest } = this.#parser
+    if (rest.length > 0) Connection.putBack(this.connection, rest)
+    closeAll(this.#attachments.splice(0))
+  }
+
+  close(): void {
+    closeAll(this.#attachments.splice(0))
+    this.connection.destroy()
+  }
+}
+
+/** The number by which a ring is sent. */
+export function attachmentOf(ring: Ring): number {
+  return process.platform === 'win32' ? ring.handle : ring.fd
+}
+
+/** The ring behind what has come; on Linux its memory must be sealed. */
+export function openRing({ number }: Attachment): Ring {
+  return process.platform === 'win32'
+    ? Ring.fromHandle(number)
+    : Ring.fromFd(number, { requireSeals: process.platform === 'linux' })
+}

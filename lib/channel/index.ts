@@ -1,0 +1,10 @@
+/** Connections through shared memory: two rings, arranged over a Unix socket or a named pipe. */
+export { Channel } from './channel.js'
+export type { ChannelSendOptions, ChannelTypes, ReceivedChannelMessage } from './channel.js'
+export { ChannelServer } from './channel_server.js'
+export type { ListenChannelOptions } from './channel_server.js'
+export { connectChannel } from './connect_channel.js'
+export type { ConnectChannelOptions } from './connect_channel.js'
+export type { ControlConnection } from './control.js'
+export type { ControlOptions } from './control_acceptor.js'
+export type { ChannelOptions } from './options.js'
