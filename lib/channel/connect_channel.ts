@@ -68,7 +68,7 @@ async function connect(
 
 /** The time for the handshake is the shorter one. */
 function withDeadline(options: ConnectChannelOptions, left: number): ConnectChannelOptions {
-  const { handshakeTimeout = defaultHandshakeTimeout } = options
+  const { handshakeTimeout = defaultHandshakeTimeout.client } = options
   return own({ ...options, handshakeTimeout: Math.max(0, Math.min(handshakeTimeout, left)) })
 }
 

@@ -45,7 +45,7 @@ type Hello = Extract<ControlMessage, { kind: typeof ControlKind.hello }>
 
 /** One deadline for several waits. */
 function deadline(options: ChannelOptions & { signal?: AbortSignal | undefined }) {
-  const { signal, handshakeTimeout = defaultHandshakeTimeout } = options
+  const { signal, handshakeTimeout = defaultHandshakeTimeout.server } = options
   const end = performance.now() + handshakeTimeout
   return (): WaitOptions => ({ signal, timeout: Math.max(0, end - performance.now()) })
 }

@@ -18,7 +18,10 @@ export interface ChannelOptions extends ConnectionOptions {
    * the socket or pipe itself. True: it fails instead.
    */
   required?: boolean
-  /** Milliseconds for all of the handshake; default 5000. */
+  /**
+   * Milliseconds for all of the handshake; default 5000 for a server, 30,000 for a client, which may have
+   * to wait until the server has dealt with those before it.
+   */
   handshakeTimeout?: number
   /**
    * Descriptors that one message may bring, else the connection is destroyed; default 64. Not on
@@ -40,7 +43,7 @@ export const channelOptionNames = [
 ] as const
 
 export const defaultCapacity = 2 ** 18
-export const defaultHandshakeTimeout = 5000
+export const defaultHandshakeTimeout = { server: 5000, client: 30_000 }
 
 export function checkChannelOptions(options: ChannelOptions): void {
   checkConnectionOptions(options)
