@@ -6,6 +6,7 @@ import { WaitStatus } from '../ring/native.js'
 import type { Sleeper } from '../ring/sleeper.js'
 import { slab } from '../socket/slab.js'
 import type { Closable } from '../transport/transport.js'
+import { nonsense } from './control_message.js'
 import { cargoNumberSize, RecordType } from './record_type.js'
 
 /** Chunks in one turn of the loop, so that a fast peer does not keep it from others. */
@@ -36,6 +37,8 @@ export class ChannelReader {
   /** The peer has gone, by the control connection's word: what lies in the ring is all there will be. */
   #peerGone = false
   #over = false
+  /** The next record waits for its descriptors. */
+  #lacksCargo = false
   bytesRead = 0
 
   constructor(consumer: Consumer, events: ChannelReaderEvents) {
@@ -125,8 +128,10 @@ export class ChannelReader {
       if (this.#wanted && this.#tell()) continue
       if (this.#over) return
       if (!this.#wanted && (!this.#awaitsEnd || this.#hasRecord())) return
-      // A record that waits for its descriptors.
-      if (this.#hasRecord()) return
+      if (this.#lacksCargo) {
+        if (this.#peerGone) throw nonsense('a record without its descriptors')
+        return
+      }
       if (this.#peerGone) {
         this.#conclude()
         return
@@ -147,7 +152,8 @@ export class ChannelReader {
     const chunk = this.#isMapped ? this.#gather() : this.#copy()
     if (chunk === undefined) return false
     this.bytesRead += chunk.data.length
-    if (!this.#events.chunk(chunk.data, chunk.received)) this.#wanted = false
+    const more = this.#events.chunk(chunk.data, chunk.received)
+    this.#wanted = more && !this.#over
     return true
   }
 
@@ -180,6 +186,7 @@ export class ChannelReader {
     const { bytes, offset, type } = this.#consumer
     if (type !== RecordType.cargo || length < cargoNumberSize) throw strange(type)
     const received = this.#events.cargo(bytes.readUInt32LE(offset))
+    this.#lacksCargo = received === undefined
     if (received === undefined) return undefined
     const data = Buffer.from(bytes.subarray(offset + cargoNumberSize, offset + length))
     this.#consumer.release()

@@ -106,6 +106,14 @@ export class ChannelTransport implements Transport {
 
   // Writing.
 
+  checkMessage(length: number, hasCargo: boolean): void {
+    if (length > 0 || !hasCargo) return
+    throw new SluiceError(
+      'ERR_SLUICE_INVALID_ARGUMENT',
+      'bytes must not be empty: descriptors need a byte to travel with',
+    )
+  }
+
   tryWrite(bytes: Uint8Array, cargo: unknown): number | 'later' {
     if (cargo !== undefined) return 'later'
     if (this.#peerGone || this.#ends.peerHasLeft) {
