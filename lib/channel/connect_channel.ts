@@ -1,4 +1,5 @@
 import { ownOptions } from '../core/arguments.js'
+import { isSystemError } from '../core/errors.js'
 import { own, ownSome } from '../core/own.js'
 import {
   aborted,
@@ -10,7 +11,7 @@ import { connectNamedPipe } from '../pipe/connect_named_pipe.js'
 import { connectUnix } from '../socket/connect_unix.js'
 import { Channel } from './channel.js'
 import { Control, type ControlConnection } from './control.js'
-import { requestChannel } from './handshake.js'
+import { closedByServer, requestChannel } from './handshake.js'
 import {
   channelOptionNames,
   checkChannelOptions,
@@ -62,7 +63,8 @@ async function connect(
     return control.connection
   } catch (error) {
     control.close()
-    throw error
+    // A server that closes without having read the HELLO resets the connection.
+    throw isSystemError(error, 'ECONNRESET', 'EPIPE') ? closedByServer(error) : error
   }
 }
 

@@ -264,17 +264,20 @@ async function expectOneOf<Kind extends ControlMessage['kind']>(
   options: WaitOptions,
 ): Promise<Extract<ControlMessage, { kind: Kind }>> {
   const message = await control.receive(options)
-  if (message === undefined) {
-    throw new SluiceError(
-      'ERR_SLUICE_REJECTED',
-      'the peer closed the connection in the handshake: it may not let this process in, or be full',
-    )
-  }
+  if (message === undefined) throw closedByServer()
   if ((kinds as readonly number[]).includes(message.kind)) {
     return message as Extract<ControlMessage, { kind: Kind }>
   }
   if (message.kind === ControlKind.reject) throw rejected(message.reason, message.text)
   throw nonsense('a message that does not belong here')
+}
+
+export function closedByServer(cause?: unknown): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_REJECTED',
+    'the other end closed the connection in the handshake: it does not let this process in, or is full',
+    { cause },
+  )
 }
 
 function rejected(reason: number, text: string): SluiceError {

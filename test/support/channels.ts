@@ -1,7 +1,24 @@
 /** Channels as the transport suite wants them described. */
-import { Channel, ChannelServer, connectChannel, type ChannelOptions } from '../../lib/index.js'
+import { Control } from '../../lib/channel/control.js'
+import {
+  ControlKind,
+  encodeControl,
+  type ControlMessage,
+} from '../../lib/channel/control_message.js'
+import {
+  Channel,
+  ChannelServer,
+  connectChannel,
+  connectUnix,
+  isSystemError,
+  type ChannelOptions,
+  type DescriptorSource,
+  type ListenChannelOptions,
+  type UnixConnection,
+} from '../../lib/index.js'
 import { onWindows } from './platform.js'
 import { pipeName } from './pipes.js'
+import { closedAfterTest } from './rings.js'
 import { socketPath } from './sockets.js'
 import type { ServerUnderTest, TransportUnderTest } from './transport_suite/index.js'
 
@@ -17,6 +34,18 @@ export async function channelPair(options: ChannelOptions = {}): Promise<[Channe
   const [client, accepted] = pair
   if (client instanceof Channel && accepted instanceof Channel) return [client, accepted]
   throw new Error('the connection is no channel')
+}
+
+/** A server that is closed at the end of the test. */
+export async function channelServer(options: ListenChannelOptions = {}): Promise<ChannelServer> {
+  return closedAfterTest(await ChannelServer.listen(channelAddress(), options))
+}
+
+/** Two ends that are closed at the end of the test, and whose errors nobody hears. */
+export async function channels(options: ChannelOptions = {}): Promise<[Channel, Channel]> {
+  const pair = await channelPair(options)
+  for (const end of pair) closedAfterTest(end).on('error', () => undefined)
+  return pair
 }
 
 export function channelTransport(rounds: number, streamBytes: number): TransportUnderTest {
@@ -44,5 +73,55 @@ export function channelTransport(rounds: number, streamBytes: number): Transport
     server,
     remote: { module: 'transport_channel.mjs', options: {} },
     pair: (options) => channelPair(options),
+  }
+}
+
+/** A peer that speaks the handshake word for word, as it wants. POSIX only. */
+export class RawPeer {
+  readonly connection: UnixConnection
+  readonly #control: Control
+
+  constructor(connection: UnixConnection) {
+    this.connection = connection
+    connection.on('error', () => undefined)
+    this.#control = closedAfterTest(new Control(connection))
+  }
+
+  /** A client of a server of channels. */
+  static async connect(address: string): Promise<RawPeer> {
+    return new RawPeer(await connectUnix(address))
+  }
+
+  close(): void {
+    this.#control.close()
+  }
+
+  say(message: ControlMessage, fds: readonly DescriptorSource[] = []): Promise<void> {
+    return this.connection.send(encodeControl(message), { fds })
+  }
+
+  hello(more: Partial<Extract<ControlMessage, { kind: 1 }>> = {}): Promise<void> {
+    const { hello: kind } = ControlKind
+    const all = { lowest: 1, highest: 1, features: 1, required: 0, toServer: 0, toClient: 0 }
+    return this.say({ kind, ...all, ...more })
+  }
+
+  /** The next message; undefined when the other side has closed. */
+  hear(): Promise<ControlMessage | undefined> {
+    return this.#control.receive({ timeout: 30_000 }).catch((error: unknown) => {
+      if (isSystemError(error, 'ECONNRESET')) return undefined
+      throw error
+    })
+  }
+
+  /** The offer, with the descriptors of its rings. */
+  async offered(): Promise<{
+    offer: Extract<ControlMessage, { kind: 2 }>
+    fds: number[]
+  }> {
+    const offer = await this.hear()
+    if (offer?.kind !== ControlKind.offer) throw new Error('there was no offer')
+    const fds = this.#control.take(2).map((one) => closedAfterTest(one).number)
+    return { offer, fds }
   }
 }
