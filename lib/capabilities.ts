@@ -7,8 +7,9 @@ import { hasUnixSockets } from './socket/native.js'
 
 /** The features that this machine and runtime support; see {@link capabilities}. */
 export interface Capabilities {
-  /** `process.platform` and `process.arch`. */
+  /** `process.platform` */
   platform: string
+  /** `process.arch` */
   arch: string
   /** The runtime and its version: `node 20.20.2`. */
   runtime: string

@@ -253,7 +253,7 @@ export function checkMode(value: unknown): asserts value is number {
   }
 }
 
-/** A user: an id, or a SID on Windows. */
+/** A user, such as the owner that {@link SharedMemory.open} accepts: an id, or a SID on Windows. */
 export type UserId = number | `S-1-${string}`
 
 export function checkOwner(value: unknown): asserts value is UserId | 'any' | undefined {

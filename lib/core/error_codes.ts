@@ -2,7 +2,7 @@
 import type { constants } from 'node:os'
 
 /**
- * The kind of failure, as a stable code, where no system call failed.
+ * The kind of failure, as a stable code, where no system call failed: of a {@link SluiceError}.
  *
  * | code | meaning |
  * | --- | --- |
@@ -59,8 +59,8 @@ export type SluiceErrorCode =
 
 /**
  * The system's name of the error, where a system call failed: `'ENOENT'`, `'ECONNREFUSED'`, as Node's
- * own errors have it. On Windows it is the portable name that Node would give; `'UNKNOWN'` is an error
- * without such a name.
+ * own errors have it; see {@link isSystemError}. On Windows it is the portable name that Node would
+ * give; `'UNKNOWN'` is an error without such a name.
  */
 export type SystemErrorCode =
   | Exclude<keyof typeof constants.errno, `WSA${string}`>

@@ -9,7 +9,7 @@ import { windowsError } from './windows_errors.js'
 
 export type { SluiceErrorCode, SystemErrorCode } from './error_codes.js'
 
-/** Facts about an error beside its code and message. */
+/** Facts about a {@link SluiceError} beside its code and message. */
 export interface SluiceErrorDetails {
   /** The system call that failed. */
   syscall?: string | undefined
@@ -21,8 +21,9 @@ export interface SluiceErrorDetails {
   address?: string | undefined
   /** The file that the call was about. */
   path?: string | undefined
-  /** The process that stands in the way, or that died. */
+  /** The id of the process that stands in the way, or that died. */
   pid?: number | undefined
+  /** The error that led to this one. */
   cause?: unknown
 }
 
@@ -34,20 +35,23 @@ export interface SluiceErrorDetails {
  *
  * @example
  * ```ts
+ * const ring = Ring.anonymous()
+ * ring.producer()
  * try {
  *   ring.producer()
  * } catch (error) {
- *   if (error instanceof SluiceError && error.code === 'ERR_SLUICE_ROLE_TAKEN') {
- *     console.error(`process ${error.pid} is the producer`)
- *   }
+ *   if (!(error instanceof SluiceError && error.code === 'ERR_SLUICE_ROLE_TAKEN')) throw error
+ *   console.error(`process ${error.pid} is the producer`)
  * }
+ * ring.close()
  * ```
  */
 export class SluiceError extends Error {
+  /** The kind of failure, for a program to decide by. */
   readonly code: SluiceErrorCode | SystemErrorCode
   /** The system call that failed: `'connect'`, `'CreateFile'`. Only where one did. */
   declare readonly syscall?: string
-  /** The number that Node has for `code`, negative: `util.getSystemErrorName(errno) === code`. */
+  /** The error number that Node has for `code`, negative: `util.getSystemErrorName(errno) === code`. */
   declare readonly errno?: number
   /** Windows' own name of the error: `'ERROR_PIPE_BUSY'`. */
   declare readonly win32?: string
@@ -55,6 +59,7 @@ export class SluiceError extends Error {
   declare readonly address?: string
   /** The file that the call was about. */
   declare readonly path?: string
+  /** The id of the process that stands in the way, or that died. */
   declare readonly pid?: number
 
   static {
@@ -85,12 +90,20 @@ export class SluiceError extends Error {
 
 const factNames = ['errno', 'syscall', 'win32', 'address', 'path', 'pid'] as const
 
-/** An error of a failed system call: a `SluiceError`, or one of Node's own. */
+/**
+ * An error of a failed system call, as {@link isSystemError} knows it: a `SluiceError`, or one of Node's
+ * own.
+ */
 export interface SystemError extends Error {
+  /** The system's name of the error. */
   readonly code: SystemErrorCode
+  /** The system call that failed. */
   readonly syscall: string
+  /** The system's error number, negative as Node has it. */
   readonly errno: number
+  /** The name that the call was about: of a socket, a pipe, shared memory. */
   readonly address?: string
+  /** The file that the call was about. */
   readonly path?: string
 }
 
@@ -104,6 +117,7 @@ export interface SystemError extends Error {
  *   if (isSystemError(error, 'ENOENT', 'ECONNREFUSED')) return undefined // no server yet
  *   throw error
  * })
+ * connection?.close()
  * ```
  */
 export function isSystemError(

@@ -1,4 +1,11 @@
-/** The version of this package, as its package.json has it: `'0.1.0'`. The binary is of the same. */
+/**
+ * The version of this package, as its package.json has it: `'0.1.0'`. The binary is of the same.
+ *
+ * @example
+ * ```ts
+ * console.log(`sluice ${version}`)
+ * ```
+ */
 export const version = SLUICE_VERSION
 
 /** Put in when this is compiled (tsup.config.ts), so that a bundle knows it without package.json. */

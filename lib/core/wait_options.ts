@@ -2,9 +2,9 @@
 import { abortReason, checkSignal, invalidArgument } from './arguments.js'
 import { SluiceError } from './errors.js'
 
-/** The options of every operation that can wait. */
+/** The options of every operation that can wait, such as {@link Consumer.read} and {@link connectUnix}. */
 export interface WaitOptions {
-  /** Rejects with the signal's reason when it aborts. */
+  /** Rejects with the signal's reason when it aborts; default none. */
   signal?: AbortSignal | undefined
   /** Milliseconds until it rejects with `ERR_SLUICE_TIMEOUT`; by default there is no limit. */
   timeout?: number | undefined

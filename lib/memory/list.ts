@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { isSystemError, nodeError, SluiceError } from '../core/errors.js'
 import { native } from './native.js'
 
-/** A named shared-memory object of this machine, whoever made it; on Windows of this session. */
+/** A named object, as {@link SharedMemory.list} tells it. */
 export interface SharedMemoryInfo {
+  /** With its leading slash. */
   name: string
   /** Bytes. */
   size: number

@@ -17,15 +17,20 @@ import { requireDescriptors, requireHandles } from './platform.js'
 import { native, type SharedMemoryHandle } from './native.js'
 import { listSharedMemory, type SharedMemoryInfo } from './list.js'
 
+/** The options of {@link SharedMemory.create}. */
 export interface CreateMemoryOptions {
   /** Bytes, at least 1. */
   size: number
-  /** Permissions to open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
+  /**
+   * Permissions to open it; default `0o600`, this user alone. Set exactly, whatever the umask. On Windows
+   * nobody else can be let in.
+   */
   mode?: number | undefined
   /** Default true: an existing object is an error. False: one of the same size is opened. */
   exclusive?: boolean | undefined
 }
 
+/** The options of {@link SharedMemory.open}. */
 export interface OpenMemoryOptions {
   /** Bytes from the start of the memory; default 0. Need not be aligned. */
   offset?: number | undefined
@@ -33,10 +38,14 @@ export interface OpenMemoryOptions {
   length?: number | undefined
   /** Default false. True: stores stay in this process (copy-on-write) and never reach the others. */
   readOnly?: boolean | undefined
-  /** Whose object is accepted beside the current user's and root's: a user id (on Windows a SID), or `'any'`. */
+  /**
+   * Whose object is accepted beside the current user's and root's, by default nobody's: a user id (on
+   * Windows a SID), or `'any'`.
+   */
   owner?: UserId | 'any' | undefined
 }
 
+/** The options of {@link SharedMemory.anonymous}. */
 export interface AnonymousMemoryOptions {
   /** Bytes, at least 1. With huge pages it is rounded up to 2 MiB. */
   size: number
@@ -46,6 +55,7 @@ export interface AnonymousMemoryOptions {
   hugePages?: boolean | undefined
 }
 
+/** The options of {@link SharedMemory.fromFd}. */
 export interface FromFdOptions {
   /** Bytes from the start of the memory; default 0. Need not be aligned. */
   offset?: number | undefined
@@ -57,11 +67,13 @@ export interface FromFdOptions {
   readOnly?: boolean | undefined
 }
 
+/** The options of {@link SharedMemory.fromHandle}. */
 export interface FromHandleOptions {
   /** Default false; see {@link OpenMemoryOptions.readOnly}. */
   readOnly?: boolean | undefined
 }
 
+/** The options of {@link SharedMemory.mapFile}. */
 export interface MapFileOptions {
   /** Bytes from the start of the file; default 0. Need not be aligned. */
   offset?: number | undefined
@@ -138,7 +150,18 @@ export class SharedMemory {
    * Names can be squatted on: any local user may create one. Hence an object of another user
    * (but root) is refused unless `owner` says otherwise.
    *
-   * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `ERR_SLUICE_UNTRUSTED_OWNER`.
+   * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `ERR_SLUICE_UNTRUSTED_OWNER`,
+   * `ERR_SLUICE_INVALID_ARGUMENT`, also for a range outside of the memory.
+   *
+   * @example
+   * ```ts
+   * const memory = SharedMemory.create('/counters', { size: 4096 })
+   * const head = SharedMemory.open('/counters', { length: 64, readOnly: true }) // in any process
+   * console.log(head.size, new Uint8Array(head.buffer)[0])
+   * head.close()
+   * memory.unlink()
+   * memory.close()
+   * ```
    */
   static open(name: string, options: OpenMemoryOptions = {}): SharedMemory {
     const {
@@ -155,11 +178,18 @@ export class SharedMemory {
   }
 
   /**
-   * Makes memory without a name, to be inherited or sent by its descriptor. On Linux a sealed
-   * memfd; on macOS nothing can be sealed.
+   * Makes memory without a name, to be inherited or sent by its descriptor, on Windows by its handle. On
+   * Linux a sealed memfd; on macOS nothing can be sealed.
    *
-   * @throws `ENOMEM`; with huge pages `ENOSPC`, `ENOMEM` when too few are
-   * reserved (`vm.nr_hugepages`).
+   * @throws `ENOMEM`; with huge pages `ENOSPC`, `ENOMEM` when too few are reserved
+   * (`vm.nr_hugepages`); `ERR_SLUICE_INVALID_ARGUMENT`.
+   *
+   * @example
+   * ```ts
+   * const memory = SharedMemory.anonymous({ size: 4096 })
+   * console.log(memory.name, memory.size)
+   * memory.close()
+   * ```
    */
   static anonymous(options: AnonymousMemoryOptions): SharedMemory {
     const {
@@ -175,10 +205,19 @@ export class SharedMemory {
 
   /**
    * Maps the memory behind a descriptor that was inherited or received, or a range of it. The
-   * descriptor is duplicated and stays the caller's to close.
+   * descriptor is duplicated and stays the caller's to close. Not on Windows; see `fromHandle`.
    *
-   * @throws `ERR_SLUICE_UNSEALED` unless it is sealed against shrinking or `requireSeals` is false;
-   * `ERR_SLUICE_INVALID_ARGUMENT` for a range outside of the memory.
+   * @throws `EBADF`; `ERR_SLUICE_UNSEALED` unless it is sealed against shrinking or `requireSeals` is false;
+   * `ERR_SLUICE_INVALID_ARGUMENT` for a range outside of the memory; `ERR_SLUICE_UNSUPPORTED` on Windows.
+   *
+   * @example
+   * ```ts
+   * const memory = SharedMemory.anonymous({ size: 4096 })
+   * const same = SharedMemory.fromFd(memory.fd) // in another process: a number that it inherited or received
+   * console.log(same.size)
+   * same.close()
+   * memory.close()
+   * ```
    */
   static fromFd(fd: number, options: FromFdOptions = {}): SharedMemory {
     requireDescriptors()
@@ -199,8 +238,17 @@ export class SharedMemory {
    * Maps the memory behind a handle that was received. The handle is duplicated and stays the
    * caller's to close. Windows only.
    *
-   * @throws `EBADF`; `ERR_SLUICE_UNSEALED` for memory that was
-   * reserved and is not there.
+   * @throws `EBADF`; `ERR_SLUICE_UNSEALED` for memory that was reserved and is not there;
+   * `ERR_SLUICE_UNSUPPORTED` on other systems.
+   *
+   * @example
+   * ```ts
+   * const memory = SharedMemory.anonymous({ size: 4096 })
+   * const same = SharedMemory.fromHandle(memory.handle) // in another process: of a handle that it received
+   * console.log(same.size)
+   * same.close()
+   * memory.close()
+   * ```
    */
   static fromHandle(handle: number, options: FromHandleOptions = {}): SharedMemory {
     requireHandles()
@@ -217,6 +265,17 @@ export class SharedMemory {
    * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `EISDIR` for a folder that is to be written,
    * `ERR_SLUICE_INVALID_ARGUMENT` for a range outside of the file, an empty file, or what else is no
    * regular file.
+   *
+   * @example
+   * ```ts
+   * import { writeFileSync } from 'node:fs'
+   *
+   * writeFileSync('/tmp/table', Buffer.alloc(4096))
+   * const memory = SharedMemory.mapFile('/tmp/table', { offset: 1024, length: 16 })
+   * new Uint8Array(memory.buffer)[0] = 1
+   * await memory.sync()
+   * memory.close()
+   * ```
    */
   static mapFile(path: string, options: MapFileOptions = {}): SharedMemory {
     const {
@@ -237,12 +296,30 @@ export class SharedMemory {
    * session, as far as this user may look at them.
    *
    * @throws (rejects) `ERR_SLUICE_UNSUPPORTED` on macOS.
+   *
+   * @example
+   * ```ts
+   * if (capabilities().listing) {
+   *   for (const { name, size } of await SharedMemory.list()) console.log(name, size)
+   * }
+   * ```
    */
   static list(): Promise<SharedMemoryInfo[]> {
     return listSharedMemory()
   }
 
-  /** Removes a name. Processes that have the object open keep it. */
+  /**
+   * Removes a name. Processes that have the object open keep it.
+   *
+   * @throws `ENOENT`, `EACCES`, `ERR_SLUICE_INVALID_ARGUMENT`.
+   *
+   * @example
+   * ```ts
+   * const memory = SharedMemory.create('/counters', { size: 4096 })
+   * SharedMemory.unlink('/counters') // on Windows it does nothing: the name goes with the last who has it
+   * memory.close()
+   * ```
+   */
   static unlink(name: string): void {
     checkString('name', name)
     native.unlinkMemory(name)
@@ -253,7 +330,7 @@ export class SharedMemory {
    *
    * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids such buffers (Electron), and for
    * memory longer than its longest (4 GiB before Node 21; `buffer.constants.MAX_LENGTH`): map that
-   * in parts, with `offset` and `length` of `open`, `fromFd` or `mapFile`.
+   * in parts, with `offset` and `length` of `open`, `fromFd` or `mapFile`; `ERR_SLUICE_CLOSED`.
    */
   get buffer(): ArrayBuffer {
     this.#requireOpen()
@@ -279,7 +356,7 @@ export class SharedMemory {
    * `Atomics` do work between processes.
    *
    * @throws `ERR_SLUICE_UNSUPPORTED` before Node 22.23, 24.16 and 26.1, and for memory that is too
-   * long, as with `buffer`.
+   * long, as with `buffer`; `ERR_SLUICE_CLOSED`.
    */
   get sharedBuffer(): SharedArrayBuffer {
     this.#requireOpen()
@@ -315,21 +392,34 @@ export class SharedMemory {
     return whereNameLeads(this.#name, identityOf(this.#handle.descriptor())) === 'here'
   }
 
-  /** The descriptor behind the memory, to inherit or to send; it stays this object's to close. */
+  /**
+   * The descriptor behind the memory, to inherit or to send; it stays this object's to close. Not on
+   * Windows.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` on Windows.
+   */
   get fd(): number {
     this.#requireOpen()
     requireDescriptors()
     return this.#handle.descriptor()
   }
 
-  /** The handle behind the memory, to send; it stays this object's to close. Windows only. */
+  /**
+   * The handle behind the memory, to send; it stays this object's to close. Windows only.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` on other systems.
+   */
   get handle(): number {
     this.#requireOpen()
     requireHandles()
     return this.#handle.descriptor()
   }
 
-  /** Writes a mapped file's changes back; resolves when they are on the device. See msync(2). */
+  /**
+   * Writes a mapped file's changes back; resolves when they are on the device. See msync(2).
+   *
+   * @throws (rejects) `EIO`, `ERR_SLUICE_CLOSED`.
+   */
   async sync(): Promise<void> {
     this.#requireOpen()
     await this.#handle.sync()
@@ -360,6 +450,7 @@ export class SharedMemory {
     this.#handle.close()
   }
 
+  /** Closes the memory at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -22,9 +22,10 @@ import { PipeIo } from './pipe_io.js'
 import { requirePipes } from './native.js'
 import { checkSid } from './security.js'
 
-/** Whose pipe is accepted. */
+/** Whose pipe {@link connectNamedPipe} accepts. */
 export type ExpectedServer = 'current-user' | 'any' | { sid: string }
 
+/** The options of {@link connectNamedPipe}. */
 export interface ConnectNamedPipeOptions extends NamedPipeConnectionOptions, WaitOptions {
   /**
    * The user who must own the pipe; default `'current-user'`. Anybody may make a pipe of a name
@@ -32,8 +33,8 @@ export interface ConnectNamedPipeOptions extends NamedPipeConnectionOptions, Wai
    */
   server?: ExpectedServer
   /**
-   * How far the server may use this process's identity: learn it (the default), not even that, or
-   * act with it.
+   * How far the server may use this process's identity: learn it (`'identification'`, the default), not
+   * even that, or act with it.
    */
   impersonation?: 'anonymous' | 'identification' | 'impersonation'
   /** The server's mode; default `'byte'`, which reads any pipe as a stream. */
@@ -47,17 +48,22 @@ const impersonationFlags = { anonymous: 0, identification: 0x10000, impersonatio
 const backoff = { ...shortBackoff, jitter: true }
 
 /**
- * Connects to a named pipe of this machine. It waits while all instances of the pipe are taken.
+ * Connects to a named pipe of this machine. It waits while all instances of the pipe are taken. Windows
+ * only; elsewhere take {@link connectUnix}.
  *
  * @throws (rejects) `ENOENT` when there is no such pipe, `EPERM` when this user may not connect,
  * `ERR_SLUICE_UNTRUSTED_OWNER`, `ERR_SLUICE_INVALID_ARGUMENT` when `mode: 'message'` is asked of a
- * pipe of bytes, `ERR_SLUICE_TIMEOUT`, the signal's reason.
+ * pipe of bytes, `ERR_SLUICE_TIMEOUT`, the signal's reason. `ERR_SLUICE_UNSUPPORTED` on other
+ * systems (throws).
  *
  * @example
  * ```ts
+ * const server = await NamedPipeServer.listen('app') // by another process
  * const connection = await connectNamedPipe('app', { timeout: 1000 })
- * connection.pipe(process.stdout)
- * connection.end('hello\n')
+ * const accepted = await server.accept()
+ * accepted.end('hello')
+ * for await (const chunk of connection) console.log(chunk.toString())
+ * server.close()
  * ```
  */
 export function connectNamedPipe(

@@ -8,8 +8,9 @@ import { mostHandles, parseFrame, takenFrame } from './handle_frame.js'
 import type { NamedPipePeer } from './peer.js'
 import { handleNumber, SystemHandle } from './system_handle.js'
 
-/** A message of a pipe, as `receive` gives it. */
+/** A message of a {@link NamedPipeConnection}, as `receive` gives it. */
 export interface ReceivedPipeMessage {
+  /** The bytes of the message, the receiver's own. */
   data: Buffer
   /** The receiver's own, to close. */
   handles: SystemHandle[]

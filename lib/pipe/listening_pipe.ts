@@ -12,9 +12,10 @@ import { checkPipeOptions, checkPipeMode } from './options.js'
 import { PipeAcceptor, type ServerPipe } from './pipe_acceptor.js'
 import { securityDescriptor, type PipeSecurity } from './security.js'
 
+/** The options of {@link NamedPipeServer.listen}. */
 export interface ListenNamedPipeOptions
   extends NamedPipeConnectionOptions, ServerOptions<NamedPipeConnection> {
-  /** Default `'current-user'`. */
+  /** The users who may connect; default `'current-user'`. */
   security?: PipeSecurity
   /** Default `'byte'`. With `'message'` the boundaries of writes are kept. */
   mode?: 'byte' | 'message'

@@ -10,6 +10,10 @@ import type { PipeIo } from './pipe_io.js'
 import { PipeTransport, type PipeKind } from './pipe_transport.js'
 import type { HandleSource } from './system_handle.js'
 
+/**
+ * The options of connections over named pipes: of {@link connectNamedPipe} and
+ * {@link NamedPipeServer.listen}.
+ */
 export interface NamedPipeConnectionOptions extends ConnectionOptions {
   /**
    * Default false. True, on both ends and with `mode: 'message'`: messages can bring handles, to
@@ -24,7 +28,7 @@ export interface NamedPipeConnectionOptions extends ConnectionOptions {
    * process alive, unless it is unref-ed.
    */
   endTimeout?: number
-  /** The longest message that is taken; default 16 MiB. For `mode: 'message'`. */
+  /** Bytes of the longest message that is taken; default 16 MiB. For `mode: 'message'`. */
   maxMessageLength?: number
 }
 
@@ -38,8 +42,12 @@ export const connectionOptionNames = [
 const defaultMaxMessageLength = 16 * 2 ** 20
 const defaultEndTimeout = 30_000
 
+/** The options of {@link Connection.send} over a named pipe. */
 export interface PipeSendOptions extends WaitOptions {
-  /** At most 16. They stay the sender's to close, who may do so as soon as `send` has resolved. */
+  /**
+   * Handles, default none, at most 16. They stay the sender's to close, who may do so as soon as `send` has
+   * resolved.
+   */
   handles?: readonly HandleSource[]
 }
 
@@ -51,7 +59,8 @@ export interface NamedPipeConnectionTypes {
 }
 
 /**
- * A connection over a named pipe: a Duplex stream, and messages.
+ * A connection over a named pipe: a Duplex stream, and messages. Windows only; elsewhere take
+ * {@link UnixConnection}.
  *
  * The stream behaves as a `net.Socket` does, but for the end. A pipe of bytes has no half-close on
  * Windows: `end()` closes the connection when everything is written, and the peer can still read
@@ -74,8 +83,19 @@ export interface NamedPipeConnectionTypes {
  * `send` fails with handles also with `EBADF`, `ERR_SLUICE_HANDLES_LIMIT` when the peer
  * has 64 to take, `ERR_SLUICE_UNTRUSTED_OWNER` when it is another user's, and
  * `ERR_SLUICE_INVALID_STATE` unless the connection was made with `handles: true`.
+ *
+ * @example
+ * ```ts
+ * const server = await NamedPipeServer.listen('app', { mode: 'message' })
+ * const client = await connectNamedPipe('app', { mode: 'message' })
+ * const connection = await server.accept({ timeout: 1000 })
+ * await client.send(Buffer.from('hello'), { timeout: 1000 })
+ * console.log((await connection.receive())?.data.toString(), connection.peer.sameUser)
+ * for (const one of [client, connection, server]) one.close()
+ * ```
  */
 export class NamedPipeConnection extends Connection<NamedPipeConnectionTypes> {
+  /** Whether the boundaries of writes are kept. */
   readonly mode: 'byte' | 'message'
 
   /**

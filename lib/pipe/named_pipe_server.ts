@@ -9,7 +9,7 @@ import {
 import type { NamedPipeConnection } from './named_pipe_connection.js'
 
 /**
- * A server on a named pipe.
+ * A server on a named pipe. Windows only; elsewhere take {@link UnixServer}.
  *
  * The name belongs to the server from the first instant to `close()`: at no time is it without an
  * instance, on which somebody else could squat. Some instances always wait for clients, so an
@@ -24,15 +24,21 @@ import type { NamedPipeConnection } from './named_pipe_connection.js'
  * @example
  * ```ts
  * const server = await NamedPipeServer.listen('app')
+ * const client = await connectNamedPipe('app')
+ * client.end('hello')
+ *
  * for await (const connection of server) {
- *   if (connection.peer.sameUser) connection.pipe(connection)
- *   else connection.destroy()
+ *   console.log('hello', connection.peer.userName)
+ *   connection.on('error', (error) => console.error(error)) // a peer's fault must not end the server
+ *   connection.on('data', (chunk) => console.log(chunk.length))
+ *   server.close() // without it, the next client is waited for
  * }
  * ```
  */
 export class NamedPipeServer extends Server<NamedPipeConnection> {
   /** The whole path: `'\\\\.\\pipe\\app'`. */
   readonly address: string
+  /** Whether the boundaries of writes are kept. */
   readonly mode: 'byte' | 'message'
 
   private constructor(checked: CheckedPipe) {
@@ -46,7 +52,7 @@ export class NamedPipeServer extends Server<NamedPipeConnection> {
    *
    * @throws (rejects) `EADDRINUSE` when somebody else has the name, or all its instances are taken;
    * `EACCES` for a name that cannot be. `ERR_SLUICE_INVALID_ARGUMENT` (throws), for a security
-   * descriptor that cannot be parsed as well.
+   * descriptor that cannot be parsed as well, and `ERR_SLUICE_UNSUPPORTED` on other systems.
    */
   static listen(name: string, options: ListenNamedPipeOptions = {}): Promise<NamedPipeServer> {
     const checked = prepareToListenOnPipe(name, options)

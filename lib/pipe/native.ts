@@ -22,10 +22,10 @@ export interface PipeHandle {
   process(ofServer: boolean): { pid?: number; sessionId?: number }
 }
 
-/** The kind of object that a handle is open to. */
+/** The kind of object that a {@link SystemHandle} is open to. */
 export type HandleKind = 'file' | 'memory' | 'event' | 'process' | 'other'
 
-/** How far the system trusts a process: mandatory integrity control. */
+/** How far the system trusts the peer of a {@link NamedPipeConnection}: mandatory integrity control. */
 export type IntegrityLevel = 'untrusted' | 'low' | 'medium' | 'high' | 'system'
 
 export interface NativeIdentity {

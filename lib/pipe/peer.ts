@@ -3,7 +3,7 @@ import { native } from './native.js'
 import type { IntegrityLevel, NativeIdentity, PipeHandle } from './native.js'
 
 /**
- * The process and user at the other end of a pipe, by the system's word.
+ * The process and user at the other end of a {@link NamedPipeConnection}, by the system's word.
  *
  * The user of a client is that of the token with which it opened the pipe; the user of a server is
  * the owner of the pipe. Facts that the system does not tell are undefined; so is all about the
@@ -11,7 +11,9 @@ import type { IntegrityLevel, NativeIdentity, PipeHandle } from './native.js'
  * information only, for it may belong to somebody else by now.
  */
 export interface NamedPipePeer extends Peer {
+  /** The process's id. */
   readonly pid: number | undefined
+  /** The session that it runs in, by its number. */
   readonly sessionId: number | undefined
   /** `'S-1-5-21-...'` */
   readonly userSid: string | undefined

@@ -2,9 +2,9 @@ import { checkString, invalidArgument, ownOptions } from '../core/arguments.js'
 import { native } from './native.js'
 
 /**
- * The users who may connect: the current user and the system only (the default); members of the
- * administrators' group as well; every user who has logged on to this machine; or those that a
- * security descriptor names, in Windows' own language for that.
+ * The users who may connect to a {@link NamedPipeServer}: the current user and the system only (the
+ * default); members of the administrators' group as well; every user who has logged on to this machine;
+ * or those that a security descriptor names, in Windows' own language for that.
  */
 export type PipeSecurity =
   'current-user' | 'administrators' | 'authenticated-users' | { sddl: string }

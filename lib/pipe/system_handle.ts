@@ -26,16 +26,24 @@ function close(owned: Owned): void {
 
 /**
  * An open handle of Windows that belongs to this object: it is closed with it, and by the garbage
- * collector with a warning if that was forgotten. No child process inherits it.
+ * collector with a warning if that was forgotten. No child process inherits it. Windows only; elsewhere
+ * there is {@link FileDescriptor}.
  *
  * @example
  * ```ts
- * const connection = await connectNamedPipe('printer', { mode: 'message', handles: true })
- * const message = await connection.receive()
+ * const server = await NamedPipeServer.listen('app', { mode: 'message', handles: true })
+ * const client = await connectNamedPipe('app', { mode: 'message', handles: true })
+ * const connection = await server.accept()
+ * const memory = SharedMemory.anonymous({ size: 4096 })
+ * const sent = client.send(Buffer.from('take this'), { handles: [memory] })
+ *
+ * const message = await connection.receive({ timeout: 1000 })
+ * await sent
  * for (const handle of message?.handles ?? []) {
- *   if (handle.kind === 'memory') console.log(SharedMemory.fromHandle(handle.number).size)
+ *   console.log(message?.data.toString(), handle.kind) // 'memory'
  *   handle.close()
  * }
+ * for (const one of [memory, client, connection, server]) one.close()
  * ```
  */
 export class SystemHandle {
@@ -54,7 +62,8 @@ export class SystemHandle {
   /**
    * Takes a handle over: from now on it is this object's to close.
    *
-   * @throws `EBADF` unless it is open; `ERR_SLUICE_INVALID_STATE` when another SystemHandle has it.
+   * @throws `EBADF` unless it is open; `ERR_SLUICE_INVALID_STATE` when another SystemHandle has it;
+   * `ERR_SLUICE_INVALID_ARGUMENT`; `ERR_SLUICE_UNSUPPORTED` on other systems.
    */
   static adopt(handle: number): SystemHandle {
     requirePipes()
@@ -63,14 +72,33 @@ export class SystemHandle {
     return new SystemHandle(handle)
   }
 
-  /** A duplicate of a handle that stays the caller's. */
+  /**
+   * A duplicate of a handle that stays the caller's.
+   *
+   * @throws `EBADF`, `ERR_SLUICE_INVALID_ARGUMENT`, `ERR_SLUICE_UNSUPPORTED` on other systems.
+   *
+   * @example
+   * ```ts
+   * const memory = SharedMemory.anonymous({ size: 4096 })
+   * const handle = SystemHandle.duplicate(memory.handle)
+   * const other = handle.dup()
+   * const number = other.detach() // from here on it is not the object's
+   * SystemHandle.adopt(number).close()
+   * handle.close()
+   * memory.close()
+   * ```
+   */
   static duplicate(handle: number): SystemHandle {
     requirePipes()
     checkHandle('handle', handle)
     return new SystemHandle(native.duplicateHandle(handle))
   }
 
-  /** @throws `ERR_SLUICE_CLOSED` */
+  /**
+   * The handle, a number that stays this object's to close.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
   get number(): number {
     const { number } = this.#owned
     if (number === 0) throw new SluiceError('ERR_SLUICE_CLOSED', 'the handle is closed')
@@ -80,21 +108,32 @@ export class SystemHandle {
   /**
    * The kind of object it is open to. `'file'`: whatever can be read and written, a pipe or a
    * socket as well; `'memory'`: a section, as behind a SharedMemory or a Ring.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
    */
   get kind(): HandleKind {
     return native.handleKind(this.number)
   }
 
+  /** Whether it has been closed or given away. */
   get closed(): boolean {
     return this.#owned.number === 0
   }
 
-  /** Another handle to the same object. */
+  /**
+   * Another handle to the same object.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
   dup(): SystemHandle {
     return new SystemHandle(native.duplicateHandle(this.number))
   }
 
-  /** Gives the number away: whoever has it now closes it. */
+  /**
+   * Gives the number away: whoever has it now closes it.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
   detach(): number {
     const { number } = this
     native.releaseHandle(number)
@@ -106,6 +145,30 @@ export class SystemHandle {
    * Makes a descriptor for Node's `fs` of it, which has the handle from now on. The system is asked
    * what it is, and waits with its answer while somebody reads from a pipe that is not overlapped:
    * not for what comes from a process that is not trusted.
+   *
+   * @throws `EMFILE`, `ERR_SLUICE_CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { closeSync, writeSync } from 'node:fs'
+   * import { open } from 'node:fs/promises'
+   *
+   * const server = await NamedPipeServer.listen('app', { mode: 'message', handles: true })
+   * const client = await connectNamedPipe('app', { mode: 'message', handles: true })
+   * const connection = await server.accept()
+   * const file = await open('/tmp/notes', 'w')
+   * const sent = client.send(Buffer.from('notes'), { handles: [file] })
+   *
+   * const message = await connection.receive({ timeout: 1000 })
+   * await sent
+   * await file.close()
+   * for (const handle of message?.handles ?? []) {
+   *   const fd = handle.toFd()
+   *   writeSync(fd, 'hello')
+   *   closeSync(fd)
+   * }
+   * for (const one of [client, connection, server]) one.close()
+   * ```
    */
   toFd(): number {
     const fd = native.descriptorOfHandle(this.number)
@@ -118,6 +181,7 @@ export class SystemHandle {
     close(this.#owned)
   }
 
+  /** Closes it at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }
@@ -127,7 +191,7 @@ export function checkHandle(name: string, value: unknown): asserts value is numb
   checkInteger(name, value, 1, largestHandle)
 }
 
-/** Whatever has a handle. */
+/** Whatever has a handle, to send it over a {@link NamedPipeConnection}. */
 export type HandleSource =
   /** The handle's own number; not a descriptor. */
   | number

@@ -2,12 +2,13 @@ import { offAbort, onAbort } from '../core/operation.js'
 import { WaitStatus } from './native.js'
 import type { Sleeper } from './sleeper.js'
 
-/** Called with each message; `false` stops after it. It must not be async. */
+/** Called by {@link Consumer.consume} with each message; `false` stops after it. It must not be async. */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most handlers return nothing
 export type MessageHandler = (message: Buffer, type: number) => void | boolean
 
+/** The options of {@link Consumer.consume}. */
 export interface ConsumeOptions {
-  /** Rejects with the signal's reason when it aborts. */
+  /** Rejects with the signal's reason when it aborts; default none. */
   signal?: AbortSignal | undefined
   /**
    * Microseconds to go on looking for messages before sleeping. 0: never look. By default up to

@@ -22,8 +22,9 @@ import { checkSpin } from './polling.js'
 import type { Drained, RecordReader } from './record_reader.js'
 import { createRingReadStream, type RingReadStreamOptions } from './read_stream.js'
 
+/** The options of {@link Consumer.streams}. */
 export interface StreamsOptions {
-  /** Rejects with the signal's reason when it aborts. */
+  /** Rejects with the signal's reason when it aborts; default none. */
   signal?: AbortSignal | undefined
 }
 
@@ -38,9 +39,17 @@ export interface StreamsOptions {
  *
  * @example
  * ```ts
+ * const ring = Ring.anonymous()
+ * const producer = ring.producer()
+ * producer.tryWrite(Buffer.from('hello'), 7)
+ * producer.close()
+ *
+ * const consumer = ring.consumer()
  * await consumer.consume((message, type) => {
  *   console.log(type, message.length) // a view of shared memory: copy what must outlive the call
  * })
+ * consumer.close()
+ * ring.close()
  * ```
  */
 export class Consumer extends Endpoint {
@@ -86,6 +95,16 @@ export class Consumer extends Endpoint {
    * @throws (rejects) `ERR_SLUICE_PEER_DIED`, `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_CORRUPT`,
    * `ERR_SLUICE_CLOSED`, `ERR_SLUICE_INVALID_STATE` during `consume`, `ERR_SLUICE_QUEUE_FULL` beyond
    * 1024 waiting reads, or the signal's reason.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * ring.producer().tryWrite(Buffer.from('hello'))
+   * const consumer = ring.consumer()
+   * const message = consumer.tryRead() ?? (await consumer.read({ timeout: 1000 }))
+   * console.log(message?.toString())
+   * ring.close()
+   * ```
    */
   read(options: WaitOptions = {}): Promise<Buffer | undefined> {
     options = ownOptions(options, waitOptionNames)
@@ -104,6 +123,19 @@ export class Consumer extends Endpoint {
    * Resolves when there is a message to peek at: true; or at the end of the stream: false.
    *
    * @throws (rejects) as `read`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * ring.producer().tryWrite(Buffer.from('hello'))
+   * const consumer = ring.consumer()
+   * if (await consumer.ready({ timeout: 1000 })) {
+   *   const length = consumer.peek()
+   *   console.log(consumer.bytes.toString('utf8', consumer.offset, consumer.offset + length))
+   *   consumer.release()
+   * }
+   * ring.close()
+   * ```
    */
   ready(options: WaitOptions = {}): Promise<boolean> {
     options = ownOptions(options, waitOptionNames)
@@ -128,6 +160,16 @@ export class Consumer extends Endpoint {
    *
    * @param timeout milliseconds until `ERR_SLUICE_TIMEOUT`; by default there is no limit.
    * @throws also as `waitSync`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * ring.producer().tryWrite(Buffer.from('hello'))
+   * const consumer = ring.consumer()
+   * console.log(consumer.readSync(1000)?.toString())
+   * console.log(consumer.waitSync(0)) // nothing more for now
+   * ring.close()
+   * ```
    */
   readSync(timeout = Infinity): Buffer | undefined {
     if (!this.waitSync(timeout)) throw timedOut('readSync', timeout)
@@ -184,6 +226,11 @@ export class Consumer extends Endpoint {
    *
    * @example
    * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * for (const text of ['one', 'two']) producer.tryWrite(Buffer.from(text))
+   *
+   * const consumer = ring.consumer()
    * const lengths: number[] = []
    * const offsets: number[] = []
    * for (let length = consumer.peek(); length >= 0; length = consumer.peek()) {
@@ -196,6 +243,7 @@ export class Consumer extends Endpoint {
    *   console.log(frame.length)
    *   consumer.release()
    * }
+   * ring.close()
    * ```
    */
   hold(): void {
@@ -233,6 +281,17 @@ export class Consumer extends Endpoint {
    * @throws what the handler throws; `ERR_SLUICE_INVALID_ARGUMENT` when it returns a promise;
    * `ERR_SLUICE_INVALID_STATE` in a handler, during `consume`, or while reads wait;
    * `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * for (const text of ['one', 'two', 'three']) producer.tryWrite(Buffer.from(text))
+   * const consumer = ring.consumer()
+   * const count = consumer.drain((message) => console.log(message.toString()), 2) // leaves 'three'
+   * console.log(count)
+   * ring.close()
+   * ```
    */
   drain(handler: MessageHandler, limit = Infinity): number {
     checkFunction('handler', handler)
@@ -265,7 +324,21 @@ export class Consumer extends Endpoint {
     })
   }
 
-  /** Copies of the messages until the end of the stream. Leaving the loop leaves the rest. */
+  /**
+   * Copies of the messages until the end of the stream. Leaving the loop leaves the rest.
+   *
+   * @throws (rejects) as `read`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * producer.tryWrite(Buffer.from('hello'))
+   * producer.close()
+   * for await (const message of ring.consumer()) console.log(message.toString())
+   * ring.close()
+   * ```
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
     for (;;) {
       const message = await this.read()
@@ -287,7 +360,12 @@ export class Consumer extends Endpoint {
    *
    * @example
    * ```ts
-   * for await (const stream of consumer.streams()) {
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * producer.tryWrite(Buffer.from('hello'))
+   * producer.close()
+   *
+   * for await (const stream of ring.consumer().streams()) {
    *   try {
    *     for await (const message of stream) console.log(message.toString())
    *     console.log(`process ${stream.pid} has ended its stream`)
@@ -295,7 +373,9 @@ export class Consumer extends Endpoint {
    *     if (stream.outcome !== 'died') throw error
    *     console.log(`process ${stream.pid} has died in the middle of its stream`)
    *   }
+   *   break // without it, the next producer is waited for
    * }
+   * ring.close()
    * ```
    */
   streams(options: StreamsOptions = {}): AsyncGenerator<MessageStream, never, undefined> {
@@ -304,7 +384,23 @@ export class Consumer extends Endpoint {
     return this.#streams.all(signal)
   }
 
-  /** A Readable whose chunks are messages; see {@link RingReadStreamOptions}. */
+  /**
+   * A Readable whose chunks are messages; see {@link RingReadStreamOptions}.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_INVALID_ARGUMENT`.
+   *
+   * @example
+   * ```ts
+   * import { text } from 'node:stream/consumers'
+   *
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * for (const word of ['hello ', 'world']) producer.tryWrite(Buffer.from(word))
+   * producer.close()
+   * console.log(await text(ring.consumer().createReadStream({ joined: true })))
+   * ring.close()
+   * ```
+   */
   createReadStream(options: RingReadStreamOptions = {}): Readable {
     this.requireUsable()
     return createRingReadStream(this, options)

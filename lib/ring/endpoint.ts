@@ -73,7 +73,7 @@ export abstract class Endpoint {
   /**
    * The data area, where the reserved or peeked payload lies at `offset`. Dead after `ring.close()`.
    *
-   * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids it (Electron).
+   * @throws `ERR_SLUICE_UNSUPPORTED` where the runtime forbids it (Electron), `ERR_SLUICE_CLOSED`.
    */
   get bytes(): Buffer {
     // Without bytes when the ring was closed.
@@ -91,7 +91,7 @@ export abstract class Endpoint {
     return this.#view
   }
 
-  /** Where the reserved or peeked payload begins; a multiple of 8. */
+  /** The byte at which the reserved or peeked payload begins; a multiple of 8. */
   get offset(): number {
     return (this.state[State.record] & (this.capacity - 1)) + recordHeaderSize
   }
@@ -116,6 +116,17 @@ export abstract class Endpoint {
   /**
    * Leaves the role to a successor, without ending the stream: to the peer it looks like a death.
    * Committed messages are delivered. Idempotent.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer().unref() // its waits do not keep the process alive
+   * producer.tryWrite(Buffer.from('hello'))
+   * producer.abandon()
+   * const successor = ring.producer().ref() // goes on with the same stream
+   * successor.close()
+   * ring.close()
+   * ```
    */
   abandon(): void {
     this.#leave(() => {
@@ -123,6 +134,7 @@ export abstract class Endpoint {
     })
   }
 
+  /** Closes this end at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -26,7 +26,7 @@ import {
   versionWord,
 } from './layout.js'
 
-/** One end of a ring that somebody else has made. */
+/** One end of a ring, as {@link Ring.inspect} tells it. */
 export interface RingSideView extends Omit<RingSideStats, 'alive'> {
   /** Undefined when this user may read the ring only: then the system does not say who is there. */
   alive: boolean | undefined
@@ -34,11 +34,13 @@ export interface RingSideView extends Omit<RingSideStats, 'alive'> {
 
 /** The result of {@link Ring.inspect}. */
 export interface RingView extends Omit<RingStats, 'producer' | 'consumer'> {
+  /** The writing end. */
   producer: RingSideView
+  /** The reading end. */
   consumer: RingSideView
 }
 
-/** The state of a ring that is not there yet; see `Ring.unfinished`. */
+/** The state of a ring that is not there yet; see {@link Ring.unfinished}. */
 export type UnfinishedRing = 'being-made' | 'half-made'
 
 export function unfinishedRing(name: string): UnfinishedRing | undefined {

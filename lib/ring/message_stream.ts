@@ -64,9 +64,25 @@ function throwUnlessDeath(error: unknown): void {
 /**
  * The messages of one producer, from its first to its end or its death; given by
  * `consumer.streams()`.
+ *
+ * @example
+ * ```ts
+ * const ring = Ring.anonymous()
+ * const producer = ring.producer()
+ * for (const text of ['a heading', 'one', 'two']) producer.tryWrite(Buffer.from(text))
+ * producer.close()
+ *
+ * for await (const stream of ring.consumer().streams()) {
+ *   const heading = await stream.read({ timeout: 1000 })
+ *   for await (const message of stream) console.log(heading?.toString(), message.toString())
+ *   console.log(stream.outcome)
+ *   break // without it, the next producer is waited for
+ * }
+ * ring.close()
+ * ```
  */
 export class MessageStream {
-  /** The process that writes it, as it said itself. */
+  /** The id of the process that writes it, as it said itself. */
   readonly pid: number | undefined
   readonly #source: MessageSource
   readonly #waiting = new WaitQueue(() => undefined)
@@ -103,6 +119,21 @@ export class MessageStream {
    * Calls `handler(message, type)` for every message of this stream; see `consumer.consume`.
    *
    * @throws (rejects) `ERR_SLUICE_PEER_DIED` when its producer has died; else as `consumer.consume`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * producer.tryWrite(Buffer.from('hello'))
+   * producer.close()
+   *
+   * for await (const stream of ring.consumer().streams()) {
+   *   const count = await stream.consume((message) => console.log(message.length))
+   *   console.log(stream.pid, count)
+   *   break // without it, the next producer is waited for
+   * }
+   * ring.close()
+   * ```
    */
   consume(handler: MessageHandler, options: ConsumeOptions = {}): Promise<number> {
     if (this.#death !== undefined) return Promise.reject(this.#death)
@@ -112,6 +143,8 @@ export class MessageStream {
 
   /**
    * Copies of the messages. A loop that is left early goes on to the next stream; the rest is lost.
+   *
+   * @throws (rejects) as `read`.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
     try {

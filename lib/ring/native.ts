@@ -2,6 +2,7 @@
 import { addon } from '../core/native.js'
 import type { NativeOwner, SharedMemoryHandle } from '../memory/native.js'
 
+/** One end of a ring, as {@link Ring.stats} tells it. */
 export interface RingSideStats {
   /** Whether somebody has ever had the role, has it or died with it, or closed it. */
   state: 'never' | 'open' | 'closed'
@@ -13,12 +14,15 @@ export interface RingSideStats {
   messages: number
 }
 
+/** The result of {@link Ring.stats}. */
 export interface RingStats {
   /** Bytes. */
   capacity: number
   /** Bytes of it that hold messages, with their headers and padding. */
   used: number
+  /** The writing end. */
   producer: RingSideStats
+  /** The reading end. */
   consumer: RingSideStats
 }
 

@@ -28,11 +28,13 @@ import { createRingWriteStream, type RingWriteStreamOptions } from './write_stre
 
 const largestType = 2 ** 31 - 1
 
+/** The options of {@link Producer.write}. */
 export interface WriteOptions extends WaitOptions {
   /** The message's type, 0 (default) to 2^31 - 1, for the reader. */
   type?: number | undefined
 }
 
+/** The options of {@link Producer.writeSync}. */
 export interface WriteSyncOptions {
   /** See {@link WriteOptions.type}. */
   type?: number | undefined
@@ -44,21 +46,28 @@ export interface WriteSyncOptions {
  * The writing end of a ring; made by `ring.producer()`.
  *
  * Nothing is visible to the consumer before it is committed, and a committed message is not lost
- * when this process dies; between `cork` and `uncork` only when it exits, and is not killed. When the ring is full and the consumer is gone, writes that wait reject
- * with `ERR_SLUICE_PEER_DIED` or `ERR_SLUICE_PEER_CLOSED`, together with those called after them
- * before the failure could be seen; then they work again when another consumer has claimed the role.
+ * when this process dies; between `cork` and `uncork` only when it exits, and is not killed. When the
+ * ring is full and the consumer is gone, writes that wait reject with `ERR_SLUICE_PEER_DIED` or
+ * `ERR_SLUICE_PEER_CLOSED`, together with those called after them before the failure could be seen; then
+ * they work again when another consumer has claimed the role.
  *
  * @example
  * ```ts
+ * const ring = Ring.anonymous()
+ * const producer = ring.producer()
+ *
  * // Copying:
- * if (!producer.tryWrite(bytes)) await producer.write(bytes)
+ * const bytes = Buffer.from('a message')
+ * if (!producer.tryWrite(bytes)) await producer.write(bytes, { timeout: 1000 })
  *
  * // Without a copy, straight into shared memory:
  * if (producer.tryReserve(16)) {
- *   producer.view.setFloat64(producer.offset, price, true)
- *   producer.view.setFloat64(producer.offset + 8, quantity, true)
+ *   producer.view.setFloat64(producer.offset, 1.5, true)
+ *   producer.view.setFloat64(producer.offset + 8, 10, true)
  *   producer.commit()
  * }
+ * producer.close()
+ * ring.close()
  * ```
  */
 export class Producer extends Endpoint {
@@ -77,7 +86,8 @@ export class Producer extends Endpoint {
   /**
    * Writes a copy of `bytes` as one message; false when the ring is full.
    *
-   * @throws `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`.
+   * @throws `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`,
+   * `ERR_SLUICE_INVALID_STATE` during a reservation.
    */
   tryWrite(bytes: Uint8Array, type = 0): boolean {
     const length = checkBytes('bytes', bytes)
@@ -89,8 +99,8 @@ export class Producer extends Endpoint {
    * Resolves when a copy of `bytes` is in the ring. Writes that wait keep their order; the bytes
    * must not change until then.
    *
-   * @throws (rejects) also `ERR_SLUICE_PEER_DIED`, `ERR_SLUICE_PEER_CLOSED`, `ERR_SLUICE_TIMEOUT`,
-   * `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting writes, or the signal's reason.
+   * @throws (rejects) as `tryWrite`; also `ERR_SLUICE_PEER_DIED`, `ERR_SLUICE_PEER_CLOSED`,
+   * `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL` beyond 1024 waiting writes, or the signal's reason.
    */
   write(bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
     const length = checkBytes('bytes', bytes)
@@ -119,6 +129,17 @@ export class Producer extends Endpoint {
   /**
    * Blocks the thread until the bytes are in the ring: for workers. A worker that is terminated
    * meanwhile ends within 100 ms.
+   *
+   * @throws as `write`, but without a queue; `ERR_SLUICE_INVALID_STATE` also while writes wait.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * producer.writeSync(Buffer.from('hello'), { timeout: 1000 })
+   * if (producer.waitSync(64, 1000)) producer.tryWrite(Buffer.alloc(64))
+   * ring.close()
+   * ```
    */
   writeSync(bytes: Uint8Array, options: WriteSyncOptions = {}): void {
     const length = checkBytes('bytes', bytes)
@@ -147,7 +168,20 @@ export class Producer extends Endpoint {
   /**
    * Publishes the reserved message, perhaps with a shorter payload than was reserved.
    *
-   * @throws `ERR_SLUICE_INVALID_STATE` without a reservation.
+   * @throws `ERR_SLUICE_INVALID_STATE` without a reservation, `ERR_SLUICE_INVALID_ARGUMENT` for more than
+   * was reserved, `ERR_SLUICE_CLOSED`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * if (producer.tryReserve(1024)) {
+   *   const length = producer.bytes.write('shorter', producer.offset)
+   *   if (length > 0) producer.commit(length)
+   *   else producer.abort()
+   * }
+   * ring.close()
+   * ```
    */
   commit(length?: number): void {
     const { state } = this
@@ -164,7 +198,11 @@ export class Producer extends Endpoint {
     this.#writer.commit(length)
   }
 
-  /** Gives the reservation up. */
+  /**
+   * Gives the reservation up; without one it does nothing.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_CORRUPT`.
+   */
   abort(): void {
     this.requireUsable()
     this.state[State.length] = noRecord
@@ -174,6 +212,18 @@ export class Producer extends Endpoint {
    * From here to `uncork`, commits are published together, or when the ring is full. Corks nest: as
    * many calls of `uncork` are needed. They are published also when the producer closes and when the
    * process exits, by `process.exit` too; a process that is killed takes them with it.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_CORRUPT`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * producer.cork()
+   * for (const line of ['one', 'two', 'three']) await producer.write(Buffer.from(line))
+   * producer.uncork()
+   * ring.close()
+   * ```
    */
   cork(): void {
     this.requireUsable()
@@ -181,7 +231,11 @@ export class Producer extends Endpoint {
     this.#writer.cork()
   }
 
-  /** Takes one `cork` back, and with the last of them publishes; without one it does nothing. */
+  /**
+   * Takes one `cork` back, and with the last of them publishes; without one it does nothing.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_CORRUPT`.
+   */
   uncork(): void {
     this.requireUsable()
     this.#writer.uncork()
@@ -192,7 +246,20 @@ export class Producer extends Endpoint {
     while (this.state[State.status] === Status.usable && this.state[State.corked] > 0) this.uncork()
   }
 
-  /** Resolves when a message of `length` bytes would fit. */
+  /**
+   * Resolves when a message of `length` bytes would fit.
+   *
+   * @throws (rejects) as `write`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer()
+   * await producer.ready(64, { timeout: 1000 })
+   * if (producer.tryReserve(64)) producer.commit()
+   * ring.close()
+   * ```
+   */
   ready(length: number, options: WaitOptions = {}): Promise<void> {
     options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
@@ -211,6 +278,8 @@ export class Producer extends Endpoint {
   /**
    * Blocks the thread until a message of `length` bytes would fit; false when the time
    * (milliseconds, default no limit) is up.
+   *
+   * @throws as `writeSync`, but `ERR_SLUICE_TIMEOUT`.
    */
   waitSync(length: number, timeout = Infinity): boolean {
     checkTimeout('timeout', timeout)
@@ -220,7 +289,22 @@ export class Producer extends Endpoint {
     return this.#writer.hasRoom(this.#writer.needed(length)) || this.#sleepSync(length, timeout)
   }
 
-  /** A Writable whose chunks are messages; see {@link RingWriteStreamOptions}. */
+  /**
+   * A Writable whose chunks are messages; see {@link RingWriteStreamOptions}.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_INVALID_ARGUMENT`.
+   *
+   * @example
+   * ```ts
+   * import { Readable } from 'node:stream'
+   * import { pipeline } from 'node:stream/promises'
+   *
+   * const ring = Ring.anonymous()
+   * await pipeline(Readable.from(['one', 'two']), ring.producer().createWriteStream())
+   * for await (const message of ring.consumer()) console.log(message.toString())
+   * ring.close()
+   * ```
+   */
   createWriteStream(options: RingWriteStreamOptions = {}): Writable {
     this.requireUsable()
     return createRingWriteStream(this, this.#maxLength, options)

@@ -4,6 +4,7 @@ import { checkBoolean, checkInteger, checkSignal, ownOptions } from '../core/arg
 import { own } from '../core/own.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 
+/** The options of {@link Consumer.createReadStream}. */
 export interface RingReadStreamOptions {
   /**
    * Default false: each chunk is one message (the stream is in object mode). True: a stream of bytes,
@@ -12,7 +13,7 @@ export interface RingReadStreamOptions {
   joined?: boolean | undefined
   /** The most that the stream keeps before it stops reading; default 16 messages, joined 64 KiB. */
   highWaterMark?: number | undefined
-  /** Destroys the stream when it aborts. */
+  /** Destroys the stream when it aborts; default none. */
   signal?: AbortSignal | undefined
 }
 

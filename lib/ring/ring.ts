@@ -28,13 +28,18 @@ import { Producer } from './producer.js'
 const defaultCapacity = 2 ** 20
 const defaultTimeout = 1000
 
+/** The options of {@link Ring.create}. */
 export interface CreateRingOptions {
   /** Bytes of data: a power of two from 4 KiB to 1 GiB; default 1 MiB. */
   capacity?: number | undefined
-  /** Permissions to open it; default `0o600`, this user alone. Set exactly, whatever the umask. */
+  /**
+   * Permissions to open it; default `0o600`, this user alone. Set exactly, whatever the umask. On Windows
+   * nobody else can be let in.
+   */
   mode?: number | undefined
 }
 
+/** The options of {@link Ring.open}. */
 export interface OpenRingOptions {
   /**
    * Milliseconds to wait for a creator that has made the name and not yet the ring; default 1000.
@@ -42,20 +47,26 @@ export interface OpenRingOptions {
    * died; `openOrCreate` then makes the ring anew without waiting.
    */
   timeout?: number | undefined
-  /** Whose ring is accepted beside the current user's and root's: a user id (on Windows a SID), or `'any'`. */
+  /**
+   * Whose ring is accepted beside the current user's and root's, by default nobody's: a user id (on
+   * Windows a SID), or `'any'`.
+   */
   owner?: UserId | 'any' | undefined
 }
 
+/** The options of {@link Ring.anonymous}. */
 export interface AnonymousRingOptions {
   /** See {@link CreateRingOptions.capacity}. */
   capacity?: number | undefined
 }
 
+/** The options of {@link Ring.fromFd}. */
 export interface RingFromFdOptions {
   /** Default true: refuse memory that its other holders could shrink (`ERR_SLUICE_UNSEALED`). */
   requireSeals?: boolean | undefined
 }
 
+/** The options of {@link Ring.producer} and {@link Ring.consumer}. */
 export interface EndpointOptions {
   /**
    * Microseconds for which a wait looks for its peer's doings before it sleeps; 0: never. By
@@ -64,6 +75,7 @@ export interface EndpointOptions {
   spin?: number | undefined
 }
 
+/** The options of {@link Ring.claimProducer} and {@link Ring.claimConsumer}. */
 export interface ClaimOptions extends EndpointOptions, WaitOptions {}
 
 /** Long pauses: a role may be waited for by those who stand by for hours. */
@@ -77,17 +89,17 @@ const claimBackoff: Backoff = { firstMs: 1, longestMs: 100 }
  *
  * @example
  * ```ts
- * // one process
  * const ring = Ring.openOrCreate('/ticks', { capacity: 1 << 20 })
  * const producer = await ring.claimProducer() // when all of the last one has been read
  * await producer.write(Buffer.from('hello'))
- * ring.close()
+ * producer.close()
  *
- * // another
- * const ring = Ring.openOrCreate('/ticks', { capacity: 1 << 20 })
- * for await (const stream of ring.consumer().streams()) {
- *   for await (const message of stream) console.log(message.toString())
- * }
+ * // In this process or in another:
+ * const same = Ring.open('/ticks')
+ * for await (const message of same.consumer()) console.log(message.toString())
+ * same.unlink()
+ * same.close()
+ * ring.close()
  * ```
  */
 export class Ring {
@@ -123,9 +135,18 @@ export class Ring {
   }
 
   /**
-   * Makes a named ring.
+   * Makes a named ring. Names are as with `SharedMemory.create`.
    *
    * @throws `EEXIST`, `ENOSPC`, `ENOMEM`, `ERR_SLUICE_INVALID_ARGUMENT`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.create('/ticks', { capacity: 2 ** 16 })
+   * const { used, producer } = ring.stats()
+   * console.log(ring.capacity, used, producer.state)
+   * ring.unlink()
+   * ring.close()
+   * ```
    */
   static create(name: string, options: CreateRingOptions = {}): Ring {
     const { capacity = defaultCapacity, mode = 0o600 } = ownOptions(options, ['capacity', 'mode'])
@@ -139,7 +160,8 @@ export class Ring {
    * Opens a named ring.
    *
    * @throws `ENOENT`, `EACCES` (on Windows `EPERM`), `ERR_SLUICE_NOT_A_RING`,
-   * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_UNTRUSTED_OWNER`, `ERR_SLUICE_TIMEOUT`.
+   * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_UNTRUSTED_OWNER`, `ERR_SLUICE_TIMEOUT`,
+   * `ERR_SLUICE_INVALID_ARGUMENT`.
    */
   static open(name: string, options: OpenRingOptions = {}): Ring {
     const { timeout = defaultTimeout, owner } = ownOptions(options, ['timeout', 'owner'])
@@ -152,6 +174,8 @@ export class Ring {
   /**
    * Opens a named ring, or makes it; the capacity counts only when it is made, and `ring.capacity` says
    * the real one. It also makes a ring that is only half made, because its creator has died on the way.
+   *
+   * @throws as `create` and `open`, but `EEXIST` and `ENOENT`.
    */
   static openOrCreate(name: string, options: CreateRingOptions & OpenRingOptions = {}): Ring {
     const {
@@ -179,8 +203,11 @@ export class Ring {
    *
    * @example
    * ```ts
-   * const view = Ring.inspect('/ticks')
-   * if (view.used > 0 && view.consumer.alive === false) console.log('nobody reads')
+   * const ring = Ring.create('/ticks') // by another process
+   * const { used, consumer } = Ring.inspect('/ticks')
+   * if (used > 0 && consumer.alive === false) console.log('nobody reads')
+   * ring.unlink()
+   * ring.close()
    * ```
    */
   static inspect(name: string): RingView {
@@ -195,6 +222,14 @@ export class Ring {
    * Windows nothing is left of a creator that dies.
    *
    * @throws `ENOENT`, `EACCES`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.create('/ticks')
+   * if (Ring.unfinished('/ticks') === 'half-made') Ring.removeHalfMade('/ticks')
+   * ring.unlink()
+   * ring.close()
+   * ```
    */
   static unfinished(name: string): UnfinishedRing | undefined {
     checkString('name', name)
@@ -211,7 +246,19 @@ export class Ring {
     return native.removeAbandonedRing(name)
   }
 
-  /** Makes a ring without a name, whose descriptor can be inherited or sent. */
+  /**
+   * Makes a ring without a name, whose descriptor can be inherited or sent.
+   *
+   * @throws `ENOMEM`, `EMFILE`, `ERR_SLUICE_INVALID_ARGUMENT`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous({ capacity: 2 ** 16 })
+   * ring.producer().tryWrite(Buffer.from('hello'))
+   * console.log(ring.consumer().tryRead()?.toString())
+   * ring.close()
+   * ```
+   */
   static anonymous(options: AnonymousRingOptions = {}): Ring {
     const { capacity = defaultCapacity } = ownOptions(options, ['capacity'])
     checkCapacity(capacity)
@@ -220,10 +267,19 @@ export class Ring {
 
   /**
    * Opens the ring behind a descriptor that was inherited or received. The descriptor is
-   * duplicated and stays the caller's to close.
+   * duplicated and stays the caller's to close. Not on Windows; see `fromHandle`.
    *
-   * @throws `ERR_SLUICE_UNSEALED`, `ERR_SLUICE_NOT_A_RING`, `ERR_SLUICE_VERSION_MISMATCH`,
-   * `ERR_SLUICE_TIMEOUT` for memory that has not become a ring yet.
+   * @throws `EBADF`, `ERR_SLUICE_UNSEALED`, `ERR_SLUICE_NOT_A_RING`, `ERR_SLUICE_VERSION_MISMATCH`,
+   * `ERR_SLUICE_TIMEOUT` for memory that has not become a ring yet, `ERR_SLUICE_UNSUPPORTED` on Windows.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const same = Ring.fromFd(ring.fd) // in another process: a number that it inherited or received
+   * console.log(same.capacity === ring.capacity)
+   * same.close()
+   * ring.close()
+   * ```
    */
   static fromFd(fd: number, options: RingFromFdOptions = {}): Ring {
     requireDescriptors()
@@ -237,8 +293,17 @@ export class Ring {
    * Opens the ring behind a handle that was received. The handle is duplicated and stays the
    * caller's to close. Windows only.
    *
-   * @throws `EBADF`, `ERR_SLUICE_NOT_A_RING`,
-   * `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_UNSEALED`.
+   * @throws `EBADF`, `ERR_SLUICE_NOT_A_RING`, `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_UNSEALED`,
+   * `ERR_SLUICE_UNSUPPORTED` on other systems.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const same = Ring.fromHandle(ring.handle) // in another process: the number of a handle that it received
+   * console.log(same.capacity === ring.capacity)
+   * same.close()
+   * ring.close()
+   * ```
    */
   static fromHandle(handle: number): Ring {
     requireHandles()
@@ -246,14 +311,22 @@ export class Ring {
     return new Ring(native.ringFromDescriptor(handle, false))
   }
 
-  /** The handle behind the ring, to send; it stays the ring's to close. Windows only. */
+  /**
+   * The handle behind the ring, to send; it stays the ring's to close. Windows only.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` on other systems.
+   */
   get handle(): number {
     this.#requireOpen()
     requireHandles()
     return this.#memory.descriptor()
   }
 
-  /** The descriptor behind the ring, to inherit or to send; it stays the ring's to close. */
+  /**
+   * The descriptor behind the ring, to inherit or to send; it stays the ring's to close. Not on Windows.
+   *
+   * @throws `ERR_SLUICE_CLOSED`, `ERR_SLUICE_UNSUPPORTED` on Windows.
+   */
   get fd(): number {
     this.#requireOpen()
     requireDescriptors()
@@ -265,7 +338,17 @@ export class Ring {
    *
    * @throws `ERR_SLUICE_ROLE_TAKEN` (with `pid`) while a living process has it;
    * `ERR_SLUICE_STREAM_ENDED` when the last producer closed and no consumer has read the end;
-   * `ERR_SLUICE_CORRUPT`.
+   * `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const producer = ring.producer({ spin: 0 }) // a wait sleeps at once
+   * const consumer = ring.consumer()
+   * producer.tryWrite(Buffer.from('hello'))
+   * console.log((await consumer.read())?.toString())
+   * ring.close()
+   * ```
    */
   producer(options: EndpointOptions = {}): Producer {
     const { spin } = ownOptions(options, ['spin'])
@@ -276,7 +359,7 @@ export class Ring {
    * Claims the reading end.
    *
    * @throws `ERR_SLUICE_ROLE_TAKEN` (with `pid`) while a living process has it;
-   * `ERR_SLUICE_CORRUPT`.
+   * `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`.
    */
   consumer(options: EndpointOptions = {}): Consumer {
     const { spin } = ownOptions(options, ['spin'])
@@ -295,12 +378,28 @@ export class Ring {
     return this.#claimed('claimProducer', options, (own) => this.producer(own))
   }
 
-  /** Claims the reading end as soon as no living process has it; otherwise as `claimProducer`. */
+  /**
+   * Claims the reading end as soon as no living process has it; otherwise as `claimProducer`.
+   *
+   * @throws (rejects) as `claimProducer`.
+   *
+   * @example
+   * ```ts
+   * const ring = Ring.anonymous()
+   * const consumer = await ring.claimConsumer({ timeout: 1000 }) // while another process reads, it waits
+   * consumer.close()
+   * ring.close()
+   * ```
+   */
   claimConsumer(options: ClaimOptions = {}): Promise<Consumer> {
     return this.#claimed('claimConsumer', options, (own) => this.consumer(own))
   }
 
-  /** The content of the ring and the processes at its ends, as of now. */
+  /**
+   * The content of the ring and the processes at its ends, as of now.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
   stats(): RingStats {
     this.#requireOpen()
     return this.#handle.stats()
@@ -349,6 +448,7 @@ export class Ring {
     this.#handle.close()
   }
 
+  /** Closes the ring at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -4,14 +4,18 @@ import { checkInteger, checkSignal, ownOptions } from '../core/arguments.js'
 import { own } from '../core/own.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 
+/** The options of {@link Producer.createWriteStream}. */
 export interface RingWriteStreamOptions {
   /** Bytes that the stream keeps at most before `write` says so; default 64 KiB. */
   highWaterMark?: number | undefined
-  /** The longest message that is made of a chunk; longer chunks become several. Default 64 KiB. */
+  /**
+   * Bytes of the longest message that is made of a chunk; longer chunks become several. Default 64 KiB, or
+   * the longest of the ring.
+   */
   maxMessageLength?: number | undefined
   /** The messages' type; default 0. */
   type?: number | undefined
-  /** Destroys the stream when it aborts. */
+  /** Destroys the stream when it aborts; default none. */
   signal?: AbortSignal | undefined
 }
 

@@ -4,28 +4,32 @@ import { native } from './native.js'
 import type { PeerCredentials } from './peer_credentials.js'
 import { requireSockets } from './native.js'
 
-/** Whom to let in: whoever fits one of these. */
+/** Whom {@link allow} lets in: whoever fits one of these. */
 export interface AllowOptions {
-  /** This process's effective user; see {@link PeerCredentials.sameUser}. */
+  /** Default false. True: this process's effective user; see `PeerCredentials.sameUser`. */
   sameUser?: boolean
+  /** Users, by their ids; default none. */
   uids?: readonly number[]
-  /** Groups, each as the primary or as a supplementary group of the peer. */
+  /** Groups, by their ids; default none. Each as the primary or as a supplementary group of the peer. */
   gids?: readonly number[]
-  /** Likewise, by their names, which are looked up now. */
+  /** Likewise, by their names, which are looked up now; default none. */
   groups?: readonly string[]
 }
 
 /**
- * A rule for `authorize`, or to ask by hand. Nobody is let in by default, not even root.
+ * A rule for `authorize`, or to ask by hand. Nobody is let in by default, not even root. Not on Windows,
+ * where {@link ListenNamedPipeOptions.security} says it.
  *
- * @throws `ERR_SLUICE_INVALID_ARGUMENT`: for a group that does not exist, or when nobody is named.
+ * @throws `ERR_SLUICE_INVALID_ARGUMENT`: for a group that does not exist, or when nobody is named;
+ * `ERR_SLUICE_UNSUPPORTED` on Windows.
  *
  * @example
  * ```ts
  * const server = await UnixServer.listen('/run/app/app.sock', {
  *   mode: 0o666,
- *   authorize: allow({ sameUser: true, groups: ['docker'] }),
+ *   authorize: allow({ sameUser: true, gids: [20] }),
  * })
+ * server.close()
  * ```
  */
 export function allow(options: AllowOptions): (peer: PeerCredentials) => boolean {

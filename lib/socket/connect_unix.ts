@@ -15,6 +15,7 @@ import { again, refused } from './errno.js'
 import { requireSockets } from './native.js'
 import { UnixConnection } from './unix_connection.js'
 
+/** The options of {@link connectUnix}. */
 export interface ConnectUnixOptions extends UnixConnectionOptions, WaitOptions {
   /** Default `'stream'`. */
   type?: 'stream' | 'seqpacket'
@@ -22,19 +23,23 @@ export interface ConnectUnixOptions extends UnixConnectionOptions, WaitOptions {
 
 /**
  * Connects to a Unix socket: a path, or `@name` for an abstract name (Linux). It waits while the
- * server's backlog is full.
+ * server's backlog is full. Not on Windows, which has {@link connectNamedPipe}.
  *
  * Node up to version 20 pads abstract names that it listens on; if nobody listens on the exact name,
  * the padded one is tried.
  *
- * @throws (rejects) `ENOENT`, `ECONNREFUSED`, `EACCES`, `EPROTOTYPE`,
- * `ERR_SLUICE_TIMEOUT`, the signal's reason.
+ * @throws (rejects) `ENOENT`, `ECONNREFUSED`, `EACCES`, `EPROTOTYPE`, `ERR_SLUICE_TIMEOUT`, the signal's
+ * reason. `ERR_SLUICE_INVALID_ARGUMENT`, and `ERR_SLUICE_UNSUPPORTED` on Windows (throws).
  *
  * @example
  * ```ts
+ * const server = await UnixServer.listen('/run/app/app.sock') // by another process
  * const connection = await connectUnix('/run/app/app.sock', { timeout: 1000 })
- * connection.pipe(process.stdout)
- * connection.end('hello\n')
+ * const accepted = await server.accept()
+ * accepted.pipe(accepted)
+ * connection.end('hello')
+ * for await (const chunk of connection) console.log(chunk.toString())
+ * server.close()
  * ```
  */
 export function connectUnix(

@@ -3,12 +3,17 @@ import { systemError } from '../core/errors.js'
 import { checkConnectionOptions, type ConnectionOptions } from '../transport/connection_options.js'
 import type { SocketHandle } from './native.js'
 
+/**
+ * The options of connections over Unix sockets: of {@link connectUnix}, {@link UnixServer.listen} and
+ * others.
+ */
 export interface UnixConnectionOptions extends ConnectionOptions {
   /**
-   * `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. The system has a limit of its own
-   * (`net.core.wmem_max` on Linux) and takes no more, without a word: see `bufferSizes`.
+   * Bytes of the system's buffer for what is sent (`SO_SNDBUF`); by default the system's. The system has a
+   * limit of its own (`net.core.wmem_max` on Linux) and takes no more, without a word: see `bufferSizes`.
    */
   sendBufferSize?: number
+  /** Bytes of the buffer for what is received (`SO_RCVBUF`); by default the system's, likewise. */
   receiveBufferSize?: number
   /** Descriptors that one message may bring, else the connection is destroyed; default 64. */
   maxDescriptors?: number
@@ -54,9 +59,11 @@ export function setBufferSizes(handle: SocketHandle, options: UnixConnectionOpti
   if (failure < 0) throw systemError("cannot set the socket's buffer sizes", 'setsockopt', failure)
 }
 
-/** The buffers of a socket, in bytes, as the options count them. */
+/** The buffers of a socket, such as a {@link UnixConnection}, as the options count them. */
 export interface BufferSizes {
+  /** Bytes of the buffer for what is sent. */
   send: number
+  /** Bytes of the buffer for what is received. */
   receive: number
 }
 

@@ -20,23 +20,30 @@ interface HasParts {
 /**
  * The process at the other end of a connection over a Unix socket: of a descriptor, a
  * `UnixConnection`, a `net.Socket`, an `http.IncomingMessage` or `ServerResponse`, a TLS or HTTP/2
- * session on one.
+ * session on one. Not on Windows.
  *
  * Bun's HTTP servers do not tell the descriptor of a socket that they have accepted themselves
  * (`ERR_SLUICE_UNSUPPORTED`); there a `UnixServer` accepts, and `server.emit('connection', connection)`
  * passes it on.
  *
- * @throws `ENOTCONN`, `EBADF`, `ENOTSOCK`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_INVALID_ARGUMENT`.
+ * @throws `ENOTCONN`, `EBADF`, `ENOTSOCK`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_INVALID_ARGUMENT`,
+ * `ERR_SLUICE_UNSUPPORTED` on Windows.
  *
  * @example
  * ```ts
+ * import { once } from 'node:events'
  * import http from 'node:http'
  *
  * const server = http.createServer((request, response) => {
  *   response.statusCode = peerCredentials(request).sameUser ? 200 : 403
  *   response.end()
  * })
- * server.listen('/run/app/app.sock')
+ * await once(server.listen('/run/app/app.sock'), 'listening')
+ *
+ * const request = http.get({ socketPath: '/run/app/app.sock', agent: false })
+ * const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+ * console.log(response.resume().statusCode)
+ * server.close()
  * ```
  */
 export function peerCredentials(source: unknown): PeerCredentials {

@@ -2,9 +2,11 @@ import type { FileDescriptor } from './file_descriptor.js'
 import type { BindOptions } from './listen_options.js'
 import { Result, results } from './results.js'
 
+/** The options of {@link UnixDatagram.fromFd}. */
 export interface DatagramOptions {
-  /** `SO_SNDBUF` and `SO_RCVBUF`; by default the system's. */
+  /** See {@link UnixConnectionOptions.sendBufferSize}. */
   sendBufferSize?: number
+  /** See {@link UnixConnectionOptions.receiveBufferSize}. */
   receiveBufferSize?: number
   /** Descriptors that one message may bring, else they are closed; default 64. */
   maxDescriptors?: number
@@ -12,6 +14,7 @@ export interface DatagramOptions {
   maxMessageLength?: number
 }
 
+/** The options of {@link UnixDatagram.bind}. */
 export interface BindDatagramOptions extends DatagramOptions, BindOptions {
   /** Default false. True: each message tells its sender's credentials (Linux). */
   credentials?: boolean
@@ -24,15 +27,19 @@ export const datagramOptionNames = [
   'maxMessageLength',
 ] as const
 
-/** The credentials of the process that sent a datagram, by the kernel's word. */
+/** The credentials of the process that sent a message to a {@link UnixDatagram}, by the kernel's word. */
 export interface DatagramCredentials {
-  /** Undefined for a process outside of this pid namespace. */
+  /** The process's id; undefined for one outside of this pid namespace. */
   pid?: number
+  /** Its user's id. */
   uid: number
+  /** Its group's id. */
   gid: number
 }
 
+/** A message as {@link UnixDatagram.receive} gives it. */
 export interface ReceivedDatagram {
+  /** The bytes of the message, the receiver's own. */
   data: Buffer
   /** The sender's address; undefined when it has none. */
   from: string | undefined

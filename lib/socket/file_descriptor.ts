@@ -9,7 +9,7 @@ import { LeakGuard } from '../core/leak_guard.js'
 import { native } from './native.js'
 import { requireSockets } from './native.js'
 
-/** The kind of object that a descriptor is open to. */
+/** The kind of object that a {@link FileDescriptor} is open to. */
 export type DescriptorKind = 'file' | 'socket' | 'pipe' | 'memory' | 'directory' | 'other'
 
 const largestDescriptor = 2 ** 31 - 1
@@ -31,16 +31,26 @@ function close(owned: Owned): void {
 
 /**
  * An open descriptor that belongs to this object: it is closed with it, and by the garbage
- * collector with a warning if that was forgotten. It is close-on-exec.
+ * collector with a warning if that was forgotten. It is close-on-exec. Not on Windows, which has
+ * {@link SystemHandle}.
  *
  * @example
  * ```ts
- * const connection = await connectUnix('/run/app/app.sock')
- * const message = await connection.receive()
+ * import { open } from 'node:fs/promises'
+ *
+ * const [one, other] = socketPair()
+ * const file = await open('/tmp/notes', 'w+')
+ * await file.write('hello')
+ * await one.send(Buffer.from('notes'), { fds: [file] })
+ * await file.close()
+ *
+ * const message = await other.receive()
  * for (const descriptor of message?.fds ?? []) {
- *   if (descriptor.kind === 'file') descriptor.toReadStream().pipe(process.stdout)
- *   else descriptor.close()
+ *   console.log(descriptor.kind, descriptor.number)
+ *   descriptor.close()
  * }
+ * one.close()
+ * other.close()
  * ```
  */
 export class FileDescriptor {
@@ -56,42 +66,84 @@ export class FileDescriptor {
     leftOpen.register(this, this.#owned)
   }
 
-  /** Takes a descriptor over: from now on it is this object's to close. */
+  /**
+   * Takes a descriptor over: from now on it is this object's to close.
+   *
+   * @throws `EBADF` unless it is open, `ERR_SLUICE_INVALID_ARGUMENT`, `ERR_SLUICE_UNSUPPORTED` on
+   * Windows.
+   *
+   * @example
+   * ```ts
+   * import { closeSync, openSync } from 'node:fs'
+   *
+   * const descriptor = FileDescriptor.adopt(openSync('/tmp/notes', 'w'))
+   * closeSync(descriptor.detach()) // from here on it is not the object's
+   * ```
+   */
   static adopt(fd: number): FileDescriptor {
     requireSockets()
     checkDescriptor('fd', fd)
     return new FileDescriptor(native.adoptDescriptor(fd))
   }
 
-  /** A duplicate of a descriptor that stays the caller's. */
+  /**
+   * A duplicate of a descriptor that stays the caller's.
+   *
+   * @throws `EBADF`, `EMFILE`, `ERR_SLUICE_INVALID_ARGUMENT`, `ERR_SLUICE_UNSUPPORTED` on Windows.
+   *
+   * @example
+   * ```ts
+   * const descriptor = FileDescriptor.duplicate(process.stderr.fd)
+   * const other = descriptor.dup()
+   * descriptor.close()
+   * other.close()
+   * ```
+   */
   static duplicate(fd: number): FileDescriptor {
     requireSockets()
     checkDescriptor('fd', fd)
     return new FileDescriptor(native.duplicateDescriptor(fd))
   }
 
-  /** @throws `ERR_SLUICE_CLOSED` */
+  /**
+   * The descriptor, a number that stays this object's to close.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
   get number(): number {
     const { number } = this.#owned
     if (number < 0) throw new SluiceError('ERR_SLUICE_CLOSED', 'the descriptor is closed')
     return number
   }
 
-  /** The kind of object it is open to. `'memory'`: a memfd, or a shared-memory object. */
+  /**
+   * The kind of object it is open to. `'memory'`: a memfd, or a shared-memory object.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
   get kind(): DescriptorKind {
     return native.descriptorKind(this.number)
   }
 
+  /** Whether it has been closed or given away. */
   get closed(): boolean {
     return this.#owned.number < 0
   }
 
-  /** Another descriptor of the same open file. */
+  /**
+   * Another descriptor of the same open file.
+   *
+   * @throws `EMFILE`, `ERR_SLUICE_CLOSED`.
+   */
   dup(): FileDescriptor {
     return new FileDescriptor(native.duplicateDescriptor(this.number))
   }
 
-  /** Gives the number away: whoever has it now closes it. */
+  /**
+   * Gives the number away: whoever has it now closes it.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
   detach(): number {
     const { number } = this
     native.releaseDescriptor(number)
@@ -104,29 +156,78 @@ export class FileDescriptor {
     close(this.#owned)
   }
 
+  /** Closes it at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }
 
-  /** A stream of what can be read; the descriptor is the stream's from now on. */
+  /**
+   * A stream of what can be read; the descriptor is the stream's from now on.
+   *
+   * @throws `ERR_SLUICE_CLOSED`; `ERR_SLUICE_INVALID_ARGUMENT` for a socket that is not a connected stream.
+   */
   toReadStream(): Readable {
     if (this.#isForTheLoop()) return this.#toNetSocket({ readable: true, writable: false })
     return createReadStream('', { fd: this.detach() })
   }
 
-  /** A stream that writes; the descriptor is the stream's from now on. */
+  /**
+   * A stream that writes; the descriptor is the stream's from now on.
+   *
+   * @throws as `toReadStream`.
+   *
+   * @example
+   * ```ts
+   * import { openSync } from 'node:fs'
+   * import { text } from 'node:stream/consumers'
+   * import { finished } from 'node:stream/promises'
+   *
+   * const descriptor = FileDescriptor.adopt(openSync('/tmp/notes', 'w'))
+   * await finished(descriptor.toWriteStream().end('hello'))
+   * const same = FileDescriptor.adopt(openSync('/tmp/notes', 'r'))
+   * console.log(await text(same.toReadStream()))
+   * ```
+   */
   toWriteStream(): Writable {
     if (this.#isForTheLoop()) return this.#toNetSocket({ readable: false, writable: true })
     return createWriteStream('', { fd: this.detach() })
   }
 
-  /** A connected socket as a `net.Socket` of Node's, which has the descriptor from now on. */
+  /**
+   * A connected socket as a `net.Socket` of Node's, which has the descriptor from now on.
+   *
+   * @throws `ERR_SLUICE_CLOSED`; `ERR_SLUICE_INVALID_ARGUMENT` for anything but a connected stream socket.
+   *
+   * @example
+   * ```ts
+   * const [one, other] = socketPair()
+   * const socket = FileDescriptor.duplicate(one.fd).toSocket()
+   * one.close()
+   * socket.end('hello')
+   * for await (const chunk of other) console.log(chunk.toString())
+   * ```
+   */
   toSocket(): Socket {
     this.#checkUse('connection', 'a connected stream socket')
     return this.#toNetSocket({ readable: true, writable: true })
   }
 
-  /** A listening socket as a `net.Server` of Node's, which has the descriptor from now on. */
+  /**
+   * A listening socket as a `net.Server` of Node's, which has the descriptor from now on.
+   *
+   * @throws `ERR_SLUICE_CLOSED`; `ERR_SLUICE_INVALID_ARGUMENT` for anything but a listening stream socket.
+   *
+   * @example
+   * ```ts
+   * import { once } from 'node:events'
+   *
+   * const server = await UnixServer.listen('/run/app/app.sock')
+   * const same = FileDescriptor.duplicate(server.fd).toServer()
+   * await once(same, 'listening')
+   * server.close()
+   * same.close()
+   * ```
+   */
   toServer(): Server {
     this.#checkUse('listener', 'a listening stream socket')
     return createServer().listen({ fd: this.detach() })
@@ -160,7 +261,7 @@ export function checkDescriptor(name: string, value: unknown): asserts value is 
   checkInteger(name, value, 0, largestDescriptor)
 }
 
-/** Whatever has a descriptor: its number. */
+/** Whatever has a descriptor, to send it over a {@link UnixConnection}: its number. */
 export type DescriptorSource =
   | number
   | FileDescriptor

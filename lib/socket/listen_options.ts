@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync } from 'node:fs'
 import { checkBoolean, checkInteger, checkMode, invalidArgument } from '../core/arguments.js'
 import { nodeError, SluiceError } from '../core/errors.js'
 
-/** How a name is taken. */
+/** How {@link UnixServer.listen} and {@link UnixDatagram.bind} take a name. */
 export interface BindOptions {
   /**
    * Permissions to connect, for a path; default `0o600`, this user alone. The socket is never open
@@ -16,7 +16,7 @@ export interface BindOptions {
    * for as long, so that it cannot be a living server's. False: whatever is there is `EADDRINUSE`.
    */
   removeStale?: boolean
-  /** Makes the directory of the path, with this mode, if it is not there. */
+  /** Makes the directory of the path, with this mode, if it is not there; by default it must be there. */
   makeDirectory?: number
   /** Default false. True: an abstract name filled up with NULs, as Node up to version 20 has it. */
   padded?: boolean

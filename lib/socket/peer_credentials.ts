@@ -14,16 +14,33 @@ import { invalid, noSuchProcess } from './errno.js'
  *
  * These are the credentials at the time of the `connect` (on macOS, for a client, of the server's
  * `listen`). Decide by `uid`, `gid` and `groups`. The pid is information: it is used again after the
- * process has ended; to watch or signal the process take `pidfd()` or `kill()`.
+ * process has ended; to watch or signal the process take `pidfd()` or `kill()`. Not on Windows, where a
+ * peer is a {@link NamedPipePeer}.
+ *
+ * @example
+ * ```ts
+ * const [one, other] = socketPair()
+ * const { peer } = one
+ * console.log(peer.uid, peer.sameUser, peer.toJSON())
+ * if (peer.isAlive()) console.log('runs:', peer.kill(0)) // 0: no signal, but whether there could be one
+ * if (process.platform === 'linux') {
+ *   using process = peer.pidfd() // to keep for longer than the connection
+ *   console.log(process?.number)
+ * }
+ * one.close()
+ * other.close()
+ * ```
  */
 export class PeerCredentials implements Peer {
   static {
     makeOneOfAllCopies(this, 'PeerCredentials')
   }
 
-  /** Undefined for a process outside of this pid namespace. */
+  /** The process's id; undefined for one outside of this pid namespace. */
   readonly pid: number | undefined
+  /** The effective user's id. */
   readonly uid: number
+  /** The effective group's id. */
   readonly gid: number
   /** Supplementary groups. Undefined where the system does not tell them. */
   readonly groups: readonly number[] | undefined
@@ -38,7 +55,7 @@ export class PeerCredentials implements Peer {
     this.#descriptor = descriptor
   }
 
-  /** The same as `uid`: what peers of every transport have. */
+  /** The user's id, the same as `uid`: what peers of every transport have. */
   get user(): number {
     return this.uid
   }
@@ -73,7 +90,11 @@ export class PeerCredentials implements Peer {
     return found && new FileDescriptor(found.descriptor)
   }
 
-  /** Whether the peer's process runs, while the socket is open. Fails as `pidfd`. */
+  /**
+   * Whether the peer's process runs, while the socket is open.
+   *
+   * @throws `ERR_SLUICE_CLOSED`; on Linux as `pidfd`.
+   */
   isAlive(): boolean {
     if (process.platform !== 'linux') {
       this.#requireDescriptor()
@@ -92,8 +113,8 @@ export class PeerCredentials implements Peer {
    * Sends a signal to the peer's process, while the socket is open; false when that has ended. On
    * Linux 6.5 and later it cannot hit another process.
    *
-   * @throws `EPERM`; `EINVAL` for a process outside of this pid namespace, which cannot be sent a
-   * signal. Before Linux 6.5 that is `ERR_SLUICE_UNSUPPORTED`.
+   * @throws `ERR_SLUICE_CLOSED`; `EPERM`; `EINVAL` for a process outside of this pid namespace, which cannot
+   * be sent a signal. Before Linux 6.5 that is `ERR_SLUICE_UNSUPPORTED`.
    */
   kill(signal: NodeJS.Signals | number = 'SIGTERM'): boolean {
     const number = typeof signal === 'number' ? signal : constants.signals[signal]

@@ -12,9 +12,18 @@ import { UnixDatagram } from './unix_datagram.js'
 
 /**
  * Two sockets that are connected to each other; send the `fd` of one to another process, or let a
- * child inherit it. Each has this process as its peer.
+ * child inherit it. Each has this process as its peer. Not on Windows; `'seqpacket'` not on macOS.
  *
- * @throws `EMFILE`, `ERR_SLUICE_INVALID_ARGUMENT`.
+ * @throws `EMFILE`, `ERR_SLUICE_INVALID_ARGUMENT`, `ERR_SLUICE_UNSUPPORTED` on Windows.
+ *
+ * @example
+ * ```ts
+ * const [one, other] = socketPair('datagram')
+ * await one.send(Buffer.from('hello'))
+ * console.log((await other.receive()).data.toString())
+ * one.close()
+ * other.close()
+ * ```
  */
 export function socketPair(
   type?: 'stream' | 'seqpacket',

@@ -7,8 +7,12 @@ import { FileDescriptor } from './file_descriptor.js'
 import { ReadFlags, Result, results } from './results.js'
 import { slab } from './slab.js'
 
-/** A message, or what there was of a stream up to where the kernel keeps descriptors apart. */
+/**
+ * A message of a {@link UnixConnection}, or what there was of a stream up to where the kernel keeps
+ * descriptors apart.
+ */
 export interface ReceivedUnixMessage {
+  /** The bytes of the message, the receiver's own. */
   data: Buffer
   /** The descriptors that came with it; they are the receiver's to close. */
   fds: FileDescriptor[]

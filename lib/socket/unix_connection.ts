@@ -23,8 +23,11 @@ import type { PeerCredentials } from './peer_credentials.js'
 import type { ReceivedUnixMessage } from './socket_reader.js'
 import { UnixTransport } from './unix_transport.js'
 
+/** The options of {@link Connection.send} over a Unix socket. */
 export interface UnixSendOptions extends WaitOptions {
-  /** At most 253; each is duplicated at the call and stays the caller's to close. */
+  /**
+   * Descriptors, default none, at most 253; each is duplicated at the call and stays the caller's to close.
+   */
   fds?: readonly DescriptorSource[]
 }
 
@@ -54,7 +57,8 @@ export interface UnixConnection {
 }
 
 /**
- * A connection over a Unix socket: a Duplex stream, and messages with descriptors.
+ * A connection over a Unix socket: a Duplex stream, and messages with descriptors. Not on Windows, which
+ * has {@link NamedPipeConnection}.
  *
  * A descriptor that comes while the stream is read is given to the listeners of `'fds'`, just before
  * the chunk that it came with, whether that is taken by `'data'`, `read` or `for await`; without a
@@ -71,9 +75,24 @@ export interface UnixConnection {
  * `send` fails also with `EBADF` for a descriptor that is not open, and `ETOOMANYREFS`.
  *
  * Sources: unix(7), recvmsg(2).
+ *
+ * @example
+ * ```ts
+ * const [one, other] = socketPair()
+ * const memory = SharedMemory.anonymous({ size: 4096 })
+ * await one.send(Buffer.from('take this'), { fds: [memory], timeout: 1000 })
+ *
+ * const message = await other.receive({ timeout: 1000 })
+ * for (const descriptor of message?.fds ?? []) {
+ *   console.log(message?.data.toString(), descriptor.kind) // 'memory'
+ *   descriptor.close()
+ * }
+ * for (const each of [memory, one, other]) each.close()
+ * ```
  */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- likewise
 export class UnixConnection extends Connection<UnixConnectionTypes> {
+  /** The kind of its socket. */
   readonly type: 'stream' | 'seqpacket'
   readonly #transport: UnixTransport
 
@@ -95,7 +114,19 @@ export class UnixConnection extends Connection<UnixConnectionTypes> {
    * and stays the caller's to close; the open file behind both, and behind other duplicates in other
    * processes, is made non-blocking.
    *
-   * @throws `EBADF`, `ENOTSOCK`, `ENOTCONN`, `ERR_SLUICE_INVALID_ARGUMENT`.
+   * @throws `EBADF`, `ENOTSOCK`, `ENOTCONN`, `ERR_SLUICE_INVALID_ARGUMENT`, `ERR_SLUICE_UNSUPPORTED` on
+   * Windows.
+   *
+   * @example
+   * ```ts
+   * const [one, other] = socketPair()
+   * const same = UnixConnection.fromFd(one.fd) // in another process: a number that it inherited or received
+   * one.close()
+   * await same.send(Buffer.from('hello'))
+   * console.log((await other.receive())?.data.toString())
+   * same.close()
+   * other.close()
+   * ```
    */
   static fromFd(fd: DescriptorSource, options: UnixConnectionOptions = {}): UnixConnection {
     requireSockets()

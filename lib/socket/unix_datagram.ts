@@ -39,14 +39,22 @@ import type { UnixSendOptions } from './unix_connection.js'
 
 /**
  * A Unix datagram socket: messages that are delivered whole, in order and reliably, to whoever has
- * the address, without a connection.
+ * the address, without a connection. Not on Windows.
  *
  * Source: unix(7).
  *
  * @example
  * ```ts
  * const log = await UnixDatagram.bind('/run/app/log.sock', { mode: 0o666, credentials: true })
- * for await (const { data, credentials } of log) console.log(credentials?.uid, data.toString())
+ * const sender = await UnixDatagram.bind() // without an address: nobody can answer
+ * await sender.send(Buffer.from('it is late'), '/run/app/log.sock', { timeout: 1000 })
+ *
+ * for await (const { data, credentials } of log) {
+ *   console.log(credentials?.uid, data.toString())
+ *   break // without it, the next message is waited for
+ * }
+ * sender.close()
+ * log.close()
  * ```
  */
 export class UnixDatagram {
@@ -113,7 +121,20 @@ export class UnixDatagram {
     }
   }
 
-  /** A socket that was inherited or received; it is duplicated and stays the caller's to close. */
+  /**
+   * A socket that was inherited or received; it is duplicated and stays the caller's to close.
+   *
+   * @throws `EBADF`, `ENOTSOCK`, `ERR_SLUICE_INVALID_ARGUMENT`, `ERR_SLUICE_UNSUPPORTED` on Windows.
+   *
+   * @example
+   * ```ts
+   * const [one, other] = socketPair('datagram')
+   * const same = UnixDatagram.fromFd(one.fd) // in another process: a number that it inherited or received
+   * await same.send(Buffer.from('hello'))
+   * console.log((await other.receive({ timeout: 1000 })).data.toString())
+   * for (const each of [one, other, same]) each.close()
+   * ```
+   */
   static fromFd(fd: DescriptorSource, options: DatagramOptions = {}): UnixDatagram {
     requireSockets()
     const number = descriptorNumber('fd', fd)
@@ -134,11 +155,16 @@ export class UnixDatagram {
     return this.#refused
   }
 
+  /** Whether the socket has been closed. */
   get closed(): boolean {
     return !this.#open
   }
 
-  /** The descriptor, to send or to inherit; it stays the socket's to close. */
+  /**
+   * The descriptor, to send or to inherit; it stays the socket's to close.
+   *
+   * @throws `ERR_SLUICE_CLOSED`
+   */
   get fd(): number {
     if (!this.#open) throw closedError()
     return this.#handle.descriptor(true)
@@ -158,7 +184,17 @@ export class UnixDatagram {
   /**
    * From now on `send` without an address goes there, and only messages from there are received.
    *
-   * @throws `ENOENT`, `ECONNREFUSED`, `EACCES`.
+   * @throws `ENOENT`, `ECONNREFUSED`, `EACCES`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_INVALID_ARGUMENT`.
+   *
+   * @example
+   * ```ts
+   * const log = await UnixDatagram.bind('/run/app/log.sock')
+   * const sender = await UnixDatagram.bind()
+   * sender.connect('/run/app/log.sock')
+   * await sender.send(Buffer.from('it is late'))
+   * log.close()
+   * sender.close()
+   * ```
    */
   connect(address: string): void {
     checkString('address', address)
@@ -217,6 +253,8 @@ export class UnixDatagram {
   /**
    * The messages, until the socket is closed. Messages that break a limit, on which `receive` would
    * fail, are passed over and counted in `refused`: any sender could end the loop otherwise.
+   *
+   * @throws (rejects) what `receive` rejects with, but for messages that break a limit.
    */
   [Symbol.asyncIterator](): AsyncGenerator<ReceivedDatagram, void, void> {
     return iterateUntilClosed(
@@ -238,7 +276,17 @@ export class UnixDatagram {
     return this.#setRef(true)
   }
 
-  /** Waiting no longer keeps the process alive. */
+  /**
+   * Waiting no longer keeps the process alive.
+   *
+   * @example
+   * ```ts
+   * const socket = await UnixDatagram.bind('/run/app/log.sock')
+   * socket.unref() // the process may end, though it waits for messages
+   * socket.ref() // and again not
+   * socket.close()
+   * ```
+   */
   unref(): this {
     return this.#setRef(false)
   }
@@ -256,6 +304,7 @@ export class UnixDatagram {
     this.#senders.clear()
   }
 
+  /** Closes the socket at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }

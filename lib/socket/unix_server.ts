@@ -21,6 +21,7 @@ import { requireSockets, type SocketHandle } from './native.js'
 import { UnixAcceptor } from './unix_acceptor.js'
 import type { UnixConnection } from './unix_connection.js'
 
+/** The options of {@link UnixServer.listen}. */
 export interface ListenUnixOptions
   extends BindOptions, UnixConnectionOptions, ServerOptions<UnixConnection> {
   /** Default `'stream'`; with `fd`, the socket's own. */
@@ -30,7 +31,7 @@ export interface ListenUnixOptions
 }
 
 /**
- * A server on a Unix socket.
+ * A server on a Unix socket. Not on Windows, which has {@link NamedPipeServer}.
  *
  * An accepted connection is never lost: one whose `accept` was cancelled is kept for the next.
  *
@@ -38,18 +39,25 @@ export interface ListenUnixOptions
  * ```ts
  * const server = await UnixServer.listen('/run/app/app.sock', {
  *   mode: 0o666,
- *   authorize: allow({ groups: ['app'] }),
+ *   authorize: allow({ sameUser: true }), // or { groups: ['app'] }
  * })
+ * const client = await connectUnix('/run/app/app.sock')
+ * client.end('hello')
+ *
  * for await (const connection of server) {
  *   console.log('hello', connection.peer.uid)
  *   connection.on('error', (error) => console.error(error)) // a peer's fault must not end the server
  *   connection.pipe(connection)
+ *   break // without it, the next client is waited for
  * }
+ * for await (const chunk of client) console.log(chunk.toString())
+ * server.close()
  * ```
  */
 export class UnixServer extends Server<UnixConnection> {
   /** The address that was given to `listen`; undefined for a socket without a name. */
   readonly address: string | undefined
+  /** The kind of its socket. */
   readonly type: 'stream' | 'seqpacket'
   readonly #handle: SocketHandle
 
@@ -66,8 +74,8 @@ export class UnixServer extends Server<UnixConnection> {
    * socket that was inherited or received and already listens; that is duplicated, stays the
    * caller's to close, and its name is not removed.
    *
-   * @throws (rejects) `EADDRINUSE`, `EACCES`, `ENOENT`; for an `fd` `EBADF`,
-   * `ENOTSOCK`. `ERR_SLUICE_INVALID_ARGUMENT` (throws).
+   * @throws (rejects) `EADDRINUSE`, `EACCES`, `ENOENT`; for an `fd` `EBADF`, `ENOTSOCK`.
+   * `ERR_SLUICE_INVALID_ARGUMENT`, and `ERR_SLUICE_UNSUPPORTED` on Windows (throws).
    */
   static listen(
     address: string | { readonly fd: DescriptorSource },
@@ -122,6 +130,16 @@ export class UnixServer extends Server<UnixConnection> {
   /**
    * Closes the server and leaves its path where it is, for whoever else has the listening socket: a
    * successor to which it was sent.
+   *
+   * @example
+   * ```ts
+   * const server = await UnixServer.listen('/run/app/app.sock')
+   * const successor = await UnixServer.listen({ fd: server.fd }) // in another process, which was sent it
+   * server.leave()
+   * const client = await connectUnix('/run/app/app.sock')
+   * const connection = await successor.accept()
+   * for (const one of [client, connection, successor]) one.close()
+   * ```
    */
   leave(): void {
     if (!this.closed) this.#handle.leaveName()

@@ -2,7 +2,7 @@
 import type { Shape } from '../core/arguments.js'
 import type { Connection } from './connection.js'
 
-/** The events that an acceptor tells its server of. */
+/** The events that an {@link Acceptor} tells its {@link Server} of. */
 export interface AcceptorEvents<Arrived extends Connection> {
   /** Somebody has connected. */
   arrived(connection: Arrived): void

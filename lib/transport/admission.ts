@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { checkFunction, checkInteger } from '../core/arguments.js'
 import type { Connection } from './connection.js'
 
-/** Decides, before a byte is read, whether a connection may come in. */
+/** Decides, before a byte is read, whether a connection may come in; {@link allow} makes one. */
 export type Authorize<Accepted extends Connection = Connection> = (
   peer: Accepted['peer'],
   connection: Accepted,
@@ -13,10 +13,11 @@ export type Authorize<Accepted extends Connection = Connection> = (
 const mostUndecided = 64
 const defaultTimeout = 10_000
 
+/** The options of a {@link Server} about whom to let in. */
 export interface AdmissionOptions<Accepted extends Connection = Connection> {
   /**
-   * A connection is closed if the answer is not `true`, or if the function throws. On Unix sockets
-   * {@link allow} makes such functions.
+   * A connection is closed if the answer is not `true`, or if the function throws. By default all are
+   * let in that the system lets connect. On Unix sockets {@link allow} makes such functions.
    */
   authorize?: Authorize<Accepted>
   /**

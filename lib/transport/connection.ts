@@ -55,6 +55,19 @@ const optionNames = new Map<string, readonly string[]>()
  *
  * Unix sockets and named pipes make theirs by `connectUnix`, `connectNamedPipe` and their servers. With
  * a {@link Transport} of your own, `new Connection(transport)` has all of it.
+ *
+ * @example
+ * ```ts
+ * const [one, other] = socketPair()
+ * await one.send(Buffer.from('hello'), { timeout: 1000 })
+ * const message = await other.receive({ timeout: 1000 })
+ * console.log(message?.data.toString(), 'from process', other.peer.pid)
+ *
+ * await one.closeWrite()
+ * console.log(await other.receive()) // undefined: the end
+ * one.close()
+ * other.close()
+ * ```
  */
 export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends Duplex {
   readonly #transport: Transport
@@ -84,7 +97,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   #left: { left(): void } | undefined
 
   /**
-   * `endTimeout`: 0, the default, is no limit; else see `NamedPipeConnectionOptions.endTimeout`.
+   * A connection over a transport of your own: see {@link Transport}, which has an example.
    *
    * @throws `ERR_SLUICE_INVALID_ARGUMENT`, also for a transport that lacks a member.
    */
@@ -127,6 +140,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     return this.#transport.peer
   }
 
+  /** Bytes that have come so far. */
   get bytesRead(): number {
     return this.#transport.bytesRead
   }
@@ -244,6 +258,15 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   /**
    * Closes at once, and says why to the operations that wait: they are rejected with the reason. No
    * `'error'` event follows. Default: `ERR_SLUICE_CLOSED`.
+   *
+   * @example
+   * ```ts
+   * const [one, other] = socketPair()
+   * const waiting = one.receive().catch((error: unknown) => console.error(error))
+   * one.abort(new Error('no longer wanted'))
+   * await waiting
+   * other.close()
+   * ```
    */
   abort(reason?: unknown): void {
     if (this.destroyed) return
@@ -251,6 +274,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     this.destroy()
   }
 
+  /** Closes the connection at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.destroy()
   }
@@ -260,7 +284,18 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     return this.#setRef(true)
   }
 
-  /** The connection no longer keeps the process alive. */
+  /**
+   * The connection no longer keeps the process alive.
+   *
+   * @example
+   * ```ts
+   * const [one, other] = socketPair()
+   * one.unref() // the process may end, though it waits for more
+   * one.ref() // and again not
+   * one.close()
+   * other.close()
+   * ```
+   */
   unref(): this {
     return this.#setRef(false)
   }
@@ -268,6 +303,17 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   /**
    * Emits `'timeout'` when nothing was read or written for so many milliseconds; 0: never. The
    * connection stays as it is: it is the listener's business what to do.
+   *
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`
+   *
+   * @example
+   * ```ts
+   * const [one, other] = socketPair()
+   * one.setTimeout(30_000, () => one.destroy(new Error('nothing has come for 30 s')))
+   * one.setTimeout(0)
+   * one.close()
+   * other.close()
+   * ```
    */
   setTimeout(milliseconds: number, listener?: () => void): this {
     checkInteger('milliseconds', milliseconds, 0, 2 ** 31 - 1)
@@ -286,7 +332,16 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     return this
   }
 
-  /** The connection as two streams of the Web. */
+  /**
+   * The connection as two streams of the Web.
+   *
+   * @example
+   * ```ts
+   * const [one, other] = socketPair()
+   * one.end('hello')
+   * for await (const chunk of other.toWeb().readable) console.log(chunk)
+   * ```
+   */
   toWeb(): { readable: ReadableStream; writable: WritableStream } {
     return Duplex.toWeb(this)
   }
@@ -298,16 +353,19 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     return this.#idleMs
   }
 
+  /** Always false: a connection is made connected. `net.Socket` has it, too. */
   // eslint-disable-next-line @typescript-eslint/class-literal-property-style -- a field takes memory
   get connecting(): boolean {
     return false
   }
 
+  /** Always false, likewise. */
   // eslint-disable-next-line @typescript-eslint/class-literal-property-style -- a field takes memory
   get pending(): boolean {
     return false
   }
 
+  /** The sides that are open, as `net.Socket` tells them. */
   get readyState(): 'open' | 'readOnly' | 'writeOnly' | 'closed' {
     if (this.destroyed) return 'closed'
     if (this.readable) return this.writable ? 'open' : 'readOnly'

@@ -4,6 +4,7 @@ import { longestDelay, type WaitOptions } from '../core/wait_options.js'
 import type { Peer } from './peer.js'
 import type { ReceivedMessage } from './transport.js'
 
+/** The options of a {@link Connection} over every transport. */
 export interface ConnectionOptions {
   /**
    * Default false: when the peer has ended its side, this side ends too. Take true for TLS over the
@@ -23,17 +24,24 @@ export function checkConnectionOptions(options: ConnectionOptions & EndTimeout):
   if (endTimeout !== undefined) checkInteger('options.endTimeout', endTimeout, 0, longestDelay)
 }
 
-/** The options of `send`. Transports that carry more than bytes add a member. */
+/** The options of {@link Connection.send}. Transports that carry more than bytes add a member. */
 export type SendOptions = WaitOptions
 
-/** The types of one transport's connections. */
+/** The types in which the connections of one transport differ from a {@link Connection} in general. */
 export interface ConnectionTypes {
+  /** The type of `connection.peer`. */
   peer: Peer
+  /** The result of `receive`. */
   message: ReceivedMessage
+  /** The options of `send`. */
   sendOptions: SendOptions
 }
 
-/** Milliseconds that the peer may take after `end()`, for makers of transports. */
+/** An option of {@link Connection}, for makers of transports. */
 export interface EndTimeout {
+  /**
+   * Milliseconds that the peer may take, after `end()`, to make room for the next of what was written;
+   * default 0: no limit. See `NamedPipeConnectionOptions.endTimeout`.
+   */
   endTimeout?: number | undefined
 }

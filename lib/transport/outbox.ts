@@ -18,7 +18,7 @@ export type Callback = (error?: Error | null) => void
 
 /**
  * Things that go with one message beside its bytes, such as duplicates of open files: kept from the
- * call of `send` until the message has gone or never will.
+ * call of {@link Connection.send} until the message has gone or never will.
  */
 export interface Cargo {
   /** Called once. `sent`: the system has the whole message. */
@@ -62,6 +62,7 @@ function lengthOf(chunks: readonly Uint8Array[], index: number, end: number): nu
   return length
 }
 
+/** The data that a connection has to write, for its {@link Transport}, which takes it in order. */
 export class Outbox {
   readonly #owner: OutboxOwner
   #ref: boolean
@@ -87,6 +88,7 @@ export class Outbox {
   /** Bytes of the first of them, when it became the first. */
   #firstLength = 0
 
+  /** @internal */
   constructor(owner: OutboxOwner, ref: boolean) {
     this.#owner = owner
     this.#ref = ref
@@ -131,10 +133,12 @@ export class Outbox {
     return this.#chunks
   }
 
+  /** The number of the chunk that is to be written first. */
   get index(): number {
     return this.#index
   }
 
+  /** The number of the first chunk that is not to be written. */
   get end(): number {
     return this.#end
   }
@@ -221,12 +225,13 @@ export class Outbox {
     return this.#count === 0 && this.#callback === undefined
   }
 
+  /** @internal */
   set ref(ref: boolean) {
     this.#ref = ref
     for (const { operation } of this.#all()) operation.ref = ref
   }
 
-  /** Whether these are more than markers. */
+  /** @internal Whether these are more than markers. */
   hasChunks(chunks: readonly Uint8Array[]): boolean {
     return !chunks.every((chunk) => this.#places?.has(chunk))
   }
@@ -250,6 +255,8 @@ export class Outbox {
   /**
    * Adds a message at the end of the queue. `write` puts a marker there, if that is needed. `started`:
    * the bytes before these have gone already.
+   *
+   * @internal
    */
   add(
     bytes: Uint8Array,
@@ -287,17 +294,17 @@ export class Outbox {
     return operation.promise
   }
 
-  /** The error of a `send` that is one too many; undefined when there is room. */
+  /** @internal The error of a `send` that is one too many; undefined when there is room. */
   get full(): SluiceError | undefined {
     return this.#count >= maxWaiting ? queueFull('sends') : undefined
   }
 
-  /** A chunk is written to the stream: what is sent next comes after it. */
+  /** @internal A chunk is written to the stream: what is sent next comes after it. */
   separate(): void {
     this.#open = undefined
   }
 
-  /** The connection is lost. */
+  /** @internal The connection is lost. */
   failAll(reason: unknown): void {
     for (const send of this.#all()) {
       this.#leave(send)

@@ -26,6 +26,7 @@ import {
 } from './admission.js'
 import { Connection } from './connection.js'
 
+/** The options of every {@link Server}. */
 export interface ServerOptions<
   Accepted extends Connection = Connection,
 > extends AdmissionOptions<Accepted> {
@@ -34,7 +35,7 @@ export interface ServerOptions<
    * accepted until one closes: clients wait in the system's queue, or see that the server is busy.
    */
   maxConnections?: number
-  /** Closes the server when it aborts. */
+  /** Closes the server when it aborts; default none. */
   signal?: AbortSignal
 }
 
@@ -49,7 +50,7 @@ export function checkServerOptions<Accepted extends Connection>(
   if (maxConnections !== undefined) checkInteger('options.maxConnections', maxConnections, 1)
 }
 
-/** Counts of one server. */
+/** Counts of one {@link Server}. */
 export interface ServerStats {
   /** Connections that are open, those that nobody has accepted yet included. */
   open: number
@@ -61,6 +62,7 @@ export interface ServerStats {
   refused: number
 }
 
+/** The result of {@link Server.shutdown}. */
 export interface ShutdownResult {
   /** Connections that ended by themselves. */
   finished: number
@@ -76,6 +78,20 @@ const shutdownTimeout = 30_000
  * An accepted connection is never lost: one whose `accept` was cancelled is kept for the next. Unix
  * sockets and named pipes have theirs, `UnixServer` and `NamedPipeServer`; with an {@link Acceptor} of
  * your own, `new Server(acceptor)` has all of it.
+ *
+ * @example
+ * ```ts
+ * const server = await UnixServer.listen('/run/app/app.sock')
+ * const client = await connectUnix('/run/app/app.sock')
+ * const connection = await server.accept({ timeout: 1000 })
+ * console.log(server.stats.open)
+ *
+ * server.unref() // from here on the process may end although it listens
+ * server.ref() // and again not
+ * server.close() // the connections live on
+ * client.close()
+ * connection.close()
+ * ```
  */
 export class Server<
   Accepted extends Connection = Connection,
@@ -112,7 +128,11 @@ export class Server<
   /** Connections that shutdowns have destroyed. */
   #cutOff = 0
 
-  /** @throws `ERR_SLUICE_INVALID_ARGUMENT`, also for an acceptor that lacks a member. */
+  /**
+   * A server of an acceptor of your own.
+   *
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`, also for an acceptor that lacks a member.
+   */
   constructor(acceptor: Acceptor<Accepted, Arrived>, options?: ServerOptions<Arrived>)
   /** @internal */
   constructor(
@@ -161,10 +181,12 @@ export class Server<
     if (this.#signal?.aborted === true) this.close()
   }
 
+  /** Whether the server has been closed. */
   get closed(): boolean {
     return !this.#open
   }
 
+  /** The counts as of now. */
   get stats(): ServerStats {
     this.#forgetCollected()
     return {
@@ -195,7 +217,23 @@ export class Server<
     return promise
   }
 
-  /** The connections, until the server is closed. */
+  /**
+   * The connections, until the server is closed.
+   *
+   * @throws (rejects) what `accept` rejects with, but `ERR_SLUICE_CLOSED`.
+   *
+   * @example
+   * ```ts
+   * const server = await UnixServer.listen('/run/app/app.sock')
+   * const client = await connectUnix('/run/app/app.sock')
+   * client.end('hello')
+   * for await (const connection of server) {
+   *   connection.on('error', (error) => console.error(error)) // a peer's fault must not end the server
+   *   connection.on('data', (chunk) => console.log(chunk.length))
+   *   server.close() // without it, the next client is waited for
+   * }
+   * ```
+   */
   [Symbol.asyncIterator](): AsyncGenerator<Accepted, void, void> {
     return iterateUntilClosed(
       () => this.closed,
@@ -234,13 +272,13 @@ export class Server<
    *
    * @returns how many ended by themselves, and how many were cut off
    *
+   * @throws (rejects) `ERR_SLUICE_INVALID_ARGUMENT`; the signal and the time only end the wait.
+   *
    * @example
    * ```ts
    * const server = await UnixServer.listen('/run/app/app.sock')
-   * process.once('SIGTERM', async () => {
-   *   const { cutOff } = await server.shutdown({ timeout: 5000 })
-   *   if (cutOff > 0) console.error(`${String(cutOff)} connections were cut off`)
-   * })
+   * const { cutOff } = await server.shutdown({ timeout: 5000 }) // at a SIGTERM, say
+   * if (cutOff > 0) console.error(`${cutOff} connections were cut off`)
    * ```
    */
   async shutdown(options: WaitOptions = {}): Promise<ShutdownResult> {
@@ -273,6 +311,7 @@ export class Server<
     return { finished: size - cutOff, cutOff }
   }
 
+  /** Closes the server at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }

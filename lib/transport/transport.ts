@@ -9,17 +9,19 @@ import { checkShape, unreadable, type Shape } from '../core/arguments.js'
 import type { Cargo, Outbox } from './outbox.js'
 import type { Peer } from './peer.js'
 
-/** A thing that comes with a message, the receiver's to close. */
+/** A thing that comes with a message of a {@link Connection}, the receiver's to close. */
 export interface Closable {
+  /** Lets go of it. Idempotent. */
   close(): void
 }
 
-/** A message as `receive` gives it. Transports that carry more than bytes add a member. */
+/** A message as {@link Connection.receive} gives it. Transports that carry more than bytes add a member. */
 export interface ReceivedMessage {
+  /** The bytes of the message, the receiver's own. */
   data: Buffer
 }
 
-/** How a transport's messages carry something beside their bytes. */
+/** How the messages of a {@link Transport} carry something beside their bytes. */
 export interface CargoKind<Received extends Closable = Closable> {
   /**
    * The name of the option of `send`, of the member of a received message, and of the event that
@@ -34,7 +36,7 @@ export interface CargoKind<Received extends Closable = Closable> {
   message(data: Buffer, received: readonly Received[]): ReceivedMessage
 }
 
-/** The events that a transport tells its connection of. */
+/** The events that a {@link Transport} tells its connection of. */
 export interface TransportEvents {
   /**
    * A chunk of the stream, or a whole message. False: nobody wants more until the next `read()`; a
@@ -56,12 +58,83 @@ export interface TransportEvents {
  *
  * Nothing may be read from the system before `read` asks for it, so that the peer is held back when
  * nobody reads, and so that nothing is lost when a `receive` is cancelled.
+ *
+ * @example
+ * ```ts
+ * import type { Outbox, Transport, TransportEvents } from 'sluice'
+ *
+ * // Sends back what it is given, message for message.
+ * class Echo implements Transport {
+ *   readonly keepsBoundaries = true
+ *   readonly peer = { pid: process.pid, user: undefined, sameUser: true }
+ *   readonly cargo = undefined
+ *   ref = true
+ *   bytesRead = 0
+ *   bytesWritten = 0
+ *   #events: TransportEvents | undefined
+ *   readonly #messages: Buffer[] = []
+ *   #wanted = false
+ *   #ended = false
+ *
+ *   attach(events: TransportEvents) {
+ *     this.#events = events
+ *   }
+ *   read() {
+ *     this.#wanted = true
+ *     this.#deliver()
+ *   }
+ *   pause() {
+ *     this.#wanted = false
+ *   }
+ *   awaitEnd() {
+ *     if (this.#messages.length === 0) this.read()
+ *   }
+ *   write(outbox: Outbox) {
+ *     while (outbox.next()) {
+ *       this.#messages.push(Buffer.from(outbox.first))
+ *       this.bytesWritten += outbox.first.byteLength
+ *       outbox.wroteFirst()
+ *     }
+ *     this.#deliver()
+ *   }
+ *   interruptWrite() {
+ *     return false // nothing is ever under way
+ *   }
+ *   endWriting(done: () => void) {
+ *     this.#ended = true
+ *     done()
+ *     this.#deliver()
+ *   }
+ *   close() {
+ *     this.#events?.closed()
+ *   }
+ *   #deliver() {
+ *     while (this.#wanted) {
+ *       const message = this.#messages.shift()
+ *       if (message === undefined) {
+ *         if (this.#ended) this.#events?.end()
+ *         return
+ *       }
+ *       this.bytesRead += message.byteLength
+ *       this.#wanted = this.#events?.chunk(message) ?? false
+ *     }
+ *   }
+ * }
+ *
+ * const connection = new Connection(new Echo())
+ * await connection.send(Buffer.from('hello'))
+ * console.log((await connection.receive())?.data.toString())
+ * connection.close()
+ * ```
  */
 export interface Transport {
   /** Whether each write is one message, and comes out as one. */
   readonly keepsBoundaries: boolean
+  /** Bytes that were told to `events.chunk`. */
   readonly bytesRead: number
+  /** Bytes that the system has taken. */
   readonly bytesWritten: number
+  /** The process at the other end. */
   readonly peer: Peer
   /** Undefined: messages are bytes and nothing else. */
   readonly cargo: CargoKind | undefined
