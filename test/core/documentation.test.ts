@@ -1,8 +1,24 @@
-/** The examples in the comments of lib compile, and run to their end where there is what they need. */
+/**
+ * Every public name is documented: what it does, units, defaults, errors by code, an example. The examples
+ * compile, and run to their end where there is what they need.
+ */
 import { describe, expect, test } from 'vitest'
 
 import { examples, problemsOf, run, type Example } from '../support/examples.js'
 import { onlyIf, onWindows } from '../support/platform.js'
+import { publicTypes } from '../support/public_names.js'
+import { lacking } from '../support/reference.js'
+
+test('the public names are found, and those that are inherited', () => {
+  const members = publicTypes.get('UnixConnection')?.members.map(({ name }) => name)
+  expect(members).toEqual(
+    expect.arrayContaining(['UnixConnection.fromFd', 'UnixConnection.send', 'UnixConnection.peer']),
+  )
+})
+
+test('every public name says what it does, its units, defaults and errors, and has an example', () => {
+  expect(lacking()).toEqual([])
+})
 
 const byWhere = (example: Example) => [example.where, example] as const
 
