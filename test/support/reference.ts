@@ -53,7 +53,7 @@ function hasExample(name: string): boolean {
   return [type, member].some((one) => one?.comment.includes('@example'))
 }
 
-function isCallable({ symbol }: { symbol: ts.Symbol }): boolean {
+export function isCallable({ symbol }: { symbol: ts.Symbol }): boolean {
   return (
     (symbol.flags &
       (ts.SymbolFlags.Function | ts.SymbolFlags.Method | ts.SymbolFlags.Constructor)) !==
@@ -61,7 +61,7 @@ function isCallable({ symbol }: { symbol: ts.Symbol }): boolean {
   )
 }
 
-function isClass({ symbol }: PublicType): boolean {
+export function isClass({ symbol }: PublicType): boolean {
   return (symbol.flags & ts.SymbolFlags.Class) !== 0
 }
 
