@@ -11,22 +11,30 @@ import { ChannelTransport } from './channel_transport.js'
 import type { Control } from './control.js'
 import type { ChannelOptions } from './options.js'
 
-/** A message of a channel, as `receive` gives it. */
+/** A message of a {@link Channel}, as `receive` gives it. */
 export interface ReceivedChannelMessage {
+  /** The bytes of the message, the receiver's own. */
   data: Buffer
   /** The receiver's own, to close. Always empty on Windows. */
   fds: FileDescriptor[]
 }
 
+/** The options of {@link Connection.send} over a channel. */
 export interface ChannelSendOptions extends WaitOptions {
-  /** At most 253; each is duplicated at the call and stays the caller's to close. Not on Windows. */
+  /**
+   * Descriptors, default none, at most 253; each is duplicated at the call and stays the caller's to close.
+   * Not on Windows.
+   */
   fds?: readonly DescriptorSource[]
 }
 
-/** The types of channels. */
+/** The types in which a {@link Channel} differs from a connection in general. */
 export interface ChannelTypes {
+  /** The type of `channel.peer`. */
   peer: Peer
+  /** The result of `receive`. */
   message: ReceivedChannelMessage
+  /** The options of `send`. */
   sendOptions: ChannelSendOptions
 }
 
@@ -51,6 +59,16 @@ const leftOpen = new LeakGuard<{ control: Control; ends: ChannelEnds }>(
  *
  * A peer that disappears without having ended is `ERR_SLUICE_PEER_DIED`, after all that it has written
  * was read.
+ *
+ * @example
+ * ```ts
+ * const server = await ChannelServer.listen('/run/app/app.sock')
+ * const client = await connectChannel('/run/app/app.sock', { timeout: 10_000 })
+ * const channel = await server.accept({ timeout: 10_000 })
+ * await client.send(Buffer.from('hello'), { timeout: 1000 })
+ * console.log((await channel.receive())?.data.toString())
+ * for (const one of [client, channel, server]) one.close()
+ * ```
  */
 export class Channel extends Connection<ChannelTypes> {
   readonly #ends: ChannelEnds

@@ -13,6 +13,7 @@ import { controlOptionNames, prepareControl, type ControlOptions } from './contr
 import { offerChannel } from './handshake.js'
 import { channelOptionNames, checkChannelOptions, type ChannelOptions } from './options.js'
 
+/** The options of {@link ChannelServer.listen}. */
 export interface ListenChannelOptions
   extends ChannelOptions, ControlOptions, ServerOptions<ControlConnection> {}
 
@@ -74,10 +75,16 @@ class ChannelAcceptor implements Acceptor<Channel | ControlConnection, ControlCo
  * @example
  * ```ts
  * const server = await ChannelServer.listen('/run/app/app.sock')
+ * const client = await connectChannel('/run/app/app.sock')
+ * client.end('hello')
+ *
  * for await (const channel of server) {
- *   channel.on('error', (error) => console.error(error))
+ *   channel.on('error', (error) => console.error(error)) // a peer's fault must not end the server
  *   channel.pipe(channel)
+ *   break // without it, the next client is waited for
  * }
+ * for await (const chunk of client) console.log(String(chunk))
+ * server.close()
  * ```
  */
 export class ChannelServer extends Server<Channel | ControlConnection, ControlConnection> {

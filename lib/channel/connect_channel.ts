@@ -20,6 +20,7 @@ import {
   type ChannelOptions,
 } from './options.js'
 
+/** The options of {@link connectChannel}. */
 export interface ConnectChannelOptions extends ChannelOptions, WaitOptions {}
 
 /**
@@ -33,9 +34,13 @@ export interface ConnectChannelOptions extends ChannelOptions, WaitOptions {}
  *
  * @example
  * ```ts
- * const channel = await connectChannel('/run/app/app.sock', { timeout: 1000 })
- * channel.pipe(process.stdout)
- * channel.end('hello\n')
+ * const server = await ChannelServer.listen('/run/app/app.sock') // by another process
+ * const channel = await connectChannel('/run/app/app.sock', { timeout: 10_000 })
+ * const accepted = await server.accept()
+ * accepted.pipe(accepted)
+ * channel.end('hello')
+ * for await (const chunk of channel) console.log(String(chunk))
+ * server.close()
  * ```
  */
 export function connectChannel(

@@ -7,7 +7,7 @@ import { closeAll } from '../transport/inbox.js'
 import type { Closable } from '../transport/transport.js'
 import { ControlParser, encodeControl, nonsense, type ControlMessage } from './control_message.js'
 
-/** The connection beside the rings: it arranges them, and its end is the peer's. */
+/** The connection beside the rings of a {@link Channel}: it arranges them, and its end is the peer's. */
 export type ControlConnection = UnixConnection | NamedPipeConnection
 
 /** A descriptor or handle that has come. */

@@ -10,11 +10,11 @@ import type { Acceptor } from '../transport/acceptor.js'
 import type { ControlConnection } from './control.js'
 import { mostAtOnce, type ChannelOptions } from './options.js'
 
-/** How the name is taken, as the platform has it. */
+/** How {@link ChannelServer.listen} takes the name, as the platform has it. */
 export interface ControlOptions extends BindOptions {
   /** Connections that the kernel keeps for the server; default 511. Not on Windows. */
   backlog?: number
-  /** Who may connect; default `'current-user'`. Windows only: elsewhere `mode` says it. */
+  /** The users who may connect; default `'current-user'`. Windows only: elsewhere `mode` says it. */
   security?: PipeSecurity
 }
 

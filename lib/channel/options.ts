@@ -6,6 +6,7 @@ import { checkSpin } from '../ring/polling.js'
 import { defaultMaxDescriptors, mostDescriptors } from '../socket/connection_options.js'
 import { checkConnectionOptions, type ConnectionOptions } from '../transport/connection_options.js'
 
+/** The options of {@link connectChannel} and {@link ChannelServer.listen}. */
 export interface ChannelOptions extends ConnectionOptions {
   /**
    * Bytes of each of the two rings: a power of two from 4 KiB to 1 GiB. A server's is the default of its
@@ -28,7 +29,7 @@ export interface ChannelOptions extends ConnectionOptions {
    * Windows, where channels carry none.
    */
   maxDescriptors?: number
-  /** Microseconds to look for the peer's doings before sleeping; see `EndpointOptions.spin`. */
+  /** Microseconds to look for the peer's doings before sleeping; default as `EndpointOptions.spin`. */
   spin?: number
 }
 

@@ -55,6 +55,7 @@ function isPublic(declaration: ts.Declaration): boolean {
 }
 
 function membersOf(symbol: ts.Symbol, name: string): Member[] {
+  if (symbol.flags & ts.SymbolFlags.TypeAlias) return [] // those of other types
   const type = checker.getDeclaredTypeOfSymbol(symbol)
   const statics = checker.getPropertiesOfType(checker.getTypeOfSymbol(symbol))
   const isClass = (symbol.flags & ts.SymbolFlags.Class) !== 0
