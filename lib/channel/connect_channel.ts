@@ -50,16 +50,17 @@ export function connectChannel(
   options = ownOptions(options, [...channelOptionNames, ...waitOptionNames])
   checkChannelOptions(options)
   checkWaitOptions(options)
-  return options.signal?.aborted === true ? aborted(options.signal) : connect(address, options)
+  if (options.signal?.aborted === true) return aborted(options.signal)
+  return shakeHands(connectControl(address, options), options)
 }
 
-async function connect(
-  address: string,
+async function shakeHands(
+  connecting: Promise<ControlConnection>,
   options: ConnectChannelOptions,
 ): Promise<Channel | ControlConnection> {
   const { timeout } = options
   const deadline = timeout === undefined ? undefined : performance.now() + timeout
-  const control = new Control(await connectControl(address, options))
+  const control = new Control(await connecting)
   try {
     const left = deadline === undefined ? Infinity : Math.ceil(deadline - performance.now())
     const ends = await requestChannel(control, withDeadline(options, left))
