@@ -1,0 +1,17 @@
+import type { WaitOptions } from '../core/wait_options.js'
+
+/**
+ * The part that every connection of messages has, whatever carries it: `framed` makes such, and pools
+ * and reconnecting connections are made of such.
+ */
+export interface MessageConnection<T = Buffer> {
+  readonly closed: boolean
+  /** Sends one message; resolves when the system has it. */
+  send(message: T, options?: WaitOptions): Promise<void>
+  /** The next message; undefined at the end. */
+  receive(options?: WaitOptions): Promise<T | undefined>
+  /** Lets go of the connection at once. Idempotent. */
+  close(): void
+  /** Resolves once, when the connection is over: with the error that ended it, or with undefined. */
+  readonly whenClosed: Promise<Error | undefined>
+}
