@@ -4,9 +4,7 @@ import { inspect } from 'node:util'
 
 import { checkInteger, checkString, invalidArgument } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
-
-/** The name of a transport: the scheme of its addresses. */
-export type TransportName = 'unix' | 'pipe' | 'shm' | 'tcp'
+import type { TransportName } from '../transport/addresses.js'
 
 /** A path of a Unix socket. */
 export interface UnixPathAddress {

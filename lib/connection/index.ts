@@ -6,7 +6,14 @@ export type {
   PipeAddress,
   ShmAddress,
   TcpAddress,
-  TransportName,
   UnixAbstractAddress,
   UnixPathAddress,
 } from './address.js'
+export { listen } from './listen.js'
+export type { ListeningServer, ListenOptions } from './listen.js'
+export { connect } from './connect.js'
+export type { ConnectOptions } from './connect.js'
+export { TcpServer } from './tcp_server.js'
+export type { ListenTcpOptions } from './tcp_server.js'
+export type { ConnectTcpOptions } from './connect_tcp.js'
+export type { TcpConnectionOptions } from './tcp_connection.js'

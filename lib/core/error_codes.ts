@@ -12,10 +12,13 @@ import type { constants } from 'node:os'
  * | `ERR_SLUICE_FDS_TRUNCATED` | descriptors were lost on their way: this process has too many open |
  * | `ERR_SLUICE_HANDLES_LIMIT` | too many handles are on their way, or came with a message |
  * | `ERR_SLUICE_HANDLES_LOST` | handles that came with a message could not be taken from their sender: see `cause` |
+ * | `ERR_SLUICE_HEARTBEAT_TIMEOUT` | nothing came from the peer of a connection with heartbeats |
  * | `ERR_SLUICE_INTERNAL` | a fault of sluice itself: please report it |
  * | `ERR_SLUICE_INVALID_ARGUMENT` | an argument is of the wrong type or out of range |
  * | `ERR_SLUICE_INVALID_STATE` | the call does not fit what was called before (commit without reserve) |
+ * | `ERR_SLUICE_MESSAGE_INVALID` | a message that came cannot be decoded: see `cause` |
  * | `ERR_SLUICE_MESSAGE_TOO_LONG` | a message is longer than `maxMessageLength`, or than the system takes |
+ * | `ERR_SLUICE_MESSAGE_TRUNCATED` | the connection ended in the middle of a message (`error.missing` bytes before its end) |
  * | `ERR_SLUICE_NATIVE_MISMATCH` | the binary is of another version than the JavaScript |
  * | `ERR_SLUICE_NATIVE_MISSING` | no binary of the addon fits this platform |
  * | `ERR_SLUICE_NOT_A_RING` | the shared memory holds something else |
@@ -38,10 +41,13 @@ export type SluiceErrorCode =
   | 'ERR_SLUICE_FDS_TRUNCATED'
   | 'ERR_SLUICE_HANDLES_LIMIT'
   | 'ERR_SLUICE_HANDLES_LOST'
+  | 'ERR_SLUICE_HEARTBEAT_TIMEOUT'
   | 'ERR_SLUICE_INTERNAL'
   | 'ERR_SLUICE_INVALID_ARGUMENT'
   | 'ERR_SLUICE_INVALID_STATE'
+  | 'ERR_SLUICE_MESSAGE_INVALID'
   | 'ERR_SLUICE_MESSAGE_TOO_LONG'
+  | 'ERR_SLUICE_MESSAGE_TRUNCATED'
   | 'ERR_SLUICE_NATIVE_MISMATCH'
   | 'ERR_SLUICE_NATIVE_MISSING'
   | 'ERR_SLUICE_NOT_A_RING'
@@ -64,10 +70,12 @@ export type SluiceErrorCode =
  */
 export type SystemErrorCode =
   | Exclude<keyof typeof constants.errno, `WSA${string}`>
+  | 'EAI_AGAIN'
   | 'ECHARSET'
   | 'EFTYPE'
   | 'EHOSTDOWN'
   | 'ENONET'
+  | 'ENOTFOUND'
   | 'EOF'
   | 'EREMOTEIO'
   | 'ESHUTDOWN'

@@ -23,6 +23,8 @@ export interface SluiceErrorDetails {
   path?: string | undefined
   /** The id of the process that stands in the way, or that died. */
   pid?: number | undefined
+  /** Bytes that did not come. */
+  missing?: number | undefined
   /** The error that led to this one. */
   cause?: unknown
 }
@@ -61,6 +63,8 @@ export class SluiceError extends Error {
   declare readonly path?: string
   /** The id of the process that stands in the way, or that died. */
   declare readonly pid?: number
+  /** Bytes that lack to the end of a message that was cut off. */
+  declare readonly missing?: number
 
   static {
     // As the classes of the language have it: for-in and a spread do not come upon it.
@@ -88,7 +92,7 @@ export class SluiceError extends Error {
   }
 }
 
-const factNames = ['errno', 'syscall', 'win32', 'address', 'path', 'pid'] as const
+const factNames = ['errno', 'syscall', 'win32', 'address', 'path', 'pid', 'missing'] as const
 
 /**
  * An error of a failed system call, as {@link isSystemError} knows it: a `SluiceError`, or one of Node's

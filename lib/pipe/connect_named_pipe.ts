@@ -41,6 +41,14 @@ export interface ConnectNamedPipeOptions extends NamedPipeConnectionOptions, Wai
   mode?: 'byte' | 'message'
 }
 
+export const connectNamedPipeOptionNames = [
+  'server',
+  'impersonation',
+  'mode',
+  ...connectionOptionNames,
+  ...waitOptionNames,
+] as const
+
 // SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION, SECURITY_IMPERSONATION
 const impersonationFlags = { anonymous: 0, identification: 0x10000, impersonation: 0x20000 }
 
@@ -72,13 +80,7 @@ export function connectNamedPipe(
 ): Promise<NamedPipeConnection> {
   requirePipes()
   const path = pipePath(name)
-  options = ownOptions(options, [
-    'server',
-    'impersonation',
-    'mode',
-    ...connectionOptionNames,
-    ...waitOptionNames,
-  ])
+  options = ownOptions(options, connectNamedPipeOptionNames)
   checkPipeMode(options.mode)
   checkPipeOptions(options)
   checkWaitOptions(options)

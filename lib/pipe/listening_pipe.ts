@@ -1,5 +1,6 @@
 /** From what `NamedPipeServer.listen` is given to a pipe that waits for clients. */
 import { checkBoolean, checkInteger, invalidArgument, ownOptions } from '../core/arguments.js'
+import type { ConnectionAddresses } from '../transport/addresses.js'
 import { checkServerOptions, serverOptionNames, type ServerOptions } from '../transport/server.js'
 import { pipePath } from './name.js'
 import {
@@ -54,6 +55,12 @@ const ownOptionNames = [
   'outBufferSize',
 ] as const
 
+export const listenNamedPipeOptionNames = [
+  ...ownOptionNames,
+  ...connectionOptionNames,
+  ...serverOptionNames,
+] as const
+
 const unlimitedInstances = 255
 const mostPending = 254
 const defaultPending = 4
@@ -67,11 +74,15 @@ export interface CheckedPipe {
   listen(): PipeAcceptor
 }
 
-/** @throws `ERR_SLUICE_INVALID_ARGUMENT` */
-export function prepareToListenOnPipe(name: string, options: ListenNamedPipeOptions): CheckedPipe {
+/** `addresses`: the note for each connection. @throws `ERR_SLUICE_INVALID_ARGUMENT` */
+export function prepareToListenOnPipe(
+  name: string,
+  options: ListenNamedPipeOptions,
+  addresses?: ConnectionAddresses,
+): CheckedPipe {
   requirePipes()
   const path = pipePath(name)
-  options = ownOptions(options, [...ownOptionNames, ...connectionOptionNames, ...serverOptionNames])
+  options = ownOptions(options, listenNamedPipeOptionNames)
   const { pendingInstances = defaultPending, maxInstances, firstInstance = true } = options
   const {
     halfClose = options.mode === 'message',
@@ -110,7 +121,7 @@ export function prepareToListenOnPipe(name: string, options: ListenNamedPipeOpti
     outBufferSize,
   }
   const { mode = 'byte' } = options
-  const pipe = { path, sddl, instance, mode, poolSize: pendingInstances }
+  const pipe = { path, sddl, instance, mode, poolSize: pendingInstances, addresses }
   return { pipe, options, listen: () => new PipeAcceptor(pipe, options) }
 }
 

@@ -1,5 +1,6 @@
 import { checkedBefore } from '../core/arguments.js'
 import { aborted } from '../core/wait_options.js'
+import type { ConnectionAddresses } from '../transport/addresses.js'
 import { Server } from '../transport/server.js'
 import {
   prepareToListenOnPipe,
@@ -36,14 +37,14 @@ import type { NamedPipeConnection } from './named_pipe_connection.js'
  * ```
  */
 export class NamedPipeServer extends Server<NamedPipeConnection> {
-  /** The whole path: `'\\\\.\\pipe\\app'`. */
+  /** The whole path: `'\\\\.\\pipe\\app'`; of a server that `listen` made, `'pipe:app'`. */
   readonly address: string
   /** Whether the boundaries of writes are kept. */
   readonly mode: 'byte' | 'message'
 
   private constructor(checked: CheckedPipe) {
     super(checked.listen(), checked.options, checkedBefore)
-    this.address = checked.pipe.path
+    this.address = checked.pipe.addresses?.localAddress ?? checked.pipe.path
     this.mode = checked.pipe.mode
   }
 
@@ -55,7 +56,20 @@ export class NamedPipeServer extends Server<NamedPipeConnection> {
    * descriptor that cannot be parsed as well, and `ERR_SLUICE_UNSUPPORTED` on other systems.
    */
   static listen(name: string, options: ListenNamedPipeOptions = {}): Promise<NamedPipeServer> {
-    const checked = prepareToListenOnPipe(name, options)
+    return NamedPipeServer.listenAs(name, options, undefined)
+  }
+
+  /**
+   * The same, for a server and connections whose addresses are said in another way.
+   *
+   * @internal
+   */
+  static listenAs(
+    name: string,
+    options: ListenNamedPipeOptions,
+    addresses: ConnectionAddresses | undefined,
+  ): Promise<NamedPipeServer> {
+    const checked = prepareToListenOnPipe(name, options, addresses)
     const { signal } = checked.options
     if (signal?.aborted === true) return aborted(signal)
     try {

@@ -1,6 +1,8 @@
 import { SluiceError } from '../core/errors.js'
 import { RetryTimer } from '../core/retry.js'
 import type { Acceptor, AcceptorEvents } from '../transport/acceptor.js'
+import type { ConnectionAddresses } from '../transport/addresses.js'
+import { Connection } from '../transport/connection.js'
 import { NamedPipeConnection, type NamedPipeConnectionOptions } from './named_pipe_connection.js'
 import { native, type InstanceOptions } from './native.js'
 import { clientPeer, type NamedPipePeer } from './peer.js'
@@ -16,6 +18,8 @@ export interface ServerPipe {
   mode: 'byte' | 'message'
   /** How many clients can connect before they are accepted. */
   poolSize: number
+  /** The note for each connection. */
+  addresses: ConnectionAddresses | undefined
 }
 
 const retryPauseMs = 20
@@ -156,18 +160,18 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
       })
       return clientPeer(io.handle, io.identity)
     }
-    const { mode, instance } = this.#pipe
+    const { mode, instance, addresses } = this.#pipe
     io.ref = true
     this.#waiting.delete(io)
-    this.#events?.arrived(
-      new NamedPipeConnection(
-        io,
-        { mode, messageType: instance.message },
-        peer,
-        this.#options,
-        askAgain ? again : undefined,
-      ),
+    const connection = new NamedPipeConnection(
+      io,
+      { mode, messageType: instance.message },
+      peer,
+      this.#options,
+      askAgain ? again : undefined,
     )
+    if (addresses !== undefined) Connection.describe(connection, addresses)
+    this.#events?.arrived(connection)
   }
 }
 

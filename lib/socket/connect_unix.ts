@@ -21,6 +21,12 @@ export interface ConnectUnixOptions extends UnixConnectionOptions, WaitOptions {
   type?: 'stream' | 'seqpacket'
 }
 
+export const connectUnixOptionNames = [
+  'type',
+  ...connectionOptionNames,
+  ...waitOptionNames,
+] as const
+
 /**
  * Connects to a Unix socket: a path, or `@name` for an abstract name (Linux). It waits while the
  * server's backlog is full. Not on Windows, which has {@link connectNamedPipe}.
@@ -48,7 +54,7 @@ export function connectUnix(
 ): Promise<UnixConnection> {
   requireSockets()
   checkString('address', address)
-  options = ownOptions(options, ['type', ...connectionOptionNames, ...waitOptionNames])
+  options = ownOptions(options, connectUnixOptionNames)
   checkConnectionType(options.type)
   checkUnixConnectionOptions(options)
   checkWaitOptions(options)

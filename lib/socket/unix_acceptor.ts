@@ -3,6 +3,8 @@ import type { Listener } from '../core/listeners.js'
 import { Readiness } from '../core/native.js'
 import { RetryTimer } from '../core/retry.js'
 import type { Acceptor, AcceptorEvents } from '../transport/acceptor.js'
+import type { ConnectionAddresses } from '../transport/addresses.js'
+import { Connection } from '../transport/connection.js'
 import { setBufferSizes, type UnixConnectionOptions } from './connection_options.js'
 import { again, invalid, isExhaustion } from './errno.js'
 import type { SocketHandle } from './native.js'
@@ -19,6 +21,7 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
   readonly #handle: SocketHandle
   readonly #type: 'stream' | 'seqpacket'
   readonly #options: UnixConnectionOptions
+  readonly #addresses: ConnectionAddresses | undefined
   readonly #watch: SocketWatch
   #events: AcceptorEvents<UnixConnection> | undefined
   #wanted = 0
@@ -36,14 +39,17 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
     { firstMs: pauseMs, longestMs: pauseMs },
   )
 
+  /** `addresses`: the note for each connection. */
   constructor(
     handle: SocketHandle,
     type: 'stream' | 'seqpacket',
     options: Readonly<UnixConnectionOptions>,
+    addresses?: ConnectionAddresses,
   ) {
     this.#handle = handle
     this.#type = type
     this.#options = options
+    this.#addresses = addresses
     this.#watch = new SocketWatch(handle, this)
   }
 
@@ -151,6 +157,7 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
     try {
       setBufferSizes(handle, this.#options)
       connection = new UnixConnection(handle, this.#type, this.#options)
+      if (this.#addresses !== undefined) Connection.describe(connection, this.#addresses)
     } catch (error) {
       handle.close()
       this.#events?.failed(error as Error)

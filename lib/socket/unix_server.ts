@@ -1,6 +1,7 @@
 import { checkedBefore, checkInteger, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { aborted } from '../core/wait_options.js'
+import type { ConnectionAddresses } from '../transport/addresses.js'
 import {
   checkServerOptions,
   Server,
@@ -30,6 +31,14 @@ export interface ListenUnixOptions
   backlog?: number
 }
 
+export const listenUnixOptionNames = [
+  'type',
+  'backlog',
+  ...bindOptionNames,
+  ...connectionOptionNames,
+  ...serverOptionNames,
+] as const
+
 /**
  * A server on a Unix socket. Not on Windows, which has {@link NamedPipeServer}.
  *
@@ -55,17 +64,24 @@ export interface ListenUnixOptions
  * ```
  */
 export class UnixServer extends Server<UnixConnection> {
-  /** The address that was given to `listen`; undefined for a socket without a name. */
+  /** The address as it was given to `listen`; undefined for a socket without a name. */
   readonly address: string | undefined
   /** The kind of its socket. */
   readonly type: 'stream' | 'seqpacket'
   readonly #handle: SocketHandle
+  /** The path or the abstract name. */
+  readonly #name: string | undefined
 
-  private constructor({ handle, type, name }: Listening, options: ListenUnixOptions) {
-    super(new UnixAcceptor(handle, type, options), options, checkedBefore)
+  private constructor(
+    { handle, type, name }: Listening,
+    options: ListenUnixOptions,
+    addresses: ConnectionAddresses | undefined,
+  ) {
+    super(new UnixAcceptor(handle, type, options, addresses), options, checkedBefore)
     this.#handle = handle
+    this.#name = name
     this.type = type
-    this.address = name
+    this.address = addresses?.localAddress ?? name
     removeNameAtExit(handle)
   }
 
@@ -81,14 +97,21 @@ export class UnixServer extends Server<UnixConnection> {
     address: string | { readonly fd: DescriptorSource },
     options: ListenUnixOptions = {},
   ): Promise<UnixServer> {
+    return UnixServer.listenAs(address, options, undefined)
+  }
+
+  /**
+   * The same, for a server and connections whose addresses are said in another way.
+   *
+   * @internal
+   */
+  static listenAs(
+    address: string | { readonly fd: DescriptorSource },
+    options: ListenUnixOptions,
+    addresses: ConnectionAddresses | undefined,
+  ): Promise<UnixServer> {
     requireSockets()
-    options = ownOptions(options, [
-      'type',
-      'backlog',
-      ...bindOptionNames,
-      ...connectionOptionNames,
-      ...serverOptionNames,
-    ])
+    options = ownOptions(options, listenUnixOptionNames)
     checkConnectionType(options.type)
     checkInteger('options.backlog', options.backlog ?? defaultBacklog, 1, 2 ** 31 - 1)
     checkUnixConnectionOptions(options)
@@ -98,7 +121,7 @@ export class UnixServer extends Server<UnixConnection> {
     let listening: Listening | undefined
     try {
       listening = listen()
-      return Promise.resolve(new UnixServer(listening, options))
+      return Promise.resolve(new UnixServer(listening, options, addresses))
     } catch (error) {
       listening?.handle.close()
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
@@ -122,9 +145,9 @@ export class UnixServer extends Server<UnixConnection> {
    * again: `close()`, and `listen` anew.
    */
   get isNamed(): boolean {
-    if (this.closed || this.address === undefined) return false
+    if (this.closed || this.#name === undefined) return false
     // An abstract name is its socket's for as long as that is open.
-    return this.address.startsWith('@') || this.#handle.isNamed()
+    return this.#name.startsWith('@') || this.#handle.isNamed()
   }
 
   /**

@@ -20,6 +20,7 @@ import {
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
+import type { ConnectionAddresses, TransportName } from './addresses.js'
 import { CargoAnnouncer } from './cargo_announcer.js'
 import {
   checkConnectionOptions,
@@ -93,6 +94,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   #endTimer: NodeJS.Timeout | undefined
   /** The callback for when the transport has closed. */
   #closing: (() => void) | undefined
+  #addresses: ConnectionAddresses | undefined
   /** Told by a server that counts its connections; see `Server`. */
   #left: { left(): void } | undefined
 
@@ -138,6 +140,24 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   /** The process at the other end; known also after the end. */
   get peer(): Types['peer'] {
     return this.#transport.peer
+  }
+
+  /** The scheme of its addresses; undefined unless `connect` or a server of `listen` made it. */
+  get transport(): TransportName | undefined {
+    return this.#addresses?.transport
+  }
+
+  /**
+   * The address at this end, as `connect` and `listen` take it: undefined where it has none, such as
+   * that of a client of a Unix socket, and unless `connect` or a server of `listen` made it.
+   */
+  get localAddress(): string | undefined {
+    return this.#addresses?.localAddress
+  }
+
+  /** The address at the other end; otherwise like `localAddress`. */
+  get remoteAddress(): string | undefined {
+    return this.#addresses?.remoteAddress
   }
 
   /** Bytes that have come so far. */
@@ -745,6 +765,19 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   static putBack(connection: Connection, data: Buffer): void {
     const inbox = (connection.#inbox ??= connection.#newInbox())
     inbox.putBack({ data, received: nothingReceived })
+  }
+
+  /**
+   * For its maker: says where the connection leads, once.
+   *
+   * @internal
+   */
+  static describe<Described extends Connection>(
+    connection: Described,
+    addresses: ConnectionAddresses,
+  ): Described {
+    connection.#addresses = addresses
+    return connection
   }
 
   /** The calls of the transport and the outbox, out of the users' sight. */

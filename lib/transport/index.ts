@@ -1,5 +1,6 @@
 /** Connections and servers in general, and the contract of whatever carries them. */
 export { Connection } from './connection.js'
+export type { ConnectionAddresses, TransportName } from './addresses.js'
 export type {
   ConnectionOptions,
   ConnectionTypes,

@@ -27,8 +27,8 @@ async function kill(child: Child): Promise<void> {
 }
 
 export function deaths(bench: Workbench, remote: RemoteSide): void {
-  const { goneCodes, deathCode, knowsPeerProcess, keepsBoundaries, halfClose, server } =
-    bench.transport
+  const { goneCodes, deathCode, knowsPeerProcess, knowsPeer = true } = bench.transport
+  const { keepsBoundaries, halfClose, server } = bench.transport
 
   /** The next message; undefined when the peer's death is told. */
   const receivedOrEnd = async (connection: TestedConnection) => {
@@ -49,14 +49,14 @@ export function deaths(bench: Workbench, remote: RemoteSide): void {
       child.say(['send', 'answer'])
       expect(await received(connection)).toBe('answer')
       expect(await child.next()).toEqual({ value: null })
-      expect(connection.peer.sameUser).toBe(true)
+      expect(connection.peer.sameUser).toBe(knowsPeer)
       if (server !== undefined && knowsPeerProcess) {
         expect(connection.peer.pid).toBe(child.pid)
         expect(await child.ask(['peer'])).toEqual({ value: { pid: process.pid, sameUser: true } })
       }
       connection.destroy()
       // The facts about the peer stay known.
-      expect(connection.peer.sameUser).toBe(true)
+      expect(connection.peer.sameUser).toBe(knowsPeer)
       child.hangUp()
       await child.finish()
     })

@@ -49,8 +49,11 @@ export interface ServerUnderTest {
   /** An address that nobody else uses. */
   address(): string
   listen(address: string, options: TestedOptions & { signal?: AbortSignal }): Promise<TestedServer>
-  /** Listens with as little room as there can be for clients that nobody has accepted. */
-  listenNarrowly(address: string): Promise<TestedServer>
+  /**
+   * Listens with as little room as there can be for clients that nobody has accepted. Missing where
+   * clients never wait for room.
+   */
+  listenNarrowly?(address: string): Promise<TestedServer>
   connect(address: string, options: TestedOptions & WaitOptions): Promise<TestedConnection>
   /** The system's names for the failure to connect where nobody listens. */
   nobodyCodes: readonly string[]
@@ -92,8 +95,14 @@ export interface TransportUnderTest {
    * is an end as any other.
    */
   deathCode?: string
+  /** Bytes that the system takes while the peer does not read; default less than 1 MiB. */
+  mostKept?: number
+  /** Default true: `peer` tells whether it is of the same user. */
+  knowsPeer?: boolean
   /** `peer.pid` is known. */
   knowsPeerProcess: boolean
+  /** Default true: after `unref` what the system has to write does not keep the process alive. */
+  unrefsWrites?: boolean
   /** How often the suite repeats what meets at random moments. */
   rounds: number
   /** Bytes of the long stream. */

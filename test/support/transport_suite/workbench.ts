@@ -97,6 +97,7 @@ export class ServerBench {
 
   async listenNarrowly(): Promise<{ server: TestedServer; address: string }> {
     const address = this.transport.address()
+    if (this.transport.listenNarrowly === undefined) throw new Error('there is always room')
     return { server: closedAfterTest(await this.transport.listenNarrowly(address)), address }
   }
 

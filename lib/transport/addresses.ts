@@ -1,0 +1,11 @@
+/** The name of a transport: the scheme of its addresses. */
+export type TransportName = 'unix' | 'pipe' | 'shm' | 'tcp'
+
+/** A note that the maker of a connection leaves on it; connections of one server may share one. */
+export interface ConnectionAddresses {
+  readonly transport: TransportName
+  /** The address at this end; undefined when it has none. */
+  readonly localAddress: string | undefined
+  /** The address at the other end; undefined when it has none. */
+  readonly remoteAddress: string | undefined
+}
