@@ -1,6 +1,8 @@
 import { checkedBefore, ownOptions } from '../core/arguments.js'
 import { aborted } from '../core/wait_options.js'
 import type { Acceptor, AcceptorEvents } from '../transport/acceptor.js'
+import type { ConnectionAddresses } from '../transport/addresses.js'
+import { Connection } from '../transport/connection.js'
 import {
   checkServerOptions,
   Server,
@@ -17,6 +19,18 @@ import { channelOptionNames, checkChannelOptions, type ChannelOptions } from './
 export interface ListenChannelOptions
   extends ChannelOptions, ControlOptions, ServerOptions<ControlConnection> {}
 
+export const listenChannelOptionNames = [
+  ...channelOptionNames,
+  ...controlOptionNames,
+  ...serverOptionNames,
+] as const
+
+/** The notes for channels, and for plain connections in their place. */
+export interface ChannelAddresses {
+  readonly channel: ConnectionAddresses
+  readonly plain: ConnectionAddresses
+}
+
 /** Channels that are ready and wait to be accepted, with those in their handshake. */
 const poolSize = 16
 
@@ -27,10 +41,16 @@ class ChannelAcceptor implements Acceptor<Channel | ControlConnection, ControlCo
   readonly takesAhead = true
   readonly #controls: Acceptor<ControlConnection>
   readonly #options: Readonly<ChannelOptions>
+  readonly #addresses: ChannelAddresses | undefined
 
-  constructor(controls: Acceptor<ControlConnection>, options: Readonly<ChannelOptions>) {
+  constructor(
+    controls: Acceptor<ControlConnection>,
+    options: Readonly<ChannelOptions>,
+    addresses: ChannelAddresses | undefined,
+  ) {
     this.#controls = controls
     this.#options = options
+    this.#addresses = addresses
   }
 
   get ref(): boolean {
@@ -56,8 +76,14 @@ class ChannelAcceptor implements Acceptor<Channel | ControlConnection, ControlCo
   async handshake(connection: ControlConnection): Promise<Channel | ControlConnection> {
     const control = new Control(connection)
     const ends = await offerChannel(control, this.#options)
-    if (ends !== undefined) return new Channel(control, ends, this.#options)
+    const addresses = this.#addresses
+    if (ends !== undefined) {
+      const channel = new Channel(control, ends, this.#options)
+      if (addresses !== undefined) Connection.describe(channel, addresses.channel)
+      return channel
+    }
     control.letGo()
+    if (addresses !== undefined) Connection.describe(connection, addresses.plain)
     return connection
   }
 
@@ -95,9 +121,10 @@ export class ChannelServer extends Server<Channel | ControlConnection, ControlCo
     address: string,
     controls: Acceptor<ControlConnection>,
     options: Readonly<ListenChannelOptions>,
+    addresses: ChannelAddresses | undefined,
   ) {
-    super(new ChannelAcceptor(controls, options), options, checkedBefore)
-    this.address = address
+    super(new ChannelAcceptor(controls, options, addresses), options, checkedBefore)
+    this.address = addresses?.channel.localAddress ?? address
   }
 
   /**
@@ -107,17 +134,26 @@ export class ChannelServer extends Server<Channel | ControlConnection, ControlCo
    * `ERR_SLUICE_INVALID_ARGUMENT` (throws).
    */
   static listen(address: string, options: ListenChannelOptions = {}): Promise<ChannelServer> {
-    options = ownOptions(options, [
-      ...channelOptionNames,
-      ...controlOptionNames,
-      ...serverOptionNames,
-    ])
+    return ChannelServer.listenAs(address, options, undefined)
+  }
+
+  /**
+   * The same, for a server and connections whose addresses are said in another way.
+   *
+   * @internal
+   */
+  static listenAs(
+    address: string,
+    options: ListenChannelOptions,
+    addresses: ChannelAddresses | undefined,
+  ): Promise<ChannelServer> {
+    options = ownOptions(options, listenChannelOptionNames)
     checkChannelOptions(options)
     checkServerOptions(options)
     const listen = prepareControl(address, options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     try {
-      return Promise.resolve(new ChannelServer(address, listen(), options))
+      return Promise.resolve(new ChannelServer(address, listen(), options, addresses))
     } catch (error) {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a SluiceError
       return Promise.reject(error)

@@ -23,6 +23,8 @@ import {
 /** The options of {@link connectChannel}. */
 export interface ConnectChannelOptions extends ChannelOptions, WaitOptions {}
 
+export const connectChannelOptionNames = [...channelOptionNames, ...waitOptionNames] as const
+
 /**
  * Connects to a {@link ChannelServer}: the path of a Unix socket or `@name`, on Windows the name of a
  * pipe. Resolves with a {@link Channel}, or, where one of the two cannot have the memory, with the plain
@@ -47,7 +49,7 @@ export function connectChannel(
   address: string,
   options: ConnectChannelOptions = {},
 ): Promise<Channel | ControlConnection> {
-  options = ownOptions(options, [...channelOptionNames, ...waitOptionNames])
+  options = ownOptions(options, connectChannelOptionNames)
   checkChannelOptions(options)
   checkWaitOptions(options)
   if (options.signal?.aborted === true) return aborted(options.signal)

@@ -1,3 +1,6 @@
+import { Channel } from '../channel/channel.js'
+import type { ControlConnection } from '../channel/control.js'
+import { connectChannel, type ConnectChannelOptions } from '../channel/connect_channel.js'
 import { connectNamedPipe, type ConnectNamedPipeOptions } from '../pipe/connect_named_pipe.js'
 import { connectUnix, type ConnectUnixOptions } from '../socket/connect_unix.js'
 import { runtimeSocketPath } from '../socket/runtime_directory.js'
@@ -5,9 +8,15 @@ import type { UnixConnection } from '../socket/unix_connection.js'
 import { Connection } from '../transport/connection.js'
 import type { ConnectionOptions } from '../transport/connection_options.js'
 import type { WaitOptions } from '../core/wait_options.js'
-import { formatAddress, parseAddress, type Address, type PipeAddress } from './address.js'
+import {
+  formatAddress,
+  parseAddress,
+  type Address,
+  type PipeAddress,
+  type ShmAddress,
+} from './address.js'
 import { connectTcp, type ConnectTcpOptions } from './connect_tcp.js'
-import { refused, requireUnix, socketName, unsupported } from './listen.js'
+import { controlAddress, refused, requireUnix, socketName } from './listen.js'
 import { ownConnectOptions } from './transport_options.js'
 
 /** Options that the connections of every transport take. */
@@ -37,6 +46,10 @@ export function connect(
 ): Promise<UnixConnection>
 export function connect(address: `tcp:${string}`, options?: ConnectTcpOptions): Promise<Connection>
 export function connect(
+  address: `shm:${string}`,
+  options?: ConnectChannelOptions,
+): Promise<Channel | ControlConnection>
+export function connect(
   address: `pipe:${string}`,
   options?: ConnectOptions & Omit<ConnectNamedPipeOptions, keyof ConnectOptions>,
 ): Promise<Connection>
@@ -51,7 +64,7 @@ export function connect(text: string, given?: object): Promise<unknown> {
     case 'pipe':
       return connectToPipe(address, options)
     case 'shm':
-      throw unsupported('shm: is not there yet')
+      return connectToChannel(address, options)
     case 'tcp':
       return connectTcp(address, options)
   }
@@ -69,15 +82,33 @@ function connectToPipe(address: PipeAddress, options: object): Promise<Connectio
   }
 }
 
+function connectToChannel(address: ShmAddress, options: object): Promise<Connection> {
+  const { name } = address
+  try {
+    // One of the two may not have had the memory.
+    return connectChannel(controlAddress(name, false), options).then((connection) =>
+      describe<Connection>(
+        connection,
+        connection instanceof Channel ? address : { transport: 'pipe', name },
+      ),
+    )
+  } catch (error) {
+    return refused(error)
+  }
+}
+
 async function described<Connected extends Connection>(
   connecting: Promise<Connected>,
   address: Address,
 ): Promise<Connected> {
+  return describe(await connecting, address)
+}
+
+function describe<Described extends Connection>(
+  connection: Described,
+  address: Address,
+): Described {
   const { transport } = address
   const remoteAddress = formatAddress(address)
-  return Connection.describe(await connecting, {
-    transport,
-    localAddress: undefined,
-    remoteAddress,
-  })
+  return Connection.describe(connection, { transport, localAddress: undefined, remoteAddress })
 }

@@ -1,11 +1,20 @@
 import { SluiceError } from '../core/errors.js'
-import { NamedPipeServer, type ListenNamedPipeOptions } from '../pipe/named_pipe_server.js'
+import { ChannelServer, type ListenChannelOptions } from '../channel/channel_server.js'
+import type { ListenNamedPipeOptions } from '../pipe/listening_pipe.js'
+import { NamedPipeServer } from '../pipe/named_pipe_server.js'
+import type { BindOptions } from '../socket/listen_options.js'
 import { runtimeSocketPath } from '../socket/runtime_directory.js'
 import { UnixServer, type ListenUnixOptions } from '../socket/unix_server.js'
 import type { ConnectionAddresses, TransportName } from '../transport/addresses.js'
 import type { ConnectionOptions } from '../transport/connection_options.js'
 import type { Server, ServerOptions } from '../transport/server.js'
-import { formatAddress, parseAddress, type Address, type PipeAddress } from './address.js'
+import {
+  formatAddress,
+  parseAddress,
+  type Address,
+  type PipeAddress,
+  type ShmAddress,
+} from './address.js'
 import { TcpServer, type ListenTcpOptions } from './tcp_server.js'
 import { ownListenOptions, withoutHalfClose } from './transport_options.js'
 
@@ -25,6 +34,7 @@ export type ListeningServer = Server & {
  * | --- | --- | --- |
  * | `unix:/path`, `unix:@name` (Linux) | a Unix socket, as `UnixServer.listen` makes it | unsupported |
  * | `pipe:name` | a Unix socket in the user's runtime directory | a named pipe, as `NamedPipeServer.listen` makes it |
+ * | `shm:name` | a channel in shared memory, arranged over `pipe:name` | the same |
  * | `tcp:host:port` | TCP, to be trusted with nothing before `authorize` | the same |
  *
  * The options are those of the transport; one that it lacks is an error. `pipe:` outside of Windows
@@ -52,6 +62,10 @@ export function listen(
 ): Promise<UnixServer & { readonly address: string }>
 export function listen(address: `tcp:${string}`, options?: ListenTcpOptions): Promise<TcpServer>
 export function listen(
+  address: `shm:${string}`,
+  options?: Omit<ListenChannelOptions, keyof BindOptions>,
+): Promise<ChannelServer>
+export function listen(
   address: `pipe:${string}`,
   options?: ListenOptions & Omit<ListenNamedPipeOptions, keyof ListenOptions>,
 ): Promise<ListeningServer>
@@ -66,7 +80,7 @@ export function listen(text: string, given?: object): Promise<unknown> {
     case 'pipe':
       return listenOnPipe(address, options)
     case 'shm':
-      throw unsupported('shm: is not there yet')
+      return listenForChannels(address, options)
     case 'tcp':
       return TcpServer.listen(address, options)
   }
@@ -83,6 +97,21 @@ function listenOnPipe(address: PipeAddress, options: object): Promise<unknown> {
   } catch (error) {
     return refused(error)
   }
+}
+
+function listenForChannels(address: ShmAddress, options: object): Promise<unknown> {
+  const { name } = address
+  const addresses = { channel: served(address), plain: served({ transport: 'pipe', name }) }
+  try {
+    return ChannelServer.listenAs(controlAddress(name, true), options, addresses)
+  } catch (error) {
+    return refused(error)
+  }
+}
+
+/** The address of a channel's control connection. */
+export function controlAddress(name: string, make: boolean): string {
+  return process.platform === 'win32' ? name : runtimeSocketPath(name, make)
 }
 
 /** The note for the connections of a server. */
@@ -102,7 +131,7 @@ export function requireUnix(scheme: `${TransportName}:`): void {
   }
 }
 
-export function unsupported(message: string): SluiceError {
+function unsupported(message: string): SluiceError {
   return new SluiceError('ERR_SLUICE_UNSUPPORTED', message)
 }
 

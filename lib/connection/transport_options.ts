@@ -3,8 +3,11 @@ import { checkBoolean, invalidArgument, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { own } from '../core/own.js'
 import { waitOptionNames } from '../core/wait_options.js'
+import { connectChannelOptionNames } from '../channel/connect_channel.js'
+import { listenChannelOptionNames } from '../channel/channel_server.js'
+import { bindOptionNames } from '../socket/listen_options.js'
 import { connectNamedPipeOptionNames } from '../pipe/connect_named_pipe.js'
-import { listenNamedPipeOptionNames } from '../pipe/named_pipe_server.js'
+import { listenNamedPipeOptionNames } from '../pipe/listening_pipe.js'
 import { connectUnixOptionNames } from '../socket/connect_unix.js'
 import { listenUnixOptionNames } from '../socket/unix_server.js'
 import type { TransportName } from '../transport/addresses.js'
@@ -22,14 +25,17 @@ const portable = ['allowHalfOpen', 'highWaterMark'] as const
 const listenNames: Names = {
   unix: listenUnixOptionNames,
   pipe: onWindows ? listenNamedPipeOptionNames : [...portable, 'halfClose', ...serverOptionNames],
-  shm: serverOptionNames,
+  // How its name is taken is said by the address.
+  shm: listenChannelOptionNames.filter(
+    (name) => !(bindOptionNames as readonly string[]).includes(name),
+  ),
   tcp: listenTcpOptionNames,
 }
 
 const connectNames: Names = {
   unix: connectUnixOptionNames,
   pipe: onWindows ? connectNamedPipeOptionNames : [...portable, ...waitOptionNames],
-  shm: waitOptionNames,
+  shm: connectChannelOptionNames,
   tcp: connectTcpOptionNames,
 }
 

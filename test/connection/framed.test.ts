@@ -290,8 +290,9 @@ describe('sending', () => {
     ['a negative time', { timeout: -1 }],
   ])('%s is refused', async (_, options) => {
     const [one] = await pair()
-    expect(() => framed(one).send(Buffer.from('x'), options)).toThrow(wrong)
-    expect(() => framed(one).receive(options)).toThrow(wrong)
+    const given = options as { timeout?: number }
+    expect(() => framed(one).send(Buffer.from('x'), given)).toThrow(wrong)
+    expect(() => framed(one).receive(given)).toThrow(wrong)
   })
 })
 

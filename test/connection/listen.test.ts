@@ -3,7 +3,14 @@ import { chmodSync, chownSync, mkdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 
-import { connect, listen, parseAddress, type Connection } from '../../lib/index.js'
+import {
+  capabilities,
+  connect,
+  framed,
+  listen,
+  parseAddress,
+  type Connection,
+} from '../../lib/index.js'
 import { temporaryFolder } from '../support/folder.js'
 import { onWindows } from '../support/platform.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
@@ -42,6 +49,29 @@ describe('connections say where they lead', () => {
     expect(accepted.peer.sameUser).toBe(true)
   })
 
+  test('of shm:', async () => {
+    const name = pipe().replace('pipe:', 'shm:')
+    const server = closedAfterTest(await listen(name))
+    const [client, accepted] = await Promise.all([connect(name), server.accept()])
+    closedAfterTest(client)
+    closedAfterTest(accepted)
+    expect(server.address).toBe(name)
+    const has = capabilities().sharedMemory
+    const plain = name.replace('shm:', 'pipe:')
+    expect(client).toMatchObject({
+      transport: has ? 'shm' : 'pipe',
+      remoteAddress: has ? name : plain,
+    })
+    expect(accepted).toMatchObject({ localAddress: has ? name : plain })
+    const [one, other] = [framed(client, { codec: 'json' }), framed(accepted, { codec: 'json' })]
+    await one.sendMany([1, 2])
+    await one.closeWrite()
+    expect(await other.receiveMany()).toEqual([1, 2])
+    expect(await other.receive()).toBeUndefined()
+    await other.closeWrite()
+    expect(await one.receive()).toBeUndefined()
+  })
+
   test.each(['tcp:127.0.0.1:0', 'tcp:[::1]:0'])('of %s, with the real ports', async (any) => {
     const { address, client, accepted } = await joined(any)
     expect(address).not.toBe(any)
@@ -62,6 +92,7 @@ describe('an option that the transport lacks', () => {
     ['tcp:127.0.0.1:0', { halfClose: true }, 'options.halfClose is of pipe:'],
     ['unix:/tmp/x', { noDelay: true }, 'options.noDelay is of tcp:'],
     ['pipe:x', { noDelay: true }, 'pipe: has no such option'],
+    ['shm:x', { mode: 0o600 }, 'options.mode is of unix:'],
     ['tcp:127.0.0.1:0', { misspelt: 1 }, 'options.misspelt is unknown'],
     ['tcp:127.0.0.1:0', { noDelay: 1 }, 'options.noDelay must be a boolean'],
     ['tcp:127.0.0.1:0', { backlog: 0 }, 'options.backlog must be'],
