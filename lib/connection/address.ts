@@ -6,39 +6,49 @@ import { checkInteger, checkString, invalidArgument } from '../core/arguments.js
 import { SluiceError } from '../core/errors.js'
 import type { TransportName } from '../transport/addresses.js'
 
-/** A path of a Unix socket. */
+/** A path of a Unix socket; see {@link parseAddress}. */
 export interface UnixPathAddress {
+  /** The scheme. */
   readonly transport: 'unix'
+  /** The path, as it was given. */
   readonly path: string
 }
 
-/** An abstract name of Linux, without its `@`. */
+/** An abstract name of Linux; see {@link parseAddress}. */
 export interface UnixAbstractAddress {
+  /** The scheme. */
   readonly transport: 'unix'
+  /** The name without its `@`. */
   readonly abstractName: string
 }
 
-/** A named pipe; where there are none, a Unix socket in the user's runtime directory. */
+/** A named pipe; where there are none, a Unix socket in the user's runtime directory; see {@link parseAddress}. */
 export interface PipeAddress {
+  /** The scheme. */
   readonly transport: 'pipe'
+  /** The name, without slashes. */
   readonly name: string
 }
 
-/** A channel in shared memory. */
+/** A channel in shared memory; see {@link parseAddress}. */
 export interface ShmAddress {
+  /** The scheme. */
   readonly transport: 'shm'
+  /** The name, without slashes. */
   readonly name: string
 }
 
+/** A host and a port of TCP; see {@link parseAddress}. */
 export interface TcpAddress {
+  /** The scheme. */
   readonly transport: 'tcp'
   /** A name, an IPv4 address, or an IPv6 address without brackets. */
   readonly host: string
-  /** To listen on 0 is to have the system choose one. */
+  /** A number from 0 to 65535; to listen on 0 is to have the system choose one. */
   readonly port: number
 }
 
-/** An address that was parsed, told apart by `transport`. */
+/** An address that was parsed, told apart by `transport`; see {@link parseAddress}. */
 export type Address = UnixPathAddress | UnixAbstractAddress | PipeAddress | ShmAddress | TcpAddress
 
 const forms = "'unix:/path', 'unix:@name', 'pipe:name', 'shm:name' or 'tcp:host:port'"

@@ -4,7 +4,7 @@ import { deserialize, serialize } from 'node:v8'
 import { checkBytes, checkShape, invalidArgument, type Shape } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 
-/** Makes bytes of messages, and messages of bytes. */
+/** Makes bytes of messages, and messages of bytes; see {@link framed}. */
 export interface Codec<Received = unknown, Sent = Received> {
   /** The bytes must not change until they are sent. */
   encode(message: Sent): Uint8Array
@@ -12,7 +12,7 @@ export interface Codec<Received = unknown, Sent = Received> {
   decode(bytes: Buffer): Received
 }
 
-/** The names of the codecs that there are; see `framed`. */
+/** The names of the codecs that there are; see {@link framed}. */
 export type CodecName = 'bytes' | 'json' | 'clone'
 
 const bytesCodec: Codec<Buffer, Uint8Array> = {

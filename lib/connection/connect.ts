@@ -19,7 +19,7 @@ import { connectTcp, type ConnectTcpOptions } from './connect_tcp.js'
 import { controlAddress, refused, requireUnix, socketName } from './listen.js'
 import { ownConnectOptions } from './transport_options.js'
 
-/** Options that the connections of every transport take. */
+/** Options that the connections of every transport take; see {@link connect}. */
 export interface ConnectOptions extends ConnectionOptions, WaitOptions {}
 
 /**
@@ -35,9 +35,11 @@ export interface ConnectOptions extends ConnectionOptions, WaitOptions {}
  *
  * @example
  * ```ts
+ * const server = await listen('pipe:app')
  * const connection = await connect('pipe:app', { timeout: 1000 })
  * console.log(connection.transport, connection.remoteAddress) // pipe pipe:app
- * connection.end('hello\n')
+ * connection.close()
+ * server.close()
  * ```
  */
 export function connect(

@@ -20,6 +20,7 @@ import {
 } from './tcp_connection.js'
 import { tcpError } from './tcp_errors.js'
 
+/** Options of connections to `tcp:` addresses; see {@link connect}. */
 export interface ConnectTcpOptions extends TcpConnectionOptions, WaitOptions {}
 
 export const connectTcpOptionNames = [...tcpConnectionOptionNames, ...waitOptionNames] as const

@@ -20,6 +20,7 @@ import type { FrameCarrier } from './frames.js'
 import { checkedHeartbeat, Heartbeat, type HeartbeatOptions } from './heartbeat.js'
 import { StreamFrames } from './stream_frames.js'
 
+/** Options of {@link framed}. */
 export interface FramedOptions {
   /** Bytes of the longest message that is sent and taken; default 1 MiB, at most 1 GiB. */
   maxLength?: number
@@ -32,13 +33,15 @@ export interface FramedOptions {
   heartbeat?: HeartbeatOptions
 }
 
+/** Options of the sends of a {@link FramedConnection}. */
 export interface FramedSendOptions extends WaitOptions {
-  /** Over a Unix socket; at most 253. They stay the caller's to close. */
+  /** Over a Unix socket; at most 253, default none. They stay the caller's to close. */
   fds?: readonly DescriptorSource[]
 }
 
-/** A message with what came beside it. */
+/** A message with what came beside it; see {@link FramedConnection}. */
 export interface MessageWithFds<Received> {
+  /** The message, as `receive` gives it. */
   message: Received
   /** The receiver's to close. */
   fds: FileDescriptor[]
@@ -46,7 +49,23 @@ export interface MessageWithFds<Received> {
 
 const defaultMaxLength = 2 ** 20
 
-/** A connection of messages, a `MessageConnection`; made by {@link framed}. */
+/**
+ * A connection of messages, a `MessageConnection`; made by {@link framed}.
+ *
+ * @example
+ * ```ts
+ * const server = await listen('tcp:127.0.0.1:0')
+ * const one = framed(await connect(server.address))
+ * const other = framed(await server.accept())
+ * await one.sendMany([Buffer.from('a'), Buffer.from('b')])
+ * await one.closeWrite()
+ * for await (const message of other) console.log(String(message)) // a, b
+ * console.log(await other.receiveMany(), await other.receiveWithFds()) // undefined undefined
+ * one.close()
+ * other.close()
+ * server.close()
+ * ```
+ */
 export class FramedConnection<Received = Buffer, Sent = Received> {
   readonly #carrier: FrameCarrier
   readonly #codec: Codec
@@ -102,6 +121,7 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
     this.#readOn()
   }
 
+  /** Whether it is over. */
   get closed(): boolean {
     return this.#closed
   }
@@ -121,7 +141,11 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
     return this.#send([encoded(this.#codec, message)], options)
   }
 
-  /** Sends several messages with one write, which costs about as much as one. Fails as `send`. */
+  /**
+   * Sends several messages with one write, which costs about as much as one.
+   *
+   * @throws as `send`
+   */
   sendMany(messages: readonly Sent[], options: FramedSendOptions = {}): Promise<void> {
     const list = checkList('messages', messages, 2 ** 20)
     return this.#send(
@@ -145,20 +169,30 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
     return this.#receive(this.#takeMessage, options)
   }
 
-  /** The next message with the descriptors that came with it. Fails as `receive`. */
+  /**
+   * The next message with the descriptors that came with it.
+   *
+   * @throws (rejects) as `receive`
+   */
   receiveWithFds(options: WaitOptions = {}): Promise<MessageWithFds<Received> | undefined> {
     return this.#receive(this.#takeWithFds, options)
   }
 
   /**
    * All messages that are there, at least one; undefined at the end. Many small messages cost one
-   * promise, and not one each. Fails as `receive`, but tells the messages before a failure first.
+   * promise, and not one each.
+   *
+   * @throws (rejects) as `receive`, but the messages before a failure are told first
    */
   receiveMany(options: WaitOptions = {}): Promise<Received[] | undefined> {
     return this.#receive(this.#takeMany, options)
   }
 
-  /** The messages until the end; fails as `receive`. To stop early closes nothing. */
+  /**
+   * The messages until the end. To stop early closes nothing.
+   *
+   * @throws (rejects) as `receive`
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<Received> {
     const iterator: AsyncIterableIterator<Received> = {
       next: () =>
@@ -171,7 +205,11 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
     return iterator
   }
 
-  /** Ends the writing side, when everything before is written; the peer sees the end. */
+  /**
+   * Ends the writing side, when everything before is written; the peer sees the end.
+   *
+   * @throws (rejects) as `Connection.closeWrite`
+   */
   closeWrite(options: WaitOptions = {}): Promise<void> {
     options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
@@ -185,6 +223,7 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
     this.#carrier.close()
   }
 
+  /** The same as `close()`. */
   [Symbol.dispose](): void {
     this.close()
   }

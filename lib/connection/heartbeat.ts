@@ -3,6 +3,7 @@ import { checkInteger, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { longestDelay } from '../core/wait_options.js'
 
+/** When heartbeats are sent, and how late they may be; see {@link framed}. */
 export interface HeartbeatOptions {
   /** Milliseconds between two heartbeats; default 30 s. The peer's must not be longer. */
   interval?: number

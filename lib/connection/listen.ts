@@ -18,10 +18,10 @@ import {
 import { TcpServer, type ListenTcpOptions } from './tcp_server.js'
 import { ownListenOptions, withoutHalfClose } from './transport_options.js'
 
-/** Options that the servers of every transport take. */
+/** Options that the servers of every transport take; see {@link listen}. */
 export interface ListenOptions extends ConnectionOptions, ServerOptions {}
 
-/** A server whichever transport it is on. */
+/** A server whichever transport it is on; see {@link listen}. */
 export type ListeningServer = Server & {
   /** As `connect` takes it; with the port that the system chose for `tcp:host:0`. */
   readonly address: string

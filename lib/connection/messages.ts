@@ -2,9 +2,10 @@ import type { WaitOptions } from '../core/wait_options.js'
 
 /**
  * The part that every connection of messages has, whatever carries it: `framed` makes such, and pools
- * and reconnecting connections are made of such.
+ * and reconnecting connections are made of such. See {@link framed}.
  */
 export interface MessageConnection<T = Buffer> {
+  /** Whether it is over. */
   readonly closed: boolean
   /** Sends one message; resolves when the system has it. */
   send(message: T, options?: WaitOptions): Promise<void>

@@ -7,6 +7,7 @@ import { checkConnectionOptions, type ConnectionOptions } from '../transport/con
 import { formatAddress } from './address.js'
 import { TcpTransport } from './tcp_transport.js'
 
+/** Options of connections over TCP; see {@link connect}. */
 export interface TcpConnectionOptions extends ConnectionOptions {
   /** Default true: what is written goes at once, and is not held back to be joined with more. */
   noDelay?: boolean

@@ -20,6 +20,7 @@ import {
 } from './tcp_connection.js'
 import { tcpError } from './tcp_errors.js'
 
+/** Options of servers on `tcp:` addresses; see {@link listen}. */
 export interface ListenTcpOptions extends TcpConnectionOptions, ServerOptions {
   /**
    * Connections that wait in the system, and as many again here, until they are accepted; default
@@ -36,7 +37,16 @@ export const listenTcpOptionNames = [
 
 const defaultBacklog = 511
 
-/** A server on a port of TCP; `listen` makes them. */
+/**
+ * A server on a port of TCP; `listen` makes them.
+ *
+ * @example
+ * ```ts
+ * const server = await listen('tcp:127.0.0.1:0')
+ * console.log(server.address.startsWith('tcp:127.0.0.1:')) // true
+ * server.close()
+ * ```
+ */
 export class TcpServer extends Server {
   /** With the port that the system chose, if it was 0: `'tcp:127.0.0.1:41234'`. */
   readonly address: string
