@@ -44,7 +44,7 @@ export interface TcpAddress {
   readonly transport: 'tcp'
   /** A name, an IPv4 address, or an IPv6 address without brackets. */
   readonly host: string
-  /** A number from 0 to 65535; to listen on 0 is to have the system choose one. */
+  /** The port for connections, 0 to 65535; to listen on 0 is to have the system choose one. */
   readonly port: number
 }
 
