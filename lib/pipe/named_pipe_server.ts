@@ -17,9 +17,6 @@ import type { NamedPipeConnection } from './named_pipe_connection.js'
  * `accept` that is cancelled leaves nothing behind, and a client that connected is kept for the
  * next. They also keep the server itself, which has to be closed, until then.
  *
- * One exception: with `maxConnections`, no instance waits while that many are open, and the name is free
- * for a moment if all of them close at once.
- *
  * Sources: Named Pipes, CreateNamedPipe, Named Pipe Security and Access Rights (learn.microsoft.com).
  *
  * @example

@@ -123,7 +123,7 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
     })
   }
 
-  /** A client came and went. */
+  /** A client came and went, or may not come in. */
   #recycle(io: PipeIo): void {
     if (io.handle.disconnect() === Outcome.done) {
       this.#waitForClient(io)
@@ -154,6 +154,12 @@ export class PipeAcceptor implements Acceptor<NamedPipeConnection> {
   }
 
   #arrived(io: PipeIo, peer: NamedPipePeer, askAgain: boolean): void {
+    const reason = this.#events?.refuses(() => peer.user)
+    if (reason !== undefined) {
+      this.#events?.refused(reason)
+      this.#recycle(io)
+      return
+    }
     const again = async (): Promise<NamedPipePeer> => {
       await new Promise((resolve) => {
         io.identify(resolve)

@@ -153,6 +153,12 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
       handle.close()
       return
     }
+    const reason = this.#events?.refuses(() => handle.peer().uid)
+    if (reason !== undefined) {
+      handle.close()
+      this.#events?.refused(reason)
+      return
+    }
     let connection: UnixConnection
     try {
       setBufferSizes(handle, this.#options)
@@ -160,7 +166,7 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
       if (this.#addresses !== undefined) Connection.describe(connection, this.#addresses)
     } catch (error) {
       handle.close()
-      this.#events?.failed(error as Error)
+      this.#events?.refused('handshake', error as Error)
       return
     }
     this.#events?.arrived(connection)

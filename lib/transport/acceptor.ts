@@ -1,14 +1,27 @@
 /** The contract between a server and what brings it connections. */
 import type { Shape } from '../core/arguments.js'
 import type { Connection } from './connection.js'
+import type { Peer } from './peer.js'
+import type { RejectionReason } from './rejections.js'
 
 /** The events that an {@link Acceptor} tells its {@link Server} of. */
 export interface AcceptorEvents<Arrived extends Connection> {
   /** Somebody has connected. */
   arrived(connection: Arrived): void
+  /**
+   * Why a client that has come may not come in; undefined when it may. An acceptor that asks before it
+   * makes a connection, and then lets the client go and tells `refused`, spends nothing on those that are
+   * too many. It need not ask: `arrived` looks once more. `user` is called only where users are counted.
+   */
+  refuses(user: () => Peer['user']): RejectionReason | undefined
+  /**
+   * The acceptor has turned a client away itself, which is counted. `error`: what went wrong with it; no
+   * `accept` fails with it.
+   */
+  refused(reason: RejectionReason, error?: Error): void
   /** No connection can be taken in for now; the acceptor tries again by itself. */
   stalled(error: Error): void
-  /** A connection could not be taken in, or none ever can: those that wait to accept fail with it. */
+  /** No connection can be taken in any more: those that wait to accept fail with it. */
   failed(error: Error): void
 }
 
@@ -24,6 +37,8 @@ export interface Acceptor<Accepted extends Connection, Arrived extends Connectio
    * was taken in makes room for the next client, false where the system keeps them.
    */
   readonly takesAhead: boolean
+  /** Whether clients can reach it, where an open acceptor can lose its name. Optional. */
+  readonly listening?: boolean
   /** Whether the acceptor keeps the process alive. */
   ref: boolean
 

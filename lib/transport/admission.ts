@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 
 import { checkFunction, checkInteger } from '../core/arguments.js'
+import { timedOut } from '../core/wait_options.js'
 import type { Connection } from './connection.js'
 
 /** Decides, before a byte is read, whether a connection may come in; {@link allow} makes one. */
@@ -42,7 +43,8 @@ export function checkAdmissionOptions<Accepted extends Connection>({
 /** The events that an admission tells its server of. */
 export interface AdmissionEvents<Accepted extends Connection> {
   admitted(connection: Accepted): void
-  refused(): void
+  /** `error`: why no answer came. */
+  refused(error?: Error): void
   /** A decision that was waited for has come. */
   decided(): void
 }
@@ -104,7 +106,8 @@ export class Admission<Accepted extends Connection> {
     }
     const timer = setTimeout(() => {
       decide(() => {
-        this.#refuse(connection, `no answer within ${String(this.#timeout)} ms`)
+        const error = timedOut('authorize', this.#timeout)
+        this.#refuse(connection, error, `no answer within ${String(this.#timeout)} ms`)
       })
     }, this.#timeout).unref()
     this.#undecided.set(connection, timer)
@@ -132,10 +135,10 @@ export class Admission<Accepted extends Connection> {
     }
   }
 
-  #refuse(connection: Accepted, error: unknown): void {
+  #refuse(connection: Accepted, error: unknown, why = shown(error)): void {
     connection.destroy()
-    this.#events.refused()
-    process.emitWarning(`authorize failed, the connection is refused: ${shown(error)}`, {
+    this.#events.refused(error instanceof Error ? error : undefined)
+    process.emitWarning(`authorize failed, the connection is refused: ${why}`, {
       type: 'SluiceWarning',
       code: 'SLUICE_AUTHORIZE_FAILED',
     })

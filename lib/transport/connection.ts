@@ -96,7 +96,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   #closing: (() => void) | undefined
   #addresses: ConnectionAddresses | undefined
   /** Told by a server that counts its connections; see `Server`. */
-  #left: { left(): void } | undefined
+  #left: { left(connection: Connection): void } | undefined
 
   /**
    * A connection over a transport of your own: see {@link Transport}, which has an example.
@@ -716,7 +716,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     const closing = this.#closing
     this.#closing = undefined
     closing?.()
-    this.#left?.left()
+    this.#left?.left(this)
     this.#left = undefined
   }
 
@@ -752,8 +752,11 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
    *
    * @internal
    */
-  static whenClosed(connection: Connection, listener: { left(): void }): void {
-    if (connection.closed) listener.left()
+  static whenClosed(
+    connection: Connection,
+    listener: { left(connection: Connection): void },
+  ): void {
+    if (connection.closed) listener.left(connection)
     else connection.#left = listener
   }
 

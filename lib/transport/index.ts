@@ -8,7 +8,9 @@ export type {
   SendOptions,
 } from './connection_options.js'
 export { Server } from './server.js'
-export type { ServerOptions, ServerStats, ShutdownResult } from './server.js'
+export type { ServerHealth, ServerOptions, ServerStats, ShutdownResult } from './server.js'
+export type { LimitOptions } from './limits.js'
+export type { RejectionReason, Rejections } from './rejections.js'
 export type { AdmissionOptions, Authorize } from './admission.js'
 export type { Acceptor, AcceptorEvents } from './acceptor.js'
 export type { Peer } from './peer.js'

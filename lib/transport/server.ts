@@ -1,11 +1,4 @@
-import {
-  abortReason,
-  checkedBefore,
-  checkInteger,
-  checkShape,
-  checkSignal,
-  ownOptions,
-} from '../core/arguments.js'
+import { abortReason, checkedBefore, checkShape, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { iterateUntilClosed } from '../core/iterate_until_closed.js'
 import { offAbort, onAbort, Operation, type Cancellable } from '../core/operation.js'
@@ -18,57 +11,24 @@ import {
 } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { acceptorShape, type Acceptor } from './acceptor.js'
+import { Admission } from './admission.js'
+import type { Connection } from './connection.js'
+import { Guests } from './guests.js'
+import { IdleWatch } from './idle_watch.js'
+import { Limits } from './limits.js'
+import type { Peer } from './peer.js'
+import { noRejections, type RejectionReason } from './rejections.js'
 import {
-  Admission,
-  admissionOptionNames,
-  checkAdmissionOptions,
-  type AdmissionOptions,
-} from './admission.js'
-import { Connection } from './connection.js'
+  checkServerOptions,
+  serverOptionNames,
+  type ServerHealth,
+  type ServerOptions,
+  type ServerStats,
+  type ShutdownResult,
+} from './server_options.js'
 
-/** The options of every {@link Server}. */
-export interface ServerOptions<
-  Accepted extends Connection = Connection,
-> extends AdmissionOptions<Accepted> {
-  /**
-   * Connections that may be open at once; by default there is no limit. At the limit no more are
-   * accepted until one closes: clients wait in the system's queue, or see that the server is busy.
-   */
-  maxConnections?: number
-  /** Closes the server when it aborts; default none. */
-  signal?: AbortSignal
-}
-
-export const serverOptionNames = ['maxConnections', 'signal', ...admissionOptionNames] as const
-
-export function checkServerOptions<Accepted extends Connection>(
-  options: ServerOptions<Accepted>,
-): void {
-  checkAdmissionOptions(options)
-  checkSignal('options.signal', options.signal)
-  const { maxConnections } = options
-  if (maxConnections !== undefined) checkInteger('options.maxConnections', maxConnections, 1)
-}
-
-/** Counts of one {@link Server}. */
-export interface ServerStats {
-  /** Connections that are open, those that nobody has accepted yet included. */
-  open: number
-  /** Open connections that were let in and wait for an `accept`. */
-  waiting: number
-  /** Connections let in since the server began. */
-  admitted: number
-  /** Connections that `authorize` has refused. */
-  refused: number
-}
-
-/** The result of {@link Server.shutdown}. */
-export interface ShutdownResult {
-  /** Connections that ended by themselves. */
-  finished: number
-  /** Connections that were still open at the end, and were destroyed. */
-  cutOff: number
-}
+export { checkServerOptions, serverOptionNames } from './server_options.js'
+export type { ServerHealth, ServerOptions, ServerStats, ShutdownResult } from './server_options.js'
 
 const shutdownTimeout = 30_000
 
@@ -101,16 +61,14 @@ export class Server<
   readonly #admission: Admission<Arrived>
   /** Connections that were let in and are in their handshake. */
   readonly #shaking = new Set<Arrived>()
-  /** Kept only where there is a handshake, after which a note is of another connection. */
-  readonly #guests = new WeakMap<Arrived, Guest>()
   readonly #accepts = new WaitQueue(() => {
     this.#welcome()
   })
   /** Connections that nobody has accepted yet. */
   readonly #pool: Accepted[] = []
-  /** Weakly: a connection that is dropped without `close` is to be found out. */
-  readonly #connections = new Set<Guest>()
-  readonly #maxConnections: number
+  readonly #guests: Guests
+  readonly #limits: Limits
+  readonly #idle: IdleWatch | undefined
   readonly #signal: AbortSignal | undefined
   readonly #abort: Cancellable = {
     cancel: () => {
@@ -118,7 +76,8 @@ export class Server<
     },
   }
   #admitted = 0
-  #refused = 0
+  readonly #rejected = noRejections()
+  #lastError: Error | undefined
   #warned = false
   #open = true
   /** Somebody waits for a limited time only, and must not miss who is there already. */
@@ -153,13 +112,19 @@ export class Server<
     }
     this.#acceptor = acceptor
     this.#signal = options.signal
-    this.#maxConnections = options.maxConnections ?? Infinity
+    this.#limits = new Limits(options)
+    const { countsUsers } = this.#limits
+    this.#guests = new Guests({ countsUsers, handshakes: acceptor.handshake !== undefined }, () => {
+      if (this.#guests.size === 0) for (const emptied of this.#shutdowns) emptied()
+      this.#welcome()
+    })
+    if (options.idleTimeout !== undefined) this.#idle = this.#watchIdle(options.idleTimeout)
     this.#admission = new Admission(options, {
       admitted: (connection) => {
         this.#admit(connection)
       },
-      refused: () => {
-        this.#refused++
+      refused: (error) => {
+        this.#turnedAway('authorize', error)
       },
       decided: () => {
         this.#serve()
@@ -169,10 +134,15 @@ export class Server<
       arrived: (connection) => {
         this.#arrived(connection)
       },
+      refuses: (user) => this.#refusal(user),
+      refused: (reason, error) => {
+        this.#turnedAway(reason, error)
+      },
       stalled: (error) => {
         this.#stalled(error)
       },
       failed: (error) => {
+        this.#lastError = error
         this.#accepts.fail(error)
       },
     })
@@ -186,14 +156,34 @@ export class Server<
     return !this.#open
   }
 
-  /** The counts as of now. */
-  get stats(): ServerStats {
-    this.#forgetCollected()
+  /** Counts of now and since the server began. It looks at each open connection. */
+  stats(): ServerStats {
+    this.#guests.forgetCollected()
     return {
-      open: this.#stillOpen().length,
+      open: this.#guests.open().length,
       waiting: this.#pool.length,
       admitted: this.#admitted,
-      refused: this.#refused,
+      rejected: { ...this.#rejected },
+      ...this.#guests.bytes(),
+    }
+  }
+
+  /**
+   * Whether the server can be reached, for a health check.
+   *
+   * @example
+   * ```ts
+   * const server = await UnixServer.listen('/run/app/app.sock')
+   * const { listening, connections, lastError } = server.health()
+   * if (!listening) console.error('nobody can connect', lastError)
+   * else console.log(`${String(connections)} connections`)
+   * ```
+   */
+  health(): ServerHealth {
+    return {
+      listening: this.#open && (this.#acceptor.listening ?? true),
+      connections: this.#guests.open().length,
+      lastError: this.#lastError,
     }
   }
 
@@ -285,11 +275,11 @@ export class Server<
     options = ownOptions(options, waitOptionNames)
     checkWaitOptions(options)
     this.close()
-    this.#forgetCollected()
-    const { length: size } = this.#stillOpen()
+    this.#guests.forgetCollected()
+    const { length: size } = this.#guests.open()
     const cutOffBefore = this.#cutOff
     const { signal, timeout = shutdownTimeout } = options
-    if (this.#connections.size > 0 && signal?.aborted !== true) {
+    if (this.#guests.size > 0 && signal?.aborted !== true) {
       const operation = new Operation('shutdown', { signal, timeout }, () => {
         operation.resolve()
       })
@@ -300,7 +290,7 @@ export class Server<
       await operation.promise
       this.#shutdowns.delete(emptied)
     }
-    const left = this.#stillOpen()
+    const left = this.#guests.open()
     this.#cutOff += left.length
     for (const connection of left) {
       if (!mayGoOn()) await untilNextTurn()
@@ -328,40 +318,33 @@ export class Server<
     if (this.#pool.length === 0) return notYet
     // A place will be free. The acceptor hears it before the connection is handed out.
     if (this.#acceptor.takesAhead) this.#acceptor.welcome(this.#wanted(1))
-    return this.#pool.shift() ?? notYet
+    const connection = this.#pool.shift()
+    if (connection === undefined) return notYet
+    this.#idle?.add(connection)
+    return connection
   }
 
   /** How many more connections are wanted, when `leaving` have left the pool. */
   #wanted(leaving = 0): number {
-    if (!this.#acceptor.takesAhead && this.#accepts.length === 0) return 0
-    if (this.#connections.size >= this.#maxConnections) this.#forgetCollected()
-    return Math.max(
-      0,
-      Math.min(
-        this.#acceptor.poolSize - this.#pool.length - this.#shaking.size + leaving,
-        this.#admission.room,
-        this.#maxConnections - this.#connections.size,
-      ),
-    )
+    // At the limit clients are wanted although nobody accepts: to be closed, instead of left waiting.
+    const isWanted =
+      this.#acceptor.takesAhead || this.#accepts.length > 0 || this.#limits.isFull(this.#guests)
+    if (!isWanted) return 0
+    const room = this.#acceptor.poolSize - this.#pool.length - this.#shaking.size + leaving
+    return Math.max(0, Math.min(room, this.#admission.room))
   }
 
   #welcome(): void {
     if (this.#open) this.#acceptor.welcome(this.#wanted())
   }
 
-  /** Connections that are not closing, which takes a while on some transports. */
-  #stillOpen(): Connection[] {
-    return [...this.#connections]
-      .map(({ connection }) => connection)
-      .filter((connection) => connection !== undefined)
-      .filter(({ destroyed }) => !destroyed)
+  #refusal(user: () => Peer['user']): RejectionReason | undefined {
+    return this.#limits.refusal(this.#guests, user)
   }
 
-  /** Connections that were dropped without `close`, and then garbage-collected. */
-  #forgetCollected(): void {
-    for (const guest of this.#connections) {
-      if (guest.connection === undefined) this.#connections.delete(guest)
-    }
+  #turnedAway(reason: RejectionReason, error?: Error): void {
+    this.#rejected[reason]++
+    if (error !== undefined) this.#lastError = error
   }
 
   #arrived(connection: Arrived): void {
@@ -371,16 +354,14 @@ export class Server<
       connection.destroy()
       return
     }
-    if (this.#connections.size >= this.#maxConnections) {
+    const reason = this.#refusal(() => connection.peer.user)
+    if (reason !== undefined) {
       connection.destroy()
-      this.#refused++
+      this.#turnedAway(reason)
       return
     }
-    const guest = new Guest(connection, this.#connections, this.#guestLeft)
-    Connection.whenClosed(connection, guest)
-    // A connection that was dropped without `close` makes room for the next one, too.
-    if (this.#maxConnections !== Infinity) collected.register(connection, guest)
-    if (this.#acceptor.handshake !== undefined) this.#guests.set(connection, guest)
+    this.#limits.admitted()
+    this.#guests.add(connection)
     this.#admission.ask(connection)
     this.#serve()
   }
@@ -401,22 +382,30 @@ export class Server<
     try {
       const ready = await handshake
       if (this.#open && !ready.destroyed) {
-        this.#guests.get(arrived)?.become(ready)
+        this.#guests.replace(arrived, ready)
         this.#keep(ready)
       } else {
         ready.destroy()
       }
-    } catch {
+    } catch (error) {
       arrived.destroy()
-      this.#refused++
+      this.#turnedAway('handshake', error instanceof Error ? error : undefined)
     }
     this.#shaking.delete(arrived)
     this.#serve()
   }
 
-  readonly #guestLeft = (): void => {
-    if (this.#connections.size === 0) for (const emptied of this.#shutdowns) emptied()
-    if (this.#acceptor.takesAhead || this.#maxConnections !== Infinity) this.#welcome()
+  #watchIdle(milliseconds: number): IdleWatch {
+    return new IdleWatch(milliseconds, (connection) => {
+      const error = new SluiceError(
+        'ERR_SLUICE_TIMEOUT',
+        `the connection is closed: no byte came or went for ${String(milliseconds)} ms`,
+      )
+      this.#turnedAway('idle')
+      // An event that nobody listens to would end the process because of one silent client.
+      if (connection.listenerCount('error') > 0) connection.destroy(error)
+      else connection.abort(error)
+    })
   }
 
   #serve(): void {
@@ -425,6 +414,7 @@ export class Server<
   }
 
   #stalled(error: Error): void {
+    this.#lastError = error
     if (this.#warned) return
     this.#warned = true
     process.emitWarning(`${error.message}; it is tried again after a while`, {
@@ -439,39 +429,6 @@ export class Server<
     return this
   }
 }
-
-/** A server's note of one connection. */
-class Guest {
-  #connection: WeakRef<Connection>
-  readonly #guests: Set<Guest>
-  readonly #whenLeft: () => void
-
-  constructor(connection: Connection, guests: Set<Guest>, whenLeft: () => void) {
-    this.#connection = new WeakRef(connection)
-    this.#guests = guests
-    this.#whenLeft = whenLeft
-    guests.add(this)
-  }
-
-  get connection(): Connection | undefined {
-    return this.#connection.deref()
-  }
-
-  /** A handshake has made another connection of it. */
-  become(connection: Connection): void {
-    this.#connection = new WeakRef(connection)
-    Connection.whenClosed(connection, this)
-  }
-
-  /** Told once, or more often when it was dropped or has become another one. */
-  left(): void {
-    if (this.#guests.delete(this)) this.#whenLeft()
-  }
-}
-
-const collected = new FinalizationRegistry<Guest>((guest) => {
-  guest.left()
-})
 
 function closedError(): SluiceError {
   return new SluiceError('ERR_SLUICE_CLOSED', 'the server is closed')

@@ -1,0 +1,57 @@
+/** Servers of one process over two transports: one of memory, by the public contract alone, and the system's own. */
+import { randomUUID } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+
+import {
+  connectNamedPipe,
+  connectUnix,
+  NamedPipeServer,
+  UnixServer,
+  type Connection,
+  type LimitOptions,
+  type Peer,
+  type Server,
+} from '../../lib/index.js'
+import { connectInMemory, listenInMemory } from './memory_transport.js'
+import { onWindows } from './platform.js'
+import { socketPath } from './sockets.js'
+
+/** What all transports have in common. */
+export interface KindOptions extends LimitOptions {
+  idleTimeout?: number
+  authorize?: (peer: Peer, connection: Duplex) => boolean | Promise<boolean>
+  authorizeTimeout?: number
+}
+
+export interface ServerKind {
+  listen(address: string, options?: KindOptions): Promise<Server>
+  connect(address: string): Promise<Connection>
+  address(): string
+}
+
+const memory: ServerKind = {
+  address: randomUUID,
+  listen: (address, options) => listenInMemory(address, options),
+  connect: (address) => connectInMemory(address),
+}
+
+// Server is invariant in its connections; here only what all of them have is used.
+const systems: ServerKind = onWindows
+  ? {
+      address: randomUUID,
+      listen: async (address, options) =>
+        (await NamedPipeServer.listen(address, options)) as unknown as Server,
+      connect: async (address) => await connectNamedPipe(address),
+    }
+  : {
+      address: socketPath,
+      listen: async (address, options) =>
+        (await UnixServer.listen(address, options)) as unknown as Server,
+      connect: async (address) => await connectUnix(address),
+    }
+
+export const serverKinds: readonly [readonly [string, ServerKind], readonly [string, ServerKind]] =
+  [
+    ['in memory', memory],
+    [onWindows ? 'of named pipes' : 'of Unix sockets', systems],
+  ]
