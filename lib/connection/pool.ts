@@ -1,0 +1,420 @@
+import { checkFunction, checkInteger, invalidArgument, ownOptions } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
+import { Operation } from '../core/operation.js'
+import { RetryTimer, type Backoff } from '../core/retry.js'
+import {
+  aborted,
+  checkTimeout,
+  checkWaitOptions,
+  longestDelay,
+  waitOptionNames,
+  type WaitOptions,
+} from '../core/wait_options.js'
+import { notYet, WaitQueue } from '../core/wait_queue.js'
+import { isBroken, PooledConnection, type Poolable } from './pooled_connection.js'
+
+export interface PoolOptions<C extends Poolable> {
+  /** Connections that are kept open although nobody needs them; default 0. */
+  min?: number
+  /** Connections there can be at once; default 10. */
+  max?: number
+  /** Milliseconds after which a connection that nobody needs is closed; default 30 s, 0: never. */
+  idleTimeout?: number
+  /** Milliseconds for an `acquire` that has no `timeout` of its own; by default there is no limit. */
+  acquireTimeout?: number
+  /**
+   * Asked before a connection is handed out. One for which the answer is not `true`, or for which the
+   * function throws, is closed, and another one taken. By default only closed ones are passed over.
+   */
+  validate?: (connection: C) => boolean | Promise<boolean>
+}
+
+const poolOptionNames = ['min', 'max', 'idleTimeout', 'acquireTimeout', 'validate'] as const
+
+/** Counts of a pool: `open` is `idle + inUse + validating`, and `created - closed`. */
+export interface PoolStats {
+  /** Open connections. */
+  open: number
+  /** Open connections that nobody has. */
+  idle: number
+  /** Open connections that were handed out. */
+  inUse: number
+  /** Open connections about which `validate` is being asked. */
+  validating: number
+  /** Connections that are being made. */
+  creating: number
+  /** Calls of `acquire` that wait. */
+  waiting: number
+  /** Connections made since the pool began. */
+  created: number
+  /** Connections closed since the pool began, by whomever. */
+  closed: number
+  /** Attempts to make a connection that have failed. */
+  failed: number
+}
+
+const defaultMax = 10
+const defaultIdleTimeout = 30_000
+/** After a failure to connect. */
+const pauses: Backoff = { firstMs: 50, longestMs: 5000, jitter: true }
+
+/**
+ * A number of connections that are used in turns.
+ *
+ * Those that wait are served first in first out; of idle connections the last that was used is taken
+ * first, so that the others can be closed. A connection that has closed, by itself or by its peer, is
+ * never handed out. Idle connections do not keep the process alive.
+ *
+ * When a connection cannot be made, the first that waits is told why, and the next attempt is made after
+ * a pause of 50 ms, which doubles with each failure, up to 5 s.
+ *
+ * @example
+ * ```ts
+ * const pool = new ConnectionPool(({ signal }) => connectUnix('/run/app/app.sock', { signal }), { max: 4 })
+ * const answer = await pool.use(async (connection) => {
+ *   await connection.send(bytes)
+ *   return connection.receive({ timeout: 1000 })
+ * })
+ * console.log(answer?.data)
+ * await pool.drain({ timeout: 5000 })
+ * ```
+ */
+export class ConnectionPool<C extends Poolable> {
+  readonly #connect: (options: { signal: AbortSignal }) => Promise<C>
+  readonly #min: number
+  readonly #max: number
+  readonly #acquireTimeout: number | undefined
+  readonly #idleTimeout: number
+  readonly #validate: ((connection: C) => boolean | Promise<boolean>) | undefined
+
+  /** The one that was used last is the last. */
+  readonly #idle: PooledConnection<C>[] = []
+  /** Those that were validated for who waits. */
+  readonly #ready: PooledConnection<C>[] = []
+  readonly #inUse = new Map<C, PooledConnection<C>>()
+  #validating = 0
+  #creating = 0
+  readonly #waiters = new WaitQueue(() => {
+    this.#serve()
+  })
+  /** For the first that waits. */
+  #failure: { error: unknown } | undefined
+  readonly #pause = new RetryTimer(() => {
+    this.#serve()
+  }, pauses)
+  readonly #whenClosed = new AbortController()
+  #idleTimer: NodeJS.Timeout | undefined
+  #state: 'open' | 'draining' | 'closed' = 'open'
+  readonly #drains = new Set<Operation>()
+  #created = 0
+  #closed = 0
+  #failed = 0
+
+  /**
+   * `connect` makes a connection; its signal aborts when the pool is closed.
+   *
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`
+   */
+  constructor(
+    connect: (options: { signal: AbortSignal }) => Promise<C>,
+    options: PoolOptions<C> = {},
+  ) {
+    checkFunction('connect', connect)
+    options = ownOptions(options, poolOptionNames)
+    const { min = 0, max = defaultMax, idleTimeout = defaultIdleTimeout } = options
+    checkInteger('options.max', max, 1)
+    checkInteger('options.min', min, 0)
+    if (min > max) {
+      throw invalidArgument('options.min', `no more than options.max, ${String(max)}`, min)
+    }
+    checkInteger('options.idleTimeout', idleTimeout, 0, longestDelay)
+    checkTimeout('options.acquireTimeout', options.acquireTimeout)
+    if (options.validate !== undefined) checkFunction('options.validate', options.validate)
+    this.#connect = connect
+    this.#min = min
+    this.#max = max
+    this.#idleTimeout = idleTimeout
+    this.#acquireTimeout = options.acquireTimeout
+    this.#validate = options.validate
+    this.#serve()
+  }
+
+  /** Whether `close` or `drain` was called. */
+  get closed(): boolean {
+    return this.#state !== 'open'
+  }
+
+  stats(): PoolStats {
+    const idle = this.#idle.length + this.#ready.length
+    return {
+      open: idle + this.#inUse.size + this.#validating,
+      idle,
+      inUse: this.#inUse.size,
+      validating: this.#validating,
+      creating: this.#creating,
+      waiting: this.#waiters.length,
+      created: this.#created,
+      closed: this.#closed,
+      failed: this.#failed,
+    }
+  }
+
+  /**
+   * A connection for the caller alone, until `release`. An `acquire` that is cancelled loses none.
+   *
+   * @throws (rejects) why no connection could be made; `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_CLOSED`,
+   * `ERR_SLUICE_QUEUE_FULL` beyond 1024 that wait, the signal's reason.
+   */
+  acquire(options: WaitOptions = {}): Promise<C> {
+    options = ownOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    if (options.signal?.aborted === true) return aborted(options.signal)
+    if (this.#state !== 'open') return Promise.reject(poolClosed())
+    const { signal, timeout = this.#acquireTimeout } = options
+    const promise = this.#waiters.add('acquire', () => this.#take(), { signal, timeout })
+    this.#serve()
+    return promise
+  }
+
+  /**
+   * Gives a connection back. One that must not be used again is closed before: `connection.close()`.
+   *
+   * @throws `ERR_SLUICE_INVALID_STATE` for a connection that was not acquired, or was released already.
+   */
+  release(connection: C): void {
+    const pooled = this.#inUse.get(connection)
+    if (pooled === undefined) {
+      // It has closed meanwhile, and is forgotten already.
+      if (isBroken(connection)) return
+      throw new SluiceError(
+        'ERR_SLUICE_INVALID_STATE',
+        'the connection was not acquired from this pool, or was released already',
+      )
+    }
+    this.#inUse.delete(connection)
+    if (pooled.broken) this.#discard(pooled)
+    else this.#keep(pooled)
+    this.#serve()
+  }
+
+  /**
+   * Acquires a connection for the time of one call. It is closed if the call fails: nobody knows then what
+   * is under way on it.
+   *
+   * @throws (rejects) as `acquire`, and what the call fails with.
+   */
+  async use<T>(call: (connection: C) => T | Promise<T>, options: WaitOptions = {}): Promise<T> {
+    checkFunction('call', call)
+    const connection = await this.acquire(options)
+    try {
+      return await call(connection)
+    } catch (error) {
+      connection.close()
+      throw error
+    } finally {
+      this.release(connection)
+    }
+  }
+
+  /**
+   * Hands out nothing more except to those that wait already, and resolves when all connections have been
+   * given back and are closed.
+   *
+   * @throws (rejects) `ERR_SLUICE_TIMEOUT`, the signal's reason. The pool goes on to drain; `close` ends it
+   * at once.
+   */
+  drain(options: WaitOptions = {}): Promise<void> {
+    options = ownOptions(options, waitOptionNames)
+    checkWaitOptions(options)
+    if (options.signal?.aborted === true) return aborted(options.signal)
+    if (this.#state === 'closed') return Promise.resolve()
+    this.#state = 'draining'
+    const operation = new Operation('drain', options, (one, reason) => {
+      this.#drains.delete(operation)
+      one.reject(reason)
+    })
+    this.#drains.add(operation)
+    this.#serve()
+    return operation.promise
+  }
+
+  /** Closes all connections at once, also those that are in use. Idempotent. */
+  close(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#whenClosed.abort(poolClosed())
+    this.#pause.stop()
+    clearTimeout(this.#idleTimer)
+    this.#waiters.fail(poolClosed())
+    const all = [...this.#idle.splice(0), ...this.#ready.splice(0), ...this.#inUse.values()]
+    this.#inUse.clear()
+    for (const pooled of all) this.#discard(pooled)
+    this.#finishDrains()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** For the first that waits: a connection, or why there is none. */
+  #take(): C | typeof notYet {
+    const from = this.#validate === undefined ? this.#idle : this.#ready
+    for (let pooled; (pooled = from.pop()) !== undefined;) {
+      if (pooled.broken) {
+        this.#discard(pooled)
+        continue
+      }
+      this.#inUse.set(pooled.connection, pooled)
+      this.#pause.reset()
+      pooled.handOut()
+      return pooled.connection
+    }
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure.error
+    return notYet
+  }
+
+  /** Serves who waits, and sees to it that there will be as many connections as are needed. */
+  #serve(): void {
+    if (this.#state === 'closed') return
+    this.#waiters.service()
+    this.#failure = undefined // nobody waits for it
+    while (this.#validating + this.#creating + this.#ready.length < this.#waiters.length) {
+      const pooled = this.#idle.pop()
+      if (pooled === undefined) break
+      if (pooled.broken) this.#discard(pooled)
+      else void this.#ask(pooled)
+    }
+    // Nobody waits for those any more.
+    if (this.#waiters.length === 0) this.#idle.push(...this.#ready.splice(0))
+    this.#pause.ref = this.#waiters.length > 0
+    while (this.#wantsMore()) void this.#create()
+    if (this.#state === 'draining' && this.#waiters.length === 0) {
+      for (const pooled of this.#idle.splice(0)) this.#discard(pooled)
+      this.#finishDrains()
+    }
+    this.#watchIdle()
+  }
+
+  #wantsMore(): boolean {
+    const { open } = this.stats()
+    if (this.#pause.running || open + this.#creating >= this.#max) return false
+    const needed = this.#waiters.length - this.#validating - this.#ready.length
+    if (this.#creating < needed) return true
+    return this.#state === 'open' && open + this.#creating < this.#min
+  }
+
+  async #create(): Promise<void> {
+    this.#creating++
+    try {
+      const connection = await this.#connect({ signal: this.#whenClosed.signal })
+      this.#creating--
+      this.#created++
+      const pooled = new PooledConnection<C>(connection, () => {
+        this.#onClosed(pooled)
+      })
+      if (pooled.broken) this.#discardNew(pooled, 'it was closed at once')
+      else if (this.#isClosed()) this.#discard(pooled)
+      else this.#keep(pooled)
+    } catch (error) {
+      this.#creating--
+      this.#fail(error)
+    }
+    this.#serve()
+  }
+
+  /** Without a pause connections would be made and closed all the time. */
+  #fail(error: unknown): void {
+    this.#failed++
+    if (this.#isClosed()) return
+    this.#failure = { error }
+    this.#pause.start()
+  }
+
+  /** For a connection that nobody could use, although it could be made. */
+  #discardNew(pooled: PooledConnection<C>, why: string): void {
+    this.#discard(pooled)
+    this.#fail(new SluiceError('ERR_SLUICE_CLOSED', `a connection was made in vain: ${why}`))
+  }
+
+  async #ask(pooled: PooledConnection<C>): Promise<void> {
+    this.#validating++
+    let valid = false
+    try {
+      // Only a plain yes.
+      valid = ((await this.#validate?.(pooled.connection)) as unknown) === true
+    } catch {
+      // Then it is not.
+    }
+    this.#validating--
+    if (valid && !pooled.broken && !this.#isClosed()) this.#ready.push(pooled)
+    else if (pooled.isNew) this.#discardNew(pooled, 'validate does not say yes')
+    else this.#discard(pooled)
+    this.#serve()
+  }
+
+  #keep(pooled: PooledConnection<C>): void {
+    pooled.keep()
+    this.#idle.push(pooled)
+  }
+
+  /** It has closed by itself. */
+  #onClosed(pooled: PooledConnection<C>): void {
+    for (const list of [this.#idle, this.#ready]) {
+      const index = list.indexOf(pooled)
+      if (index >= 0) list.splice(index, 1)
+      if (index >= 0) this.#discard(pooled)
+    }
+    if (this.#inUse.get(pooled.connection) === pooled) {
+      this.#inUse.delete(pooled.connection)
+      this.#discard(pooled)
+    }
+    this.#serve()
+  }
+
+  #discard(pooled: PooledConnection<C>): void {
+    this.#closed++
+    pooled.close()
+  }
+
+  #finishDrains(): void {
+    const { open } = this.stats()
+    if (this.#state !== 'closed' && open + this.#creating > 0) return
+    if (this.#state === 'draining') {
+      this.close()
+      return
+    }
+    for (const drain of this.#drains) drain.resolve()
+    this.#drains.clear()
+  }
+
+  /** Closes connections that were idle for long: those at the front are so the longest. */
+  #watchIdle(): void {
+    if (this.#idleTimeout === 0 || this.#idleTimer !== undefined) return
+    const oldest = this.#idle.at(0)
+    if (oldest === undefined || this.stats().open <= this.#min) return
+    const wait = Math.max(1, oldest.idleSince + this.#idleTimeout - performance.now())
+    this.#idleTimer = setTimeout(() => {
+      this.#idleTimer = undefined
+      const until = performance.now() - this.#idleTimeout
+      for (;;) {
+        const first = this.#idle.at(0)
+        if (first === undefined || first.idleSince > until) break
+        if (this.stats().open <= this.#min) break
+        this.#idle.shift()
+        this.#discard(first)
+      }
+      this.#watchIdle()
+    }, wait).unref()
+  }
+
+  /** A function, because what is awaited may close it. */
+  #isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+}
+
+function poolClosed(): SluiceError {
+  return new SluiceError('ERR_SLUICE_CLOSED', 'the pool is closed')
+}
