@@ -8,6 +8,7 @@ import type { constants } from 'node:os'
  * | --- | --- |
  * | `ERR_SLUICE_CLOSED` | the object was closed, before or during the operation |
  * | `ERR_SLUICE_CORRUPT` | the peer wrote nonsense into shared memory, or into a pipe that carries handles; this end can only be closed |
+ * | `ERR_SLUICE_DISCONNECTED` | the connection was lost while the message was under way: nobody knows whether it has arrived |
  * | `ERR_SLUICE_FDS_LIMIT` | more descriptors came with a message than the connection takes |
  * | `ERR_SLUICE_FDS_TRUNCATED` | descriptors were lost on their way: this process has too many open |
  * | `ERR_SLUICE_HANDLES_LIMIT` | too many handles are on their way, or came with a message |
@@ -26,9 +27,11 @@ import type { constants } from 'node:os'
  * | `ERR_SLUICE_PEER_DIED` | the process at the other end is gone without having closed |
  * | `ERR_SLUICE_QUEUE_FULL` | too many operations wait on one object |
  * | `ERR_SLUICE_REJECTED` | the other end refuses the connection in the handshake |
+ * | `ERR_SLUICE_REFUSED` | the server does not let this client in |
  * | `ERR_SLUICE_ROLE_TAKEN` | a living process already is the producer, or the consumer (`error.pid`) |
  * | `ERR_SLUICE_STREAM_ENDED` | the last stream has ended and its end was not read yet |
  * | `ERR_SLUICE_TIMEOUT` | the time was up |
+ * | `ERR_SLUICE_UNREACHABLE` | a reconnecting connection has given up: see `cause` |
  * | `ERR_SLUICE_UNSEALED` | memory from someone else could be shrunk by them |
  * | `ERR_SLUICE_UNSUPPORTED` | this platform or runtime lacks it: see `capabilities()` |
  * | `ERR_SLUICE_UNTRUSTED_OWNER` | the named memory belongs to another user |
@@ -37,6 +40,7 @@ import type { constants } from 'node:os'
 export type SluiceErrorCode =
   | 'ERR_SLUICE_CLOSED'
   | 'ERR_SLUICE_CORRUPT'
+  | 'ERR_SLUICE_DISCONNECTED'
   | 'ERR_SLUICE_FDS_LIMIT'
   | 'ERR_SLUICE_FDS_TRUNCATED'
   | 'ERR_SLUICE_HANDLES_LIMIT'
@@ -55,9 +59,11 @@ export type SluiceErrorCode =
   | 'ERR_SLUICE_PEER_DIED'
   | 'ERR_SLUICE_QUEUE_FULL'
   | 'ERR_SLUICE_REJECTED'
+  | 'ERR_SLUICE_REFUSED'
   | 'ERR_SLUICE_ROLE_TAKEN'
   | 'ERR_SLUICE_STREAM_ENDED'
   | 'ERR_SLUICE_TIMEOUT'
+  | 'ERR_SLUICE_UNREACHABLE'
   | 'ERR_SLUICE_UNSEALED'
   | 'ERR_SLUICE_UNSUPPORTED'
   | 'ERR_SLUICE_UNTRUSTED_OWNER'

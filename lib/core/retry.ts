@@ -4,12 +4,17 @@ import { soon } from './turn.js'
 import { notYet } from './wait_queue.js'
 import { aborted, type WaitOptions } from './wait_options.js'
 
-/** Pauses between attempts, in milliseconds: each is twice the one before. */
+/** Pauses between attempts, in milliseconds: each is longer than the one before. */
 export interface Backoff {
   firstMs: number
   longestMs: number
-  /** Spreads the pauses, so that those who wait do not come all at once. */
-  jitter?: boolean
+  /** How many times longer; default 2. */
+  factor?: number
+  /**
+   * Spreads the pauses, so that those who wait do not come all at once: from half to one and a half of
+   * each. `'full'`: from none to the whole of each, which spreads most and is never longer.
+   */
+  jitter?: boolean | 'full'
 }
 
 /** For a server or a queue of the system that is full for a moment. */
@@ -41,16 +46,18 @@ export class RetryTimer {
     else this.#timer?.unref()
   }
 
-  /** Begins a pause, unless one is under way. */
-  start(): void {
-    if (this.#timer !== undefined) return
-    const spread = this.#backoff.jitter === true ? 0.5 + Math.random() : 1
+  /** Begins a pause, unless one is under way; returns how long it is. */
+  start(): number {
+    if (this.#timer !== undefined) return 0
+    const { jitter = false, factor = 2, longestMs } = this.#backoff
+    const pause = this.#pause * spread(jitter)
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#again()
-    }, this.#pause * spread)
+    }, pause)
     if (!this.#ref) this.#timer.unref()
-    this.#pause = Math.min(this.#pause * 2, this.#backoff.longestMs)
+    this.#pause = Math.min(this.#pause * factor, longestMs)
+    return pause
   }
 
   stop(): void {
@@ -62,6 +69,11 @@ export class RetryTimer {
   reset(): void {
     this.#pause = this.#backoff.firstMs
   }
+}
+
+function spread(jitter: boolean | 'full'): number {
+  if (jitter === 'full') return Math.random()
+  return jitter ? 0.5 + Math.random() : 1
 }
 
 /**

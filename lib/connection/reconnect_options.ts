@@ -1,0 +1,88 @@
+/** How a connection is made again. */
+import {
+  checkBoolean,
+  checkInteger,
+  checkSignal,
+  invalidArgument,
+  ownOptions,
+} from '../core/arguments.js'
+import { longestDelay } from '../core/wait_options.js'
+
+export interface ReconnectOptions {
+  /** Milliseconds before the first retry at most; default 100. */
+  initialDelay?: number
+  /** Milliseconds before any retry at most; default 30 s. */
+  maxDelay?: number
+  /** How many times longer each delay may be than the one before; default 2. */
+  factor?: number
+  /**
+   * Default true: each delay is a random part of what it may be, so that many clients of a server that was
+   * started again do not come at once. False: all of it.
+   */
+  jitter?: boolean
+  /** Retries until it gives up, counted anew after a healthy connection; by default it never does. */
+  maxRetries?: number
+  /**
+   * Milliseconds that a connection has to stand to be healthy, after which the delays are short again; default
+   * 5 s. A server that takes clients in only to close them is not healthy.
+   */
+  healthyAfter?: number
+  /** Messages that wait to be sent at most; default 1024. */
+  maxQueuedMessages?: number
+  /** Bytes of them at most; default 16 MiB. Messages that are no bytes are not counted here. */
+  maxQueuedBytes?: number
+  /** Closes the connection when it aborts. */
+  signal?: AbortSignal
+}
+
+export const reconnectOptionNames = [
+  'initialDelay',
+  'maxDelay',
+  'factor',
+  'jitter',
+  'maxRetries',
+  'healthyAfter',
+  'maxQueuedMessages',
+  'maxQueuedBytes',
+  'signal',
+] as const
+
+export type CheckedReconnectOptions = Required<Omit<ReconnectOptions, 'signal'>> &
+  Pick<ReconnectOptions, 'signal'>
+
+/** @throws `ERR_SLUICE_INVALID_ARGUMENT` */
+export function checkedReconnectOptions(given: ReconnectOptions): CheckedReconnectOptions {
+  const {
+    initialDelay = 100,
+    maxDelay = Math.max(30_000, initialDelay),
+    factor = 2,
+    jitter = true,
+    maxRetries = Infinity,
+    healthyAfter = 5000,
+    maxQueuedMessages = 1024,
+    maxQueuedBytes = 2 ** 24,
+    signal,
+  } = ownOptions(given, reconnectOptionNames)
+  checkInteger('options.initialDelay', initialDelay, 1, longestDelay)
+  checkInteger('options.maxDelay', maxDelay, initialDelay, longestDelay)
+  if (typeof factor !== 'number' || !(factor >= 1 && factor < Infinity)) {
+    throw invalidArgument('options.factor', 'a number, 1 or more', factor)
+  }
+  checkBoolean('options.jitter', jitter)
+  if (maxRetries !== Infinity) checkInteger('options.maxRetries', maxRetries, 0)
+  checkInteger('options.healthyAfter', healthyAfter, 0, longestDelay)
+  checkInteger('options.maxQueuedMessages', maxQueuedMessages, 1)
+  checkInteger('options.maxQueuedBytes', maxQueuedBytes, 1)
+  checkSignal('options.signal', signal)
+  return {
+    initialDelay,
+    maxDelay,
+    factor,
+    jitter,
+    maxRetries,
+    healthyAfter,
+    maxQueuedMessages,
+    maxQueuedBytes,
+    ...(signal === undefined ? {} : { signal }),
+  }
+}
