@@ -10,6 +10,12 @@ export type Authorize<Accepted extends Connection = Connection> = (
   connection: Accepted,
 ) => boolean | Promise<boolean>
 
+/**
+ * Functions that wait for the client's word. One that does not come in time is the client's fault, and no
+ * reason to warn the user of the server: any client could fill the log.
+ */
+export const waitForClients = new WeakSet<object>()
+
 /** How many decisions are waited for at once. */
 const mostUndecided = 64
 const defaultTimeout = 10_000
@@ -106,6 +112,10 @@ export class Admission<Accepted extends Connection> {
     }
     const timer = setTimeout(() => {
       decide(() => {
+        if (this.#authorize !== undefined && waitForClients.has(this.#authorize)) {
+          this.#conclude(connection, false)
+          return
+        }
         const error = timedOut('authorize', this.#timeout)
         this.#refuse(connection, error, `no answer within ${String(this.#timeout)} ms`)
       })

@@ -783,6 +783,26 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     return connection
   }
 
+  /**
+   * For what comes before the user's own bytes: at most so many of those that have come; the rest stays for
+   * `receive` or the stream. Undefined at the end. Rejects as `receive`.
+   *
+   * @internal
+   */
+  static receiveBytes(
+    connection: Connection,
+    most: number,
+    options: WaitOptions,
+  ): Promise<Buffer | undefined> {
+    if (connection.#readsStream) return Promise.reject(readAsStream('is being'))
+    if (connection.destroyed) return connection.#rejectClosed()
+    const inbox = (connection.#inbox ??= connection.#newInbox())
+    const promise = inbox.receiveBytes(most, options)
+    connection.#wantMessage(inbox)
+    if (inbox.empty && !inbox.isReceiving) connection.#transport.allTaken?.()
+    return promise
+  }
+
   /** The calls of the transport and the outbox, out of the users' sight. */
   static readonly #Events = class implements TransportEvents, OutboxOwner {
     readonly #connection: Connection

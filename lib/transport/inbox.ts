@@ -88,6 +88,25 @@ export class Inbox<Message> {
     return this.#receives.add('receive', () => this.take(), options)
   }
 
+  /** At most so many bytes of the next message, whose rest stays; undefined at the end. */
+  receiveBytes(most: number, options: WaitOptions): Promise<Buffer | undefined> {
+    return this.#receives.add('receive', () => this.#takeBytes(most), options)
+  }
+
+  #takeBytes(most: number): Buffer | undefined | typeof notYet {
+    const first = this.#kept.at(0)
+    if (first === undefined) return this.#ended ? undefined : notYet
+    const { data, received } = first
+    if (data.byteLength > most) {
+      this.#kept[0] = { data: data.subarray(most), received }
+      return data.subarray(0, most)
+    }
+    this.#kept.shift()
+    closeAll(received) // whoever asks for bytes alone has no use for them
+    if (this.atEnd) process.nextTick(this.#tookLast)
+    return data
+  }
+
   /** Hands out what is there to those that wait. */
   serve(): void {
     this.#receives.service()

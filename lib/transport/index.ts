@@ -12,6 +12,7 @@ export type { ServerHealth, ServerOptions, ServerStats, ShutdownResult } from '.
 export type { LimitOptions } from './limits.js'
 export type { RejectionReason, Rejections } from './rejections.js'
 export type { AdmissionOptions, Authorize } from './admission.js'
+export { presentToken, token } from './token.js'
 export type { Acceptor, AcceptorEvents } from './acceptor.js'
 export type { Peer } from './peer.js'
 export type { Cargo, Outbox } from './outbox.js'

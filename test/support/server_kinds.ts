@@ -1,6 +1,5 @@
 /** Servers of one process over two transports: one of memory, by the public contract alone, and the system's own. */
 import { randomUUID } from 'node:crypto'
-import type { Duplex } from 'node:stream'
 
 import {
   connectNamedPipe,
@@ -19,7 +18,7 @@ import { socketPath } from './sockets.js'
 /** What all transports have in common. */
 export interface KindOptions extends LimitOptions {
   idleTimeout?: number
-  authorize?: (peer: Peer, connection: Duplex) => boolean | Promise<boolean>
+  authorize?: (peer: Peer, connection: Connection) => boolean | Promise<boolean>
   authorizeTimeout?: number
 }
 
