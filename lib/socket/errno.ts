@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 const { errno } = constants
 
 /** Negative, as the native calls return them. */
+export const aborted = -errno.ECONNABORTED
 export const again = -errno.EAGAIN
 export const refused = -errno.ECONNREFUSED
 export const messageTooLong = -errno.EMSGSIZE

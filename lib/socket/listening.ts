@@ -1,5 +1,7 @@
 /** From what `UnixServer.listen` is given to a socket that listens. */
-import { checkString, invalidArgument, unreadable } from '../core/arguments.js'
+import { resolve } from 'node:path'
+
+import { checkBoolean, checkString, invalidArgument, unreadable } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { native } from './native.js'
 import type { SocketHandle } from './native.js'
@@ -14,11 +16,14 @@ import {
 export interface ListeningOptions extends BindOptions {
   type?: 'stream' | 'seqpacket'
   backlog?: number
+  renew?: boolean
   authorize?: unknown
 }
 
 export interface Listening {
   handle: SocketHandle
+  /** Binds the path again; undefined for a socket that has no path of its own. */
+  bind?: () => SocketHandle
   type: 'stream' | 'seqpacket'
   name: string | undefined
 }
@@ -37,7 +42,7 @@ export function prepareToListen(
 
 function onDescriptor(address: object, options: ListeningOptions): () => Listening {
   const source = sourceOf(address)
-  for (const name of [...bindOptionNames, 'type', 'backlog'] as const) {
+  for (const name of [...bindOptionNames, 'type', 'backlog', 'renew'] as const) {
     if (options[name] !== undefined) {
       throw new SluiceError(
         'ERR_SLUICE_INVALID_ARGUMENT',
@@ -67,14 +72,29 @@ function onAddress(address: unknown, options: ListeningOptions): () => Listening
   checkString('address', address)
   checkBindOptions(options, address)
   native.checkAddress(address)
+  if (options.renew !== undefined) checkBoolean('options.renew', options.renew)
+  if (options.renew !== undefined && address.startsWith('@')) throw renewsPathsAlone()
   const { type = 'stream', mode = 0o600, removeStale = true, padded = false } = options
   const { backlog = defaultBacklog } = options
   return () => {
     if (address.startsWith('@') && options.authorize === undefined) warnOfAbstractName(address)
-    makeDirectoryOf(address, options.makeDirectory)
-    const handle = native.bindSocket(type, address, padded, mode, removeStale, backlog)
-    return { handle, type, name: address }
+    const folder = process.cwd()
+    const bind = () => {
+      // A relative path means the folder of the beginning.
+      const path = process.cwd() === folder ? address : resolve(folder, address)
+      makeDirectoryOf(path, options.makeDirectory)
+      return native.bindSocket(type, path, padded, mode, removeStale, backlog)
+    }
+    if (address.startsWith('@')) return { handle: bind(), type, name: address }
+    return { handle: bind(), bind, type, name: address }
   }
+}
+
+function renewsPathsAlone(): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_INVALID_ARGUMENT',
+    'options.renew is about paths: an abstract name cannot be lost',
+  )
 }
 
 let warned = false

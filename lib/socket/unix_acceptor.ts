@@ -6,9 +6,10 @@ import type { Acceptor, AcceptorEvents } from '../transport/acceptor.js'
 import type { ConnectionAddresses } from '../transport/addresses.js'
 import { Connection } from '../transport/connection.js'
 import { setBufferSizes, type UnixConnectionOptions } from './connection_options.js'
-import { again, invalid, isExhaustion } from './errno.js'
+import { aborted, again, invalid, isExhaustion } from './errno.js'
 import type { SocketHandle } from './native.js'
 import { forgetName } from './names_at_exit.js'
+import { NameKeeper } from './name_keeper.js'
 import { SocketWatch } from './socket_watch.js'
 import { UnixConnection } from './unix_connection.js'
 
@@ -18,11 +19,12 @@ const pauseMs = 100
 export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
   readonly poolSize = 16
   readonly takesAhead = false // the kernel keeps them
-  readonly #handle: SocketHandle
+  #handle: SocketHandle
   readonly #type: 'stream' | 'seqpacket'
   readonly #options: UnixConnectionOptions
   readonly #addresses: ConnectionAddresses | undefined
-  readonly #watch: SocketWatch
+  #watch: SocketWatch
+  #name: NameKeeper | undefined
   #events: AcceptorEvents<UnixConnection> | undefined
   #wanted = 0
   #mayHavePending = true
@@ -59,6 +61,21 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
     this.#watch.set(Readiness.idle)
   }
 
+  /** It has a path of its own from now on. `bind` binds that again; `renewed` hears of the new socket. */
+  keepName(bind: (() => SocketHandle) | undefined, renewed: (handle: SocketHandle) => void): void {
+    this.#name = new NameKeeper(this.#handle, bind, {
+      renewed: (handle) => {
+        renewed(handle)
+        this.#replace(handle)
+      },
+      failed: (error) => this.#events?.stalled(error),
+    })
+  }
+
+  get listening(): boolean {
+    return this.#ended === undefined && (this.#name?.check() ?? true)
+  }
+
   get ref(): boolean {
     return this.#watch.ref
   }
@@ -89,6 +106,7 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
   close(): void {
     this.#open = false
     this.#pause.stop()
+    this.#name?.close()
     this.#watch.close()
     forgetName(this.#handle)
     this.#handle.close()
@@ -130,6 +148,9 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
       }
     } else if (accepted === again) {
       this.#mayHavePending = false
+    } else if (accepted === aborted) {
+      // One client has gone; the others wait, and the watch tells of them.
+      this.#events?.refused('handshake', systemError('a client left', 'accept', accepted))
     } else if (isExhaustion(accepted)) {
       this.#pause.start()
       this.#events?.stalled(systemError('cannot accept a connection for now', 'accept', accepted))
@@ -140,6 +161,25 @@ export class UnixAcceptor implements Acceptor<UnixConnection>, Listener {
       if (accepted === invalid) this.#end(error)
       this.#events?.failed(error)
     }
+  }
+
+  /** Goes on with another socket; clients that have connected to this one are taken first. */
+  #replace(handle: SocketHandle): void {
+    const [old, watch] = [this.#handle, this.#watch]
+    this.#handle = handle
+    this.#watch = new SocketWatch(handle, this)
+    this.#watch.ref = watch.ref
+    this.#watchFor(Readiness.idle)
+    this.#ended = undefined
+    watch.close()
+    for (;;) {
+      const left = old.accept(this.poolSize)
+      if (typeof left === 'number' || left.length === 0) break
+      for (const client of left) this.#arrived(client)
+    }
+    forgetName(old)
+    old.close()
+    if (this.#open) this.welcome(this.#wanted)
   }
 
   #end(reason: Error): void {

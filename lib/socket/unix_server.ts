@@ -29,11 +29,19 @@ export interface ListenUnixOptions
   type?: 'stream' | 'seqpacket'
   /** Connections that the kernel keeps for `accept`; default 511. */
   backlog?: number
+  /**
+   * Default false. True: a path that was removed or replaced, as cleaners of temporary folders do, is bound
+   * again. It is looked at once a second and by `health()`; when it cannot be had, as when another
+   * server has it, after 2, 4 ... 60 s again. Clients that had connected before are served. `server.fd`
+   * is another one then.
+   */
+  renew?: boolean
 }
 
 export const listenUnixOptionNames = [
   'type',
   'backlog',
+  'renew',
   ...bindOptionNames,
   ...connectionOptionNames,
   ...serverOptionNames,
@@ -68,18 +76,25 @@ export class UnixServer extends Server<UnixConnection> {
   readonly address: string | undefined
   /** The kind of its socket. */
   readonly type: 'stream' | 'seqpacket'
-  readonly #handle: SocketHandle
+  #handle: SocketHandle
   /** The path or the abstract name. */
   readonly #name: string | undefined
 
   private constructor(
-    { handle, type, name }: Listening,
+    { handle, bind, type, name }: Listening,
     options: ListenUnixOptions,
     addresses: ConnectionAddresses | undefined,
   ) {
-    super(new UnixAcceptor(handle, type, options, addresses), options, checkedBefore)
+    const acceptor = new UnixAcceptor(handle, type, options, addresses)
+    super(acceptor, options, checkedBefore)
     this.#handle = handle
     this.#name = name
+    if (bind !== undefined) {
+      acceptor.keepName(options.renew === true ? bind : undefined, (renewed) => {
+        this.#handle = renewed
+        removeNameAtExit(renewed)
+      })
+    }
     this.type = type
     this.address = addresses?.localAddress ?? name
     removeNameAtExit(handle)
@@ -142,7 +157,7 @@ export class UnixServer extends Server<UnixConnection> {
   /**
    * Whether the server's name still leads to it: not when somebody has removed the path, or put another
    * socket there, and not of a server on a descriptor, whose path is another one's. To have the name
-   * again: `close()`, and `listen` anew.
+   * again: the option `renew`, or `close()` and `listen` anew.
    */
   get isNamed(): boolean {
     if (this.closed || this.#name === undefined) return false
