@@ -8,7 +8,7 @@ const layers = [
   ['memory', 'ring', 'transport'],
   ['socket', 'pipe'],
   ['channel'],
-  ['connection'],
+  ['connection', 'observe'],
   ['mux', 'rpc', 'sync'],
 ]
 

@@ -29,6 +29,14 @@ import {
   type ConnectionTypes,
   type EndTimeout,
 } from './connection_options.js'
+import {
+  connectionClose,
+  connectionError,
+  connectionOpen,
+  tellOpened,
+  type ConnectionCloseMessage,
+  type ConnectionErrorMessage,
+} from './diagnostics.js'
 import { closeAll, Inbox } from './inbox.js'
 import { Outbox, type Callback, type OutboxOwner } from './outbox.js'
 import {
@@ -135,6 +143,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     this.#transport = transport
     this.#endTimeout = endTimeout
     transport.attach(new Connection.#Events(this))
+    if (connectionOpen.hasSubscribers) tellOpened(this)
   }
 
   /** The process at the other end; known also after the end. */
@@ -495,6 +504,10 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     this.#idle = undefined
     this.#stopEndTimer()
     this.#failure ??= error ?? undefined
+    if (connectionError.hasSubscribers && this.#failure !== undefined) {
+      const message: ConnectionErrorMessage = { connection: this, error: this.#failure }
+      connectionError.publish(message)
+    }
     // The promises have told it to users of those alone: an event nobody listens to would end the
     // process.
     const told = !this.#readsStream && !this.#writesStream && this.listenerCount('error') === 0
@@ -718,6 +731,11 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     closing?.()
     this.#left?.left(this)
     this.#left = undefined
+    if (connectionClose.hasSubscribers) {
+      const { bytesRead, bytesWritten } = this
+      const message: ConnectionCloseMessage = { connection: this, bytesRead, bytesWritten }
+      connectionClose.publish(message)
+    }
   }
 
   #stopEndTimer(): void {

@@ -8,10 +8,19 @@ export type {
   SendOptions,
 } from './connection_options.js'
 export { Server } from './server.js'
-export type { ServerHealth, ServerOptions, ServerStats, ShutdownResult } from './server.js'
+export type { ServerOptions } from './server_options.js'
+export type { ServerHealth, ServerStats, ShutdownResult } from './server_stats.js'
 export type { LimitOptions } from './limits.js'
 export type { RejectionReason, Rejections } from './rejections.js'
 export type { AdmissionOptions, Authorize } from './admission.js'
+export type {
+  ConnectionCloseMessage,
+  ConnectionErrorMessage,
+  ConnectionOpenMessage,
+  ObservedConnection,
+  ObservedServer,
+  ServerRejectMessage,
+} from './diagnostics.js'
 export { presentToken, token } from './token.js'
 export type { Acceptor, AcceptorEvents } from './acceptor.js'
 export type { Peer } from './peer.js'

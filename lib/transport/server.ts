@@ -13,22 +13,17 @@ import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { acceptorShape, type Acceptor } from './acceptor.js'
 import { Admission } from './admission.js'
 import type { Connection } from './connection.js'
+import { serverReject, type ServerRejectMessage } from './diagnostics.js'
 import { Guests } from './guests.js'
 import { IdleWatch } from './idle_watch.js'
 import { Limits } from './limits.js'
 import type { Peer } from './peer.js'
 import { noRejections, type RejectionReason } from './rejections.js'
-import {
-  checkServerOptions,
-  serverOptionNames,
-  type ServerHealth,
-  type ServerOptions,
-  type ServerStats,
-  type ShutdownResult,
-} from './server_options.js'
+import { checkServerOptions, serverOptionNames, type ServerOptions } from './server_options.js'
+import type { ServerHealth, ServerStats, ShutdownResult } from './server_stats.js'
 
 export { checkServerOptions, serverOptionNames } from './server_options.js'
-export type { ServerHealth, ServerOptions, ServerStats, ShutdownResult } from './server_options.js'
+export type { ServerOptions } from './server_options.js'
 
 const shutdownTimeout = 30_000
 
@@ -345,6 +340,10 @@ export class Server<
   #turnedAway(reason: RejectionReason, error?: Error): void {
     this.#rejected[reason]++
     if (error !== undefined) this.#lastError = error
+    if (serverReject.hasSubscribers) {
+      const message: ServerRejectMessage = { server: this, reason, error }
+      serverReject.publish(message)
+    }
   }
 
   #arrived(connection: Arrived): void {
