@@ -26,8 +26,7 @@ import type { constants } from 'node:os'
  * | `ERR_SLUICE_PEER_CLOSED` | the consumer has closed and the ring is full |
  * | `ERR_SLUICE_PEER_DIED` | the process at the other end is gone without having closed |
  * | `ERR_SLUICE_QUEUE_FULL` | too many operations wait on one object |
- * | `ERR_SLUICE_REJECTED` | the other end refuses the connection in the handshake |
- * | `ERR_SLUICE_REFUSED` | the server does not let this client in |
+ * | `ERR_SLUICE_REJECTED` | the other end refuses the connection in the handshake, or the token |
  * | `ERR_SLUICE_ROLE_TAKEN` | a living process already is the producer, or the consumer (`error.pid`) |
  * | `ERR_SLUICE_STREAM_ENDED` | the last stream has ended and its end was not read yet |
  * | `ERR_SLUICE_TIMEOUT` | the time was up |
@@ -59,7 +58,6 @@ export type SluiceErrorCode =
   | 'ERR_SLUICE_PEER_DIED'
   | 'ERR_SLUICE_QUEUE_FULL'
   | 'ERR_SLUICE_REJECTED'
-  | 'ERR_SLUICE_REFUSED'
   | 'ERR_SLUICE_ROLE_TAKEN'
   | 'ERR_SLUICE_STREAM_ENDED'
   | 'ERR_SLUICE_TIMEOUT'

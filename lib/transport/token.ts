@@ -68,7 +68,7 @@ export function token(
  * Presents a secret to a server that asks for it ({@link token}), on a connection that nothing was sent on or
  * read of yet. Resolves when the server has let this client in; else the connection is destroyed.
  *
- * @throws (rejects) `ERR_SLUICE_REFUSED` for a wrong token; `ERR_SLUICE_DISCONNECTED` when the server closes
+ * @throws (rejects) `ERR_SLUICE_REJECTED` for a wrong token; `ERR_SLUICE_DISCONNECTED` when the server closes
  * without an answer, as at its limits; `ERR_SLUICE_TIMEOUT`, the signal's reason, what `send` and `receive`
  * reject with. `ERR_SLUICE_INVALID_ARGUMENT` (throws).
  */
@@ -98,7 +98,7 @@ async function present(
     const answer = await Connection.receiveBytes(connection, 1, { signal, timeout: left })
     if (answer === undefined) throw unanswered()
     if (answer[0] !== comeIn) {
-      throw new SluiceError('ERR_SLUICE_REFUSED', 'the server does not accept the token')
+      throw new SluiceError('ERR_SLUICE_REJECTED', 'the server does not accept the token')
     }
   } catch (error) {
     connection.destroy()

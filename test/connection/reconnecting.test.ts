@@ -33,7 +33,7 @@ test.each([
   ['ERR_SLUICE_CLOSED', false],
   ['ERR_SLUICE_CORRUPT', false],
   ['ERR_SLUICE_INVALID_ARGUMENT', false],
-  ['ERR_SLUICE_REFUSED', false],
+  ['ERR_SLUICE_REJECTED', false],
   ['ERR_SLUICE_UNREACHABLE', false],
 ] as const)('whether %s can be retried: %s', (code, expected) => {
   expect(isRetryable(new SluiceError(code, 'x'))).toBe(expected)

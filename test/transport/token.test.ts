@@ -10,7 +10,7 @@ import { sluiceError } from '../support/rings.js'
 import { serverKinds, type KindOptions } from '../support/server_kinds.js'
 
 const secret = 'correct horse battery staple'
-const refused = sluiceError('ERR_SLUICE_REFUSED')
+const refused = sluiceError('ERR_SLUICE_REJECTED')
 
 function frame(text: string, length = text.length): Buffer {
   const head = Buffer.alloc(2)
