@@ -22,7 +22,7 @@ export type { FramedOptions, FramedSendOptions, MessageWithFds } from './framed.
 export type { Codec, CodecName } from './codecs.js'
 export type { HeartbeatOptions } from './heartbeat.js'
 export { ConnectionPool } from './pool.js'
-export type { PoolOptions, PoolStats } from './pool.js'
+export type { PoolOptions, PoolStats } from './pool_options.js'
 export type { Poolable } from './pooled_connection.js'
 export { isRetryable } from './is_retryable.js'
 export { ReconnectingConnection } from './reconnecting.js'

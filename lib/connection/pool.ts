@@ -1,60 +1,17 @@
-import { checkFunction, checkInteger, invalidArgument, ownOptions } from '../core/arguments.js'
+import { checkFunction, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { Operation } from '../core/operation.js'
 import { RetryTimer, type Backoff } from '../core/retry.js'
 import {
   aborted,
-  checkTimeout,
   checkWaitOptions,
-  longestDelay,
   waitOptionNames,
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
+import { checkedPoolOptions, type PoolOptions, type PoolStats } from './pool_options.js'
 import { isBroken, PooledConnection, type Poolable } from './pooled_connection.js'
 
-export interface PoolOptions<C extends Poolable> {
-  /** Connections that are kept open although nobody needs them; default 0. */
-  min?: number
-  /** Connections there can be at once; default 10. */
-  max?: number
-  /** Milliseconds after which a connection that nobody needs is closed; default 30 s, 0: never. */
-  idleTimeout?: number
-  /** Milliseconds for an `acquire` that has no `timeout` of its own; by default there is no limit. */
-  acquireTimeout?: number
-  /**
-   * Asked before a connection is handed out. One for which the answer is not `true`, or for which the
-   * function throws, is closed, and another one taken. By default only closed ones are passed over.
-   */
-  validate?: (connection: C) => boolean | Promise<boolean>
-}
-
-const poolOptionNames = ['min', 'max', 'idleTimeout', 'acquireTimeout', 'validate'] as const
-
-/** Counts of a pool: `open` is `idle + inUse + validating`, and `created - closed`. */
-export interface PoolStats {
-  /** Open connections. */
-  open: number
-  /** Open connections that nobody has. */
-  idle: number
-  /** Open connections that were handed out. */
-  inUse: number
-  /** Open connections about which `validate` is being asked. */
-  validating: number
-  /** Connections that are being made. */
-  creating: number
-  /** Calls of `acquire` that wait. */
-  waiting: number
-  /** Connections made since the pool began. */
-  created: number
-  /** Connections closed since the pool began, by whomever. */
-  closed: number
-  /** Attempts to make a connection that have failed. */
-  failed: number
-}
-
-const defaultMax = 10
-const defaultIdleTimeout = 30_000
 /** After a failure to connect. */
 const pauses: Backoff = { firstMs: 50, longestMs: 5000, jitter: true }
 
@@ -120,22 +77,13 @@ export class ConnectionPool<C extends Poolable> {
     options: PoolOptions<C> = {},
   ) {
     checkFunction('connect', connect)
-    options = ownOptions(options, poolOptionNames)
-    const { min = 0, max = defaultMax, idleTimeout = defaultIdleTimeout } = options
-    checkInteger('options.max', max, 1)
-    checkInteger('options.min', min, 0)
-    if (min > max) {
-      throw invalidArgument('options.min', `no more than options.max, ${String(max)}`, min)
-    }
-    checkInteger('options.idleTimeout', idleTimeout, 0, longestDelay)
-    checkTimeout('options.acquireTimeout', options.acquireTimeout)
-    if (options.validate !== undefined) checkFunction('options.validate', options.validate)
+    const { min, max, idleTimeout, acquireTimeout, validate } = checkedPoolOptions(options)
     this.#connect = connect
     this.#min = min
     this.#max = max
     this.#idleTimeout = idleTimeout
-    this.#acquireTimeout = options.acquireTimeout
-    this.#validate = options.validate
+    this.#acquireTimeout = acquireTimeout
+    this.#validate = validate
     this.#serve()
   }
 

@@ -378,7 +378,7 @@ test(`${String(rounds)} acquires, with random aborts, deaths and failures: all i
     closed: made.length,
   })
   expect(made.every((fake) => fake.closed)).toBe(true)
-})
+}, 300_000)
 
 describe.each(serverKinds)('a pool of connections %s', (_, kind) => {
   test('lets go of those whose server closes them while they are idle', async () => {

@@ -380,7 +380,7 @@ describe('retries', () => {
     await pass(4000)
     expect(connections.every(({ connected }) => connected)).toBe(true)
     for (const connection of connections) connection.close()
-  })
+  }, 300_000)
 
   test('a listener that throws does not keep the connection from being made again', async () => {
     const { connection, current } = byHand()
