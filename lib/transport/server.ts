@@ -39,7 +39,7 @@ const shutdownTimeout = 30_000
  * const server = await UnixServer.listen('/run/app/app.sock')
  * const client = await connectUnix('/run/app/app.sock')
  * const connection = await server.accept({ timeout: 1000 })
- * console.log(server.stats.open)
+ * console.log(server.stats().open)
  *
  * server.unref() // from here on the process may end although it listens
  * server.ref() // and again not

@@ -66,7 +66,7 @@ describe('the handshake', () => {
       text: expect.stringContaining(text) as string,
     })
     expect(await peer.hear()).toBeUndefined()
-    expect(server.stats.refused).toBe(1)
+    expect(server.stats().rejected.handshake).toBe(1)
   })
 
   test('a client learns why it is refused', async () => {
@@ -106,7 +106,7 @@ describe('the handshake', () => {
     )
     expect(memories()).toBe(before)
     for (const peer of peers) peer.connection.destroy()
-    await eventually(() => server.stats.refused === peers.length)
+    await eventually(() => server.stats().rejected.handshake === peers.length)
   })
 
   test('has a deadline: a client that is silent is turned away, and others are served', async () => {
@@ -194,7 +194,7 @@ describe('the handshake', () => {
     const peer = await RawPeer.connect(server.address)
     await speak(peer)
     expect(await peer.hear()).toBeUndefined()
-    await eventually(() => server.stats.refused === 1)
+    await eventually(() => server.stats().rejected.handshake === 1)
     peer.close()
     await eventually(() => holdsNoMoreThan({ ...before, ...resourcesOfPeer(before) }))
     const accepting = server.accept()
@@ -220,8 +220,8 @@ describe('the handshake', () => {
         }
         peer.close()
       }
-      await eventually(() => server.stats.admitted + server.stats.refused === 10)
-      for (let left = server.stats.waiting; left > 0; left--) {
+      await eventually(() => server.stats().admitted + server.stats().rejected.handshake === 10)
+      for (let left = server.stats().waiting; left > 0; left--) {
         ;(await server.accept()).on('error', () => undefined).destroy()
       }
       await eventually(
