@@ -27,13 +27,14 @@ const pauses: Backoff = { firstMs: 50, longestMs: 5000, jitter: true }
  *
  * @example
  * ```ts
+ * const server = await UnixServer.listen('/run/app/app.sock')
  * const pool = new ConnectionPool(({ signal }) => connectUnix('/run/app/app.sock', { signal }), { max: 4 })
- * const answer = await pool.use(async (connection) => {
- *   await connection.send(bytes)
- *   return connection.receive({ timeout: 1000 })
- * })
- * console.log(answer?.data)
+ * const accepting = server.accept()
+ * await pool.use((connection) => connection.send(Buffer.from('hello')))
+ * const accepted = await accepting
+ * console.log((await accepted.receive())?.data.toString()) // hello
  * await pool.drain({ timeout: 5000 })
+ * for (const one of [accepted, server]) one.close()
  * ```
  */
 export class ConnectionPool<C extends Poolable> {

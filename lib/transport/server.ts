@@ -172,6 +172,7 @@ export class Server<
    * const { listening, connections, lastError } = server.health()
    * if (!listening) console.error('nobody can connect', lastError)
    * else console.log(`${String(connections)} connections`)
+   * server.close()
    * ```
    */
   health(): ServerHealth {

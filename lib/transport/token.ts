@@ -34,16 +34,15 @@ const wrongToken = 0
  *
  * @example
  * ```ts
- * const secret = process.env['APP_SECRET'] ?? ''
+ * const secret = 'long and random, from a file that only both can read'
  * const server = await UnixServer.listen('/run/app/app.sock', {
- *   mode: 0o666,
  *   authorize: token(secret),
  *   authorizeTimeout: 1000,
  * })
  * const client = await connectUnix('/run/app/app.sock')
- * await presentToken(client, secret, { timeout: 1000 })
- * await client.send(bytes)
- * server.close()
+ * const [accepted] = await Promise.all([server.accept(), presentToken(client, secret)])
+ * console.log(accepted.peer.uid)
+ * for (const one of [client, accepted, server]) one.close()
  * ```
  */
 export function token(
@@ -71,6 +70,19 @@ export function token(
  * @throws (rejects) `ERR_SLUICE_REJECTED` for a wrong token; `ERR_SLUICE_DISCONNECTED` when the server closes
  * without an answer, as at its limits; `ERR_SLUICE_TIMEOUT`, the signal's reason, what `send` and `receive`
  * reject with. `ERR_SLUICE_INVALID_ARGUMENT` (throws).
+ *
+ * @example
+ * ```ts
+ * const secret = 'long and random, from a file that only both can read'
+ * const server = await UnixServer.listen('/run/app/app.sock', {
+ *   authorize: token(secret),
+ *   authorizeTimeout: 1000,
+ * })
+ * const client = await connectUnix('/run/app/app.sock')
+ * const [accepted] = await Promise.all([server.accept(), presentToken(client, secret)])
+ * console.log(accepted.peer.uid)
+ * for (const one of [client, accepted, server]) one.close()
+ * ```
  */
 export function presentToken(
   connection: Connection,

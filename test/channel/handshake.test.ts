@@ -95,7 +95,7 @@ describe('the handshake', () => {
     })
     expect(seen).toBe(0)
     expect(memories()).toBe(before)
-    expect(server.stats).toMatchObject({ refused: 1, admitted: 0, open: 0 })
+    expect(server.stats()).toMatchObject({ rejected: { authorize: 1 }, admitted: 0, open: 0 })
   })
 
   linux('makes no memory for a client that has not said what it is', async () => {
@@ -120,7 +120,7 @@ describe('the handshake', () => {
     await silent[2]?.hello()
     await silent[2]?.offered()
     for (const peer of silent) expect(await peer.hear()).toBeUndefined()
-    expect(server.stats).toMatchObject({ refused: 3, open: 0 })
+    expect(server.stats()).toMatchObject({ rejected: { handshake: 3 }, open: 0 })
     const [client, accepted] = await Promise.all([connectChannel(server.address), server.accept()])
     for (const end of [client, accepted]) closedAfterTest(end)
   })
