@@ -4,6 +4,7 @@ import { own } from '../core/own.js'
 import { checkTimeout, longestDelay } from '../core/wait_options.js'
 import type { Poolable } from './pooled_connection.js'
 
+/** The options of a {@link ConnectionPool}. */
 export interface PoolOptions<C extends Poolable> {
   /** Connections that are kept open although nobody needs them; default 0. */
   min?: number
@@ -22,7 +23,7 @@ export interface PoolOptions<C extends Poolable> {
 
 const poolOptionNames = ['min', 'max', 'idleTimeout', 'acquireTimeout', 'validate'] as const
 
-/** Counts of a pool: `open` is `idle + inUse + validating`, and `created - closed`. */
+/** Counts of a {@link ConnectionPool}: `open` is `idle + inUse + validating`, and `created - closed`. */
 export interface PoolStats {
   /** Open connections. */
   open: number

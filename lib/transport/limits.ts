@@ -5,6 +5,7 @@ import type { Peer } from './peer.js'
 import { RateLimit } from './rate_limit.js'
 import type { RejectionReason } from './rejections.js'
 
+/** How many connections a {@link Server} takes in. */
 export interface LimitOptions {
   /**
    * Connections that may be open at once; default 1024, `Infinity` for no limit. Clients that come at

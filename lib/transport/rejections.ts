@@ -1,7 +1,7 @@
 /** Why clients are turned away, and how often that was. */
 
 /**
- * Why a server has closed a connection by itself.
+ * Why a {@link Server} has closed a connection by itself.
  *
  * | reason | meaning |
  * | --- | --- |
@@ -14,7 +14,7 @@
  */
 export type RejectionReason = 'limit' | 'rate' | 'user' | 'authorize' | 'handshake' | 'idle'
 
-/** Connections that a server has closed by itself, by reason. */
+/** Connections that a {@link Server} has closed by itself, by reason. */
 export type Rejections = Record<RejectionReason, number>
 
 export function noRejections(): Rejections {

@@ -5,6 +5,7 @@ import { admissionOptionNames, checkAdmissionOptions, type AdmissionOptions } fr
 import type { Connection } from './connection.js'
 import { checkLimitOptions, limitOptionNames, type LimitOptions } from './limits.js'
 
+/** The options of every {@link Server}. */
 export interface ServerOptions<Accepted extends Connection = Connection>
   extends AdmissionOptions<Accepted>, LimitOptions {
   /**
@@ -13,7 +14,7 @@ export interface ServerOptions<Accepted extends Connection = Connection>
    * Connections that nobody has accepted yet do not count. It can take up to an eighth longer.
    */
   idleTimeout?: number
-  /** Closes the server when it aborts. */
+  /** Closes the server when it aborts; default none. */
   signal?: AbortSignal
 }
 

@@ -1,7 +1,7 @@
 /** The answers about a server. */
 import type { Rejections } from './rejections.js'
 
-/** Counts of one server. */
+/** Counts of one {@link Server}. */
 export interface ServerStats {
   /** Connections that are open, those that nobody has accepted yet included. */
   open: number
@@ -17,7 +17,7 @@ export interface ServerStats {
   bytesWritten: number
 }
 
-/** An answer for a health check. */
+/** The answer of {@link Server.health}. */
 export interface ServerHealth {
   /** Whether clients can reach the server: it is open, and its name leads to it. */
   listening: boolean
@@ -27,6 +27,7 @@ export interface ServerHealth {
   lastError: Error | undefined
 }
 
+/** The result of {@link Server.shutdown}. */
 export interface ShutdownResult {
   /** Connections that ended by themselves. */
   finished: number
