@@ -10,15 +10,18 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
+#include <string_view>
 
+#include "sluice/detail/small_file_linux.hpp"
 #include "socket/bound_inode.hpp"
 
 namespace sluice::binding {
 namespace {
+
+// In bytes: more locks than some ten thousand are not looked through.
+constexpr size_t kMostLocks = 1 << 20;
 
 struct Request {
   nlmsghdr header;
@@ -92,12 +95,15 @@ bool is_bound_inode(const struct stat& status) {
 
 // "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"; those of other pid namespaces are not listed.
 std::optional<pid_t> lock_holder(const struct stat& status) {
-  std::ifstream locks("/proc/locks");
-  for (std::string line; std::getline(locks, line);) {
-    std::istringstream fields(line);
-    std::string number, kind, advice, mode, file;
-    pid_t pid = 0;
-    if (!(fields >> number >> kind >> advice >> mode >> pid >> file) || kind != "FLOCK") continue;
+  const std::string locks = detail::small_file("/proc/locks", kMostLocks);
+  for (std::string_view rest = locks; !rest.empty();) {
+    std::string_view line = detail::next_line(rest);
+    detail::next_word(line);  // its number
+    if (detail::next_word(line) != "FLOCK") continue;
+    detail::next_word(line);  // advisory
+    detail::next_word(line);  // read or write
+    const pid_t pid = detail::number_of<pid_t>(detail::next_word(line)).value_or(0);
+    const std::string file(detail::next_word(line));
     unsigned int device_major = 0;
     unsigned int device_minor = 0;
     unsigned long long inode = 0;

@@ -2,24 +2,28 @@
 #pragma once
 
 #include <cstdint>
-#include <fstream>
+#include <string>
+#include <string_view>
+
+#include "sluice/detail/small_file_linux.hpp"
 
 namespace sluice::detail {
 
 // Without /proc: what Linux begins with.
 inline uint32_t overflow_id(const char* file) {
-  uint32_t id = 65534;
-  std::ifstream(file) >> id;
-  return id;
+  const std::string text = small_file(file);
+  std::string_view rest = text;
+  return number_of<uint32_t>(next_word(rest)).value_or(65534);
 }
 
 // Whether the map has a line for all ids there are.
 inline bool maps_every_id(const char* file) {
-  std::ifstream map(file);
-  uint64_t inside = 0;
-  uint64_t outside = 0;
-  uint64_t length = 0;
-  return map >> inside >> outside >> length && inside == 0 && length >= UINT32_MAX;
+  const std::string text = small_file(file);
+  std::string_view rest = text;
+  const auto inside = number_of<uint64_t>(next_word(rest));
+  const auto outside = number_of<uint64_t>(next_word(rest));
+  const auto length = number_of<uint64_t>(next_word(rest));
+  return inside == 0 && outside == 0 && length >= UINT32_MAX;
 }
 
 inline bool is_unmapped_user(uid_t uid) {
