@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "core/poller.hpp"
 
@@ -56,7 +57,7 @@ std::vector<Poller::Event> Poller::wait() {
   const int count =
       ::kevent(queue_.get(), nullptr, 0, ready.data(), static_cast<int>(ready.size()), nullptr);
   std::vector<Event> events;
-  for (int i = 0; i < count; ++i) {
+  for (size_t i = 0; std::cmp_less(i, count); ++i) {
     const auto id = static_cast<Watcher::Id>(reinterpret_cast<uintptr_t>(ready[i].udata));
     if (ready[i].filter == EVFILT_READ) events.push_back({id, kReadable});
     if (ready[i].filter == EVFILT_WRITE) events.push_back({id, kWritable});

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "core/poller.hpp"
 
@@ -62,7 +63,7 @@ std::vector<Poller::Event> Poller::wait() {
   std::array<epoll_event, 64> ready;
   const int count = ::epoll_wait(queue_.get(), ready.data(), ready.size(), -1);
   std::vector<Event> events;
-  for (int i = 0; i < count; ++i) {
+  for (size_t i = 0; std::cmp_less(i, count); ++i) {
     if (ready[i].data.u32 == kInterrupt) {
       eventfd_t value = 0;
       ::eventfd_read(wake_.get(), &value);

@@ -8,7 +8,7 @@ namespace sluice::binding {
 
 void ControlBuffer::attach_for_receiving(msghdr& message) {
   message.msg_control = bytes_.data();
-  message.msg_controllen = bytes_.size();
+  message.msg_controllen = static_cast<decltype(message.msg_controllen)>(bytes_.size());
 }
 
 void ControlBuffer::attach_descriptors(msghdr& message, std::span<const int> descriptors) {

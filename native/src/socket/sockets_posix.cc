@@ -68,9 +68,9 @@ Napi::Value bind(const Napi::CallbackInfo& info) {
     const auto address = SocketAddress::parse(info[1].As<Napi::String>(), info[2].ToBoolean());
     FileDescriptor socket = make_socket(type);
     if (info[6].ToBoolean()) require_credentials(socket.get());
+    const auto mode = static_cast<mode_t>(info[3].As<Napi::Number>().Uint32Value());
     auto name = std::make_unique<BoundName>(
-        BoundName::bind(socket.get(), type, address, info[3].As<Napi::Number>().Uint32Value(),
-                        info[4].As<Napi::Boolean>()));
+        BoundName::bind(socket.get(), type, address, mode, info[4].As<Napi::Boolean>()));
     const int backlog = info[5].As<Napi::Number>().Int32Value();
     if (backlog > 0 && ::listen(socket.get(), backlog) != 0) {
       throw failed("listen", "cannot listen on '" + address.to_string() + "'");
