@@ -58,7 +58,7 @@ const binary = {
   isStale: () => !files(`prebuilds/${platform}`).some((file) => file.endsWith('.node')),
   make() {
     requireCompiler()
-    npm(['run', 'build:prebuilds'])
+    npm(['run', 'build:binary'])
   },
 }
 
@@ -83,7 +83,7 @@ const dist = built('dist', {
   ],
   outputs: ['dist'],
   make() {
-    npm(['run', 'build'])
+    npm(['run', 'build:js'])
   },
 })
 

@@ -29,7 +29,7 @@ export function run(command, args, options = {}) {
 
 /** Builds the binary for this platform into prebuilds/, and what else of the package is stale. */
 export function build() {
-  run('npm', ['run', 'build:prebuilds'], { env: { ...process.env, npm_config_jobs: 'max' } })
+  run('npm', ['run', 'build:binary'], { env: { ...process.env, npm_config_jobs: 'max' } })
   run(process.execPath, ['scripts/ensure.mjs', '--package'])
 }
 

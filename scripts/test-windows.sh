@@ -53,25 +53,7 @@ if ! cmp -s "$cache/package.json" "$app/package.json"; then
 fi
 
 # --- what is built ----------------------------------------------------------------------------
-# quietly COMMAND...: says nothing unless it fails or there are warnings
-quietly() {
-  "$@" > "$cache/build.log" 2>&1 || { cat "$cache/build.log"; exit 1; }
-  if grep -q 'warning:' "$cache/build.log"; then
-    cat "$cache/build.log"
-    echo 'the build for Windows has warnings' >&2
-    exit 1
-  fi
-}
-
-cmake_js=(-O build-windows -G Ninja --CDCMAKE_TOOLCHAIN_FILE=cmake/mingw-w64.cmake)
-# Configured each time, because the list of sources is made then.
-quietly npx cmake-js configure "${cmake_js[@]}"
-quietly npx cmake-js build "${cmake_js[@]}"
-if [ $native = yes ]; then
-  quietly cmake -S . -B build-native/windows -G Ninja -DSLUICE_TESTS=ON \
-    -DCMAKE_TOOLCHAIN_FILE=cmake/mingw-w64.cmake
-  quietly cmake --build build-native/windows -j 2
-fi
+if [ $native = yes ]; then bash scripts/windows/build.sh --tests; else bash scripts/windows/build.sh; fi
 
 # The program of an example, as its users build it.
 mkdir -p "$cache/programs"

@@ -19,7 +19,7 @@ export function withBuildOf(folder) {
   const other = realpathSync(folder)
   for (const part of ['dist/index.js', 'native/include']) {
     if (existsSync(join(other, part))) continue
-    throw new TypeError(`--against: there is no ${part} in ${folder}; npm run build makes it`)
+    throw new TypeError(`--against: there is no ${part} in ${folder}; npm run build:js makes it`)
   }
   const name = createHash('sha256').update(other).digest('hex').slice(0, 12)
   const made = join(root, '.cache', 'bench', 'against', name)

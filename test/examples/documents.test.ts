@@ -11,7 +11,7 @@ import { root } from '../support/command.js'
 import { programsOf, Project } from '../support/documents.js'
 import { asRootForOthers, onlyIf, onWindows, underWine } from '../support/platform.js'
 
-// The code of bundlers.md is run by `npm run check:bundlers`, with the bundlers themselves.
+// The code of bundlers.md is run by `npm run test:package`, with the bundlers themselves.
 const pages = readdirSync(join(root, 'docs'))
   .filter((file) => file.endsWith('.md') && file !== 'bundlers.md')
   .map((file) => ({ page: `docs/${file}`, programs: programsOf(`docs/${file}`) }))

@@ -1,7 +1,7 @@
 // Reads the small text files in which Linux tells about itself (/proc, /sys), and takes them apart.
 //
-// By read(2) and not by streams: a stream needs the C++ library's locales, and these are more code
-// than all of sluice in a binary that has its C++ library inside.
+// By read(2) and not by streams: a stream needs the C++ library's locales, which would be a quarter
+// of a binary that has that library inside.
 #pragma once
 
 #include <fcntl.h>
