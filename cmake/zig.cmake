@@ -36,7 +36,7 @@ if(NOT target MATCHES musl) # whose CMSG_NXTHDR compares numbers of different si
   set(CMAKE_COMPILE_WARNING_AS_ERROR ON)
 endif()
 if(CMAKE_SYSTEM_NAME STREQUAL Darwin)
-  include(${CMAKE_CURRENT_LIST_DIR}/zig_darwin.cmake)
+  set(CMAKE_SHARED_LINKER_FLAGS_RELEASE "-Wl,-dead_strip" CACHE STRING "")
 else()
   string(APPEND CMAKE_CXX_FLAGS_RELEASE " -flto")
   set(CMAKE_SHARED_LINKER_FLAGS_RELEASE

@@ -53,7 +53,10 @@ const readers = {
     const undefinedNames = run(llvmTool('nm'), ['--undefined-only', '-m', file])
     const line = /external _(\S+) \((?:from (\S+)|dynamically looked up)\)$/gm
     return {
-      needed: [...dylibs.matchAll(/^\t(\S+) \(/gm)].map(([, name]) => name),
+      // The first can be the library's own name.
+      needed: [...dylibs.matchAll(/^\t(\S+) \(/gm)]
+        .map(([, name]) => name)
+        .filter((name) => !name.endsWith('sluice.node')),
       // A function that is looked up when the addon is loaded may be anybody's: its name must tell.
       imports: [...undefinedNames.matchAll(line)].map(([, name, library]) => ({ name, library })),
     }

@@ -5,7 +5,7 @@
 //   npm run prebuild                       all
 //   npm run prebuild -- arm64 win32        those with one of these words in their name
 //
-// Needs CMake, Ninja and LLVM's tools with its linker for macOS, mingw-w64 for Windows.
+// Needs CMake, Ninja, LLVM's tools, and mingw-w64 for Windows.
 import { copyFileSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 
