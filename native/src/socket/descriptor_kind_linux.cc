@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -26,11 +27,11 @@ bool is_shared_memory(int descriptor) {
 
 bool closes_at_once(int descriptor) {
   if (::fcntl(descriptor, F_GET_SEALS) >= 0) return true;
-  // fstat(2) of a file on FUSE would wait for its server; this does not.
+  // fstat(2) of a file on FUSE would wait for its server; this does not. Not by the C library, which
+  // has the call in musl 1.2.5 and later only.
   struct statx status {};
-  if (::statx(descriptor, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) != 0) {
-    return false;
-  }
+  constexpr int kFlags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+  if (::syscall(SYS_statx, descriptor, "", kFlags, STATX_TYPE, &status) != 0) return false;
   constexpr uint32_t kMemoryDevices = 1;  // /dev/null and the like
   switch (status.stx_mode & S_IFMT) {
     case S_IFIFO:
