@@ -3,11 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type AddressInfo } from 'node:net'
 
 import { allow, connect, listen, type ListenOptions } from '../../lib/index.js'
+import { channelTraits } from './channels.js'
 import { onWindows, underWine } from './platform.js'
 import { abstractName, socketPath } from './sockets.js'
 import type { ServerUnderTest, TestedServer, TransportUnderTest } from './transport_suite/index.js'
 
-export type Scheme = 'unix:' | 'unix:@' | 'pipe:' | 'tcp:'
+export type Scheme = 'unix:' | 'unix:@' | 'pipe:' | 'shm:' | 'tcp:'
 
 /** A port that nobody has: the system gives each of these once before it begins anew. */
 async function freePort(): Promise<number> {
@@ -37,6 +38,7 @@ const addresses: Record<Scheme, () => string> = {
   'unix:': () => `unix:${socketPath()}`,
   'unix:@': () => `unix:${abstractName()}`,
   'pipe:': () => `pipe:sluice-test-${randomUUID()}`,
+  'shm:': () => `shm:sluice-test-${randomUUID()}`,
   'tcp:': tcpAddress,
 }
 
@@ -45,6 +47,7 @@ export function addressTransport(
   { rounds, streamBytes }: { rounds: number; streamBytes: number },
 ): TransportUnderTest {
   const isTcp = scheme === 'tcp:'
+  const isChannel = scheme === 'shm:'
   const isNamedPipe = scheme === 'pipe:' && onWindows
   const more: object = {
     // An abstract name is open to all: without this, listening on it warns.
@@ -53,7 +56,7 @@ export function addressTransport(
   }
   const narrow: object = isNamedPipe
     ? { ...more, pendingInstances: 1 }
-    : { ...more, ...(scheme !== 'pipe:' && { backlog: 1 }) }
+    : { ...more, ...(!isChannel && scheme !== 'pipe:' && { backlog: 1 }) }
   const server: ServerUnderTest = {
     address: addresses[scheme],
     listen: (address, options: ListenOptions): Promise<TestedServer> =>
@@ -62,7 +65,8 @@ export function addressTransport(
     ...(!isTcp && { listenNarrowly: (address: string) => listen(address, narrow) }),
     connect: (address, options) => connect(address, options),
     nobodyCodes: ['ENOENT', 'ECONNREFUSED'],
-    manyClients: isNamedPipe ? 200 : 1000,
+    ...(isChannel && { connectsWithin: 2000 }),
+    manyClients: isNamedPipe || isChannel ? 200 : 1000,
   }
   return {
     name: `connections by ${scheme}`,
@@ -72,6 +76,7 @@ export function addressTransport(
     findsAtOnce: !isTcp && !isNamedPipe,
     largestWrite: Infinity,
     goneCodes: isNamedPipe ? ['EPIPE'] : ['EPIPE', 'ECONNRESET'],
+    ...(isChannel && channelTraits),
     ...(isTcp && { mostKept: 2 ** 24, knowsPeer: false, unrefsWrites: false }),
     knowsPeerProcess: !isTcp && !underWine,
     rounds,

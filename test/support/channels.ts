@@ -48,6 +48,12 @@ export async function channels(options: ChannelOptions = {}): Promise<[Channel, 
   return pair
 }
 
+/** The ways in which channels differ from sockets. */
+export const channelTraits = {
+  deathCode: 'ERR_SLUICE_PEER_DIED',
+  goneCodes: ['EPIPE', 'ECONNRESET', 'ERR_SLUICE_PEER_DIED'],
+}
+
 export function channelTransport(rounds: number, streamBytes: number): TransportUnderTest {
   const server: ServerUnderTest = {
     address: channelAddress,
@@ -65,8 +71,7 @@ export function channelTransport(rounds: number, streamBytes: number): Transport
     hasPartialSends: true,
     findsAtOnce: true,
     largestWrite: Infinity,
-    deathCode: 'ERR_SLUICE_PEER_DIED',
-    goneCodes: ['EPIPE', 'ECONNRESET', 'ERR_SLUICE_PEER_DIED'],
+    ...channelTraits,
     knowsPeerProcess: true,
     rounds,
     streamBytes,

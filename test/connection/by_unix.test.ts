@@ -1,0 +1,11 @@
+import { describe } from 'vitest'
+
+import { addressTransport } from '../support/address_transports.js'
+import { onWindows } from '../support/platform.js'
+import { transportSuite } from '../support/transport_suite/index.js'
+
+const transport = addressTransport('unix:', { rounds: 500, streamBytes: 2 ** 26 })
+
+describe.skipIf(onWindows)('through listen and connect', () => {
+  transportSuite(transport)
+})
