@@ -2,4 +2,4 @@
 export { logEvents } from './logging.js'
 export type { EventLogger } from './logging.js'
 export { registerMetrics } from './metrics.js'
-export type { MetricsClient, MetricsCounter, MetricsGauge, MetricsOptions } from './metrics.js'
+export type { MetricsClient, MetricsOptions } from './metrics.js'

@@ -1,38 +1,35 @@
 import { checkFunction, checkString, requiredOptions } from '../core/arguments.js'
 import type { ObservedServer, ServerStats } from '../transport/index.js'
 
-interface MetricConfiguration {
-  name: string
-  help: string
-  labelNames?: string[]
-  collect?: () => void
-}
-
-/** The part of the package `prom-client` that is needed: `import client from 'prom-client'`. */
+/** The part of the package `prom-client` that {@link registerMetrics} needs. */
 export interface MetricsClient {
-  Gauge: new (configuration: MetricConfiguration) => MetricsGauge
-  Counter: new (configuration: MetricConfiguration) => MetricsCounter
+  /** Its metric of a number that goes up and down. */
+  Gauge: new (configuration: { name: string; help: string; collect: () => void }) => {
+    set(value: number): void
+  }
+  /** Its metric of a number that goes up. */
+  Counter: new (configuration: {
+    name: string
+    help: string
+    labelNames?: string[]
+    collect: () => void
+  }) => {
+    reset(): void
+    inc(labels: Record<string, string>, value: number): void
+  }
 }
 
-export interface MetricsGauge {
-  set(value: number): void
-}
-
-export interface MetricsCounter {
-  reset(): void
-  inc(labels: Record<string, string>, value: number): void
-}
-
+/** Options of {@link registerMetrics}. */
 export interface MetricsOptions {
-  /** The package `prom-client`. */
+  /** The package `prom-client`, as `import client from 'prom-client'` gives it. */
   client: MetricsClient
   /** The beginning of the names; default `'sluice_'`. */
   prefix?: string
 }
 
 /**
- * Registers metrics of a server with `prom-client`, which is passed in: sluice does not depend on it. They
- * are read when they are collected, and cost nothing else.
+ * Registers metrics of a server with `prom-client`, in its default registry. The package is passed in:
+ * sluice does not depend on it. The metrics are read when they are collected, and cost nothing else.
  *
  * | metric | type | |
  * | --- | --- | --- |
@@ -46,6 +43,17 @@ export interface MetricsOptions {
  * A second server needs another `prefix`.
  *
  * @throws `ERR_SLUICE_INVALID_ARGUMENT`; what the package throws for a name that it has already.
+ *
+ * @example
+ * ```ts
+ * import client from 'prom-client'
+ *
+ * const server = await listen('tcp:127.0.0.1:0')
+ * registerMetrics(server, { client })
+ * console.log(await client.register.metrics()) // sluice_connections 0 ...
+ * server.close()
+ * client.register.clear() // else the metrics of a closed server stay
+ * ```
  */
 export function registerMetrics(server: ObservedServer, options: MetricsOptions): void {
   const { client, prefix = 'sluice_' } = requiredOptions(options, ['client', 'prefix'])
