@@ -93,6 +93,7 @@ export class ConnectionPool<C extends Poolable> {
     return this.#state !== 'open'
   }
 
+  /** Counts of now, and since the pool began. */
   stats(): PoolStats {
     const idle = this.#idle.length + this.#ready.length
     return {
@@ -111,8 +112,24 @@ export class ConnectionPool<C extends Poolable> {
   /**
    * A connection for the caller alone, until `release`. An `acquire` that is cancelled loses none.
    *
-   * @throws (rejects) why no connection could be made; `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_CLOSED`,
-   * `ERR_SLUICE_QUEUE_FULL` beyond 1024 that wait, the signal's reason.
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`; (rejects) why no connection could be made;
+   * `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_QUEUE_FULL` beyond 1024 that wait, the signal's
+   * reason.
+   *
+   * @example
+   * ```ts
+   * const server = await listen('tcp:127.0.0.1:0')
+   * const pool = new ConnectionPool(({ signal }) => connect(server.address, { signal }))
+   * const connection = await pool.acquire({ timeout: 1000 })
+   * try {
+   *   await connection.send(Buffer.from('hello'))
+   * } finally {
+   *   pool.release(connection)
+   * }
+   * console.log(pool.stats().idle) // 1
+   * pool.close()
+   * server.close()
+   * ```
    */
   acquire(options: WaitOptions = {}): Promise<C> {
     options = ownOptions(options, waitOptionNames)
@@ -150,7 +167,7 @@ export class ConnectionPool<C extends Poolable> {
    * Acquires a connection for the time of one call. It is closed if the call fails: nobody knows then what
    * is under way on it.
    *
-   * @throws (rejects) as `acquire`, and what the call fails with.
+   * @throws (rejects) `ERR_SLUICE_INVALID_ARGUMENT`, as `acquire`, and what the call fails with.
    */
   async use<T>(call: (connection: C) => T | Promise<T>, options: WaitOptions = {}): Promise<T> {
     checkFunction('call', call)
@@ -169,8 +186,8 @@ export class ConnectionPool<C extends Poolable> {
    * Hands out nothing more except to those that wait already, and resolves when all connections have been
    * given back and are closed.
    *
-   * @throws (rejects) `ERR_SLUICE_TIMEOUT`, the signal's reason. The pool goes on to drain; `close` ends it
-   * at once.
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`; (rejects) `ERR_SLUICE_TIMEOUT`, the signal's reason. The pool
+   * goes on to drain; `close` ends it at once.
    */
   drain(options: WaitOptions = {}): Promise<void> {
     options = ownOptions(options, waitOptionNames)
@@ -201,6 +218,7 @@ export class ConnectionPool<C extends Poolable> {
     this.#finishDrains()
   }
 
+  /** Closes the pool at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -35,7 +35,7 @@ export interface PoolStats {
   validating: number
   /** Connections that are being made. */
   creating: number
-  /** Calls of `acquire` that wait. */
+  /** Calls of `acquire` that wait for a connection. */
   waiting: number
   /** Connections made since the pool began. */
   created: number

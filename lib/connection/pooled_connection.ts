@@ -1,17 +1,24 @@
 /** What a pool needs of its connections, and its note of each. */
 
 /**
- * A connection that can be in a pool: a `Connection`, a `MessageConnection`, or an object of your own. With
- * `whenClosed`, or as an emitter of `'close'`, it tells when it has closed, and is let go of at once; else
- * that is found out before it would be handed out.
+ * A connection that can be in a {@link ConnectionPool}: a `Connection`, a `MessageConnection`, or an object
+ * of your own. With `whenClosed`, or as an emitter of `'close'`, it tells when it has closed, and is let go
+ * of at once; else that is found out before it would be handed out.
  */
 export interface Poolable {
+  /** Whether it is over. Such a connection is never handed out. */
   readonly closed: boolean
+  /** The same of a stream of Node, which is `closed` only later. */
   readonly destroyed?: boolean
+  /** Settles when it is over, in whatever way. */
   readonly whenClosed?: Promise<unknown>
+  /** Ends it at once. The pool also calls this when the connection has closed by itself. */
   close(): void
+  /** Adds a listener. The pool has one for each of these events, unless there is `whenClosed`. */
   on?(event: 'close' | 'error', listener: () => void): unknown
+  /** Called when it is handed out: it keeps the process alive. */
   ref?(): unknown
+  /** Called when nobody has it: it no longer keeps the process alive. */
   unref?(): unknown
 }
 

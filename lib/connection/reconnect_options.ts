@@ -8,12 +8,13 @@ import {
 } from '../core/arguments.js'
 import { longestDelay } from '../core/wait_options.js'
 
+/** The options of a {@link ReconnectingConnection}. */
 export interface ReconnectOptions {
   /** Milliseconds before the first retry at most; default 100. */
   initialDelay?: number
-  /** Milliseconds before any retry at most; default 30 s. */
+  /** Milliseconds before any retry at most; default 30 s, or `initialDelay` if that is longer. */
   maxDelay?: number
-  /** How many times longer each delay may be than the one before; default 2. */
+  /** Each delay may have this many times the milliseconds of the one before; 1 or more, default 2. */
   factor?: number
   /**
    * Default true: each delay is a random part of what it may be, so that many clients of a server that was
@@ -29,9 +30,12 @@ export interface ReconnectOptions {
   healthyAfter?: number
   /** Messages that wait to be sent at most; default 1024. */
   maxQueuedMessages?: number
-  /** Bytes of them at most; default 16 MiB. Messages that are no bytes are not counted here. */
+  /**
+   * Bytes of them at most, except for one alone, which may have more; default 16 MiB. Messages that are no
+   * bytes are not counted here.
+   */
   maxQueuedBytes?: number
-  /** Closes the connection when it aborts. */
+  /** Aborts the connection, with the signal's reason, when it aborts; default none. */
   signal?: AbortSignal
 }
 

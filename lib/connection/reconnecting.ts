@@ -22,7 +22,7 @@ import {
 } from './reconnect_options.js'
 import { UnsentMessages, type Unsent } from './unsent.js'
 
-/** A retry that comes after a pause. */
+/** A retry that comes after a pause, told by the event `'retry'` of a {@link ReconnectingConnection}. */
 export interface Retry {
   /** 1 for the first since the last healthy connection. */
   attempt: number
@@ -32,7 +32,7 @@ export interface Retry {
   error: unknown
 }
 
-/** The events of a connection that is made again. */
+/** The events of a {@link ReconnectingConnection}. */
 export interface ReconnectingEvents {
   /** A connection stands. */
   connect: []
@@ -42,14 +42,17 @@ export interface ReconnectingEvents {
   retry: [retry: Retry]
 }
 
+/** Counts of a {@link ReconnectingConnection}. */
 export interface ReconnectingStats {
+  /** Whether a connection stands. */
   connected: boolean
   /** Connections made since the beginning. */
   connects: number
   /** Retries since the last healthy connection. */
   retries: number
-  /** Messages that wait to be sent, and their bytes. */
+  /** Messages that wait to be sent, without the one that is under way. */
   queuedMessages: number
+  /** Bytes of them. */
   queuedBytes: number
 }
 
@@ -66,6 +69,28 @@ export interface ReconnectingStats {
  *   waits rejects with `ERR_SLUICE_UNREACHABLE`, whose `cause` says why.
  *
  * It keeps the process alive while it waits for a retry.
+ *
+ * @example
+ * ```ts
+ * const server = await listen('tcp:127.0.0.1:0')
+ * const connection = new ReconnectingConnection(
+ *   async ({ signal }) => framed(await connect(server.address, { signal })),
+ *   { maxRetries: 10 },
+ * )
+ * connection.on('retry', ({ delay }) => console.log(`again in ${delay} ms`))
+ * await connection.whenConnected({ timeout: 1000 })
+ * const first = framed(await server.accept())
+ * const message = connection.receive()
+ * first.close() // the connection is lost, and made again
+ * const second = framed(await server.accept())
+ * await second.send(Buffer.from('hello'))
+ * console.log(String(await message)) // hello
+ * await connection.send(Buffer.from('bye'))
+ * console.log(connection.stats().connects) // 2
+ * connection.close()
+ * second.close()
+ * server.close()
+ * ```
  */
 export class ReconnectingConnection<T = Buffer>
   extends EventEmitter<ReconnectingEvents>
@@ -137,10 +162,12 @@ export class ReconnectingConnection<T = Buffer>
     return this.#over !== undefined
   }
 
+  /** Whether a connection stands. */
   get connected(): boolean {
     return this.#current !== undefined
   }
 
+  /** Counts of now, and since the beginning. */
   stats(): ReconnectingStats {
     return {
       connected: this.connected,
@@ -154,7 +181,9 @@ export class ReconnectingConnection<T = Buffer>
   /**
    * Resolves when a connection stands, at once if one does.
    *
-   * @throws (rejects) `ERR_SLUICE_UNREACHABLE`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, the signal's reason.
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`; (rejects) `ERR_SLUICE_UNREACHABLE`, `ERR_SLUICE_CLOSED`,
+   * `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL` beyond 1024 that wait, the signal's reason, what `abort` was
+   * given.
    */
   whenConnected(options: WaitOptions = {}): Promise<void> {
     options = ownOptions(options, waitOptionNames)
@@ -173,9 +202,10 @@ export class ReconnectingConnection<T = Buffer>
    * Sends one message, now or when there is a connection again; resolves when the system has it. Bytes
    * must not change until then.
    *
-   * @throws (rejects) `ERR_SLUICE_DISCONNECTED` when the connection was lost while the message was under way;
-   * `ERR_SLUICE_QUEUE_FULL` when too many wait; `ERR_SLUICE_UNREACHABLE`, `ERR_SLUICE_CLOSED`,
-   * `ERR_SLUICE_TIMEOUT`, the signal's reason; what the connection refuses the message with.
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`; (rejects) `ERR_SLUICE_DISCONNECTED` when the connection was lost
+   * while the message was under way; `ERR_SLUICE_QUEUE_FULL` when too many wait; `ERR_SLUICE_UNREACHABLE`,
+   * `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, the signal's reason, what `abort` was given; what the connection
+   * refuses the message with.
    */
   send(message: T, options: WaitOptions = {}): Promise<void> {
     options = ownOptions(options, waitOptionNames)
@@ -191,8 +221,9 @@ export class ReconnectingConnection<T = Buffer>
    * The next message, of this connection or of one that is made later. A `receive` that is cancelled loses
    * none.
    *
-   * @throws (rejects) `ERR_SLUICE_UNREACHABLE`, `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`,
-   * `ERR_SLUICE_QUEUE_FULL` beyond 1024 that wait, the signal's reason.
+   * @throws `ERR_SLUICE_INVALID_ARGUMENT`; (rejects) `ERR_SLUICE_UNREACHABLE`, `ERR_SLUICE_CLOSED`,
+   * `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL` beyond 1024 that wait, the signal's reason, what `abort` was
+   * given.
    */
   receive(options: WaitOptions = {}): Promise<T> {
     options = ownOptions(options, waitOptionNames)
@@ -209,7 +240,28 @@ export class ReconnectingConnection<T = Buffer>
     return receiving
   }
 
-  /** The messages, until it is closed. Throws `ERR_SLUICE_UNREACHABLE` when it has given up. */
+  /**
+   * The messages, until it is closed.
+   *
+   * @throws (rejects) `ERR_SLUICE_UNREACHABLE` when it has given up, `ERR_SLUICE_QUEUE_FULL` as `receive`, what
+   * `abort` was given.
+   *
+   * @example
+   * ```ts
+   * const server = await listen('tcp:127.0.0.1:0')
+   * const connection = new ReconnectingConnection(async ({ signal }) =>
+   *   framed(await connect(server.address, { signal })),
+   * )
+   * const accepted = framed(await server.accept())
+   * await accepted.send(Buffer.from('hello'))
+   * for await (const message of connection) {
+   *   console.log(String(message)) // hello
+   *   connection.close() // without it, the next message is waited for
+   * }
+   * accepted.close()
+   * server.close()
+   * ```
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
     yield* iterateUntilClosed(
       () => this.#over?.reason === undefined && this.closed,
@@ -222,11 +274,26 @@ export class ReconnectingConnection<T = Buffer>
     this.#finish(undefined)
   }
 
-  /** Closes at once, and says why to those that wait. Default: `ERR_SLUICE_CLOSED`. */
+  /**
+   * Closes at once, and says why to those that wait; default `ERR_SLUICE_CLOSED`. Idempotent.
+   *
+   * @example
+   * ```ts
+   * const server = await listen('tcp:127.0.0.1:0')
+   * const connection = new ReconnectingConnection(async ({ signal }) =>
+   *   framed(await connect(server.address, { signal })),
+   * )
+   * const receiving = connection.receive()
+   * connection.abort(new Error('the program ends'))
+   * await receiving.catch((error: unknown) => console.log(String(error))) // Error: the program ends
+   * server.close()
+   * ```
+   */
   abort(reason?: unknown): void {
     this.#finish(reason)
   }
 
+  /** Closes the connection at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }

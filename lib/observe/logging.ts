@@ -9,9 +9,11 @@ import type {
   ServerRejectMessage,
 } from '../transport/index.js'
 
-/** The part of a logger that is needed: `pino()`, `console`-like objects of your own. */
+/** The part of a logger that {@link logEvents} needs: `pino()`, or an object of your own. */
 export interface EventLogger {
+  /** Logs what is as it should be. */
   debug(facts: object, message: string): void
+  /** Logs failures and rejections. */
   warn(facts: object, message: string): void
 }
 

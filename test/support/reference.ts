@@ -27,8 +27,10 @@ const neverThrow = new Set([
   'Outbox.wrote',
   'PeerCredentials.sameUser',
   'PeerCredentials.securityLabel',
+  'ReconnectingConnection.abort',
   'SharedMemory.close',
   'SluiceError',
+  'isRetryable',
   'isSystemError',
 ])
 
