@@ -86,6 +86,17 @@ describe.each(transports)('over %s:', (transport) => {
     ])
   })
 
+  test('http-over-shm: the server outlives a client that dies with half a body sent', async () => {
+    const example = new Example('http-over-shm', transport)
+    const server = await example.serve()
+    const client = example.start('client.mjs')
+    await once(client.stdout, 'data') // the body is next
+    client.kill('SIGKILL')
+    await client.finished
+    expect(await example.linesOf('client.mjs')).toContain('100000000 bytes came back: the same')
+    await endOf(server, 'SIGKILL')
+  })
+
   test('jsonrpc: requests, notifications, a cancellation', async () => {
     await runsAgain(new Example('jsonrpc', transport), () => [
       '2 + 3 = 5',
