@@ -2,10 +2,12 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { finished } from 'node:stream/promises'
 
+import { addressOf, isAddress } from './addresses.js'
 import { CommandFailure, exitCodes } from './failure.js'
 import { abortAtSignals } from './interruption.js'
+import { openAddress } from './nc/address.js'
 import { openNamedPipe } from './nc/named_pipe.js'
-import type { NcOptions } from './nc/transport.js'
+import type { NcOptions, Open } from './nc/transport.js'
 import { receiveDatagrams, sendDatagrams } from './nc/unix_datagrams.js'
 import { openUnixSocket } from './nc/unix_socket.js'
 import { notesOf } from './notes.js'
@@ -15,17 +17,16 @@ export type { NcOptions } from './nc/transport.js'
 
 /** `sluice nc`: standard input to a socket or pipe, and what comes from there to standard output. */
 export async function nc(target: string, options: NcOptions): Promise<void> {
-  const { isPipe, address } = parseTarget(target)
-  requireConsistent(isPipe, address, options)
+  const { kind, address } = parseTarget(target)
+  requireConsistent(kind, address, options)
   const stop = new AbortController()
   const { signal } = stop
   abortAtSignals(stop)
   const note = notesOf('nc', options.verbose !== true)
   try {
     if (options.datagram !== true) {
-      const open = isPipe ? openNamedPipe : openUnixSocket
       const wait = { signal, timeout: options.timeout }
-      await exchange(await open(address, options, wait, note), signal)
+      await exchange(await open[kind](address, options, wait, note), signal)
     } else if (options.listen === true) {
       const unwatch = watchStdout((failure) => {
         stop.abort(failure)
@@ -39,26 +40,43 @@ export async function nc(target: string, options: NcOptions): Promise<void> {
   }
 }
 
-/** `pipe:name` and `\\.\pipe\name`; `unix:/path` and `unix:@name`, where the prefix may be left out. */
-function parseTarget(target: string): { isPipe: boolean; address: string } {
-  if (target.startsWith('pipe:')) return { isPipe: true, address: target.slice('pipe:'.length) }
-  if (/^\\\\\.\\pipe\\/i.test(target)) return { isPipe: true, address: target }
-  return { isPipe: false, address: target.replace(/^unix:/, '') }
+type Kind = 'unix' | 'named pipe' | 'other'
+
+const open: Record<Kind, Open> = {
+  unix: openUnixSocket,
+  'named pipe': openNamedPipe,
+  other: openAddress,
 }
 
-function requireConsistent(isPipe: boolean, address: string, options: NcOptions): void {
+/** An address of `connect`; `/path`, `@name` and `\\.\pipe\name` without a scheme. */
+function parseTarget(target: string): { kind: Kind; address: string } {
+  if (/^\\\\\.\\pipe\\/i.test(target)) return { kind: 'named pipe', address: target }
+  if (!isAddress(target)) return { kind: 'unix', address: target }
+  const address = addressOf(target)
+  if (address.transport === 'unix') return { kind: 'unix', address: target.slice('unix:'.length) }
+  if (address.transport === 'pipe' && process.platform === 'win32') {
+    return { kind: 'named pipe', address: address.name }
+  }
+  return { kind: 'other', address: target }
+}
+
+function requireConsistent(kind: Kind, address: string, options: NcOptions): void {
   const { seqpacket, datagram, message, security, owner, mode } = options
   if (seqpacket === true && datagram === true) {
     throw new CommandFailure('a socket is of one type: --seqpacket or --datagram', exitCodes.usage)
   }
-  if (isPipe && (seqpacket === true || datagram === true)) {
+  if (kind !== 'unix' && (seqpacket === true || datagram === true)) {
     throw new CommandFailure('--seqpacket and --datagram are for Unix sockets', exitCodes.usage)
   }
-  if (mode !== undefined && (isPipe || address.startsWith('@'))) {
+  if (mode !== undefined && (kind !== 'unix' || address.startsWith('@'))) {
     throw new CommandFailure('--mode is for paths', exitCodes.usage)
   }
-  if (!isPipe && (message === true || security !== undefined || owner !== undefined)) {
-    throw new CommandFailure('--message, --security and --owner are for pipes', exitCodes.usage)
+  const hasPipeOption = message === true || security !== undefined || owner !== undefined
+  if (kind !== 'named pipe' && hasPipeOption) {
+    throw new CommandFailure(
+      '--message, --security and --owner are for pipes of Windows',
+      exitCodes.usage,
+    )
   }
 }
 

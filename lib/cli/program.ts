@@ -20,6 +20,12 @@ import {
   parseSeconds,
 } from './values.js'
 
+const addressHelp = `
+Over a ring whoever comes first makes it. Over an address one side has --listen, and the other
+waits until it listens. The two speak a protocol of their own, by which a stream that breaks off is
+told from one that ends; for bare bytes there is "sluice nc". Whoever reaches the port of tcp: can be
+the other side, and whoever is between can read and change what is sent.`
+
 /** The `sluice` command with all its subcommands. */
 export function createProgram(): Command {
   const program = new Command('sluice')
@@ -49,7 +55,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C or SI
 141 the reader of standard output is gone.`,
     )
 
-  transferCommand(program, 'send', 'Sends a file, or standard input, to "sluice recv <name>".')
+  transferCommand(program, 'send', 'Sends a file, or standard input, to "sluice recv".')
     .argument('[file]', 'what to send; "-" is standard input', '-')
     .option('--no-wait', 'end when all is in the ring, without a receiver having taken it')
     .addHelpText(
@@ -57,26 +63,30 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C or SI
       `
 Ends with exit code 0 when the receiver has taken and written everything. Without --no-wait
 nothing is sent before a receiver is there.
+${addressHelp}
 
 Examples:
   sluice send backup big.tar
-  mysqldump shop | sluice send dump --timeout 60`,
+  mysqldump shop | sluice send dump --timeout 60
+  sluice send tcp:192.0.2.7:9000 big.tar        to "sluice recv --listen tcp:0.0.0.0:9000" there`,
     )
-    .action((name: string, file: string, options: SendOptions) => send(name, file, options))
+    .action((target: string, file: string, options: SendOptions) => send(target, file, options))
 
-  transferCommand(program, 'recv', 'Receives what "sluice send <name>" sends.')
+  transferCommand(program, 'recv', 'Receives what "sluice send" sends.')
     .argument('[file]', 'where to write it; "-" is standard output', '-')
     .addHelpText(
       'after',
       `
 Ends with exit code 0 when the sender's end has come and everything is written; the ring is
 removed then. A file keeps its old content until the first byte comes.
+${addressHelp}
 
 Examples:
   sluice recv backup copy.tar --hash
-  sluice recv dump | gzip > dump.gz`,
+  sluice recv dump | gzip > dump.gz
+  sluice recv --listen unix:/tmp/s copy.tar     from "sluice send unix:/tmp/s big.tar"`,
     )
-    .action((name: string, file: string, options: TransferOptions) => recv(name, file, options))
+    .action((target: string, file: string, options: TransferOptions) => recv(target, file, options))
 
   subcommand(program, 'ls', 'Lists the rings of this machine.')
     .addOption(
@@ -100,12 +110,15 @@ the last process that has it open, and there is nothing to remove.`,
     )
     .action((names: string[], options: RmOptions) => rm(names, options))
 
-  subcommand(program, 'nc', 'Connects standard input and output to a Unix socket or a named pipe.')
-    .argument('<address>', 'unix:/path, unix:@name (abstract, Linux), or pipe:name (Windows)')
+  subcommand(program, 'nc', 'Connects standard input and output to an address.')
+    .argument(
+      '<address>',
+      'unix:/path, unix:@name (abstract, Linux), pipe:name, shm:name or tcp:host:port',
+    )
     .option('-l, --listen', 'wait for one connection (with --datagram: for messages)')
     .option('--seqpacket', 'a socket that keeps message boundaries')
     .option('--datagram', 'messages without a connection')
-    .option('--message', 'pipe: keeps message boundaries, and ends when the peer does')
+    .option('--message', 'pipe of Windows: keeps message boundaries, and ends when the peer does')
     .option('-v, --verbose', "tell the peer's process, user and group, on Windows more")
     .option('--timeout <seconds>', 'how long to wait for the connection', parseSeconds)
     .addOption(
@@ -116,23 +129,26 @@ the last process that has it open, and there is nothing to remove.`,
     )
     .option(
       '--security <level>',
-      'with --listen on a pipe, who may connect: current-user (the default), administrators, ' +
+      'with --listen on a pipe of Windows, who may connect: current-user (the default), administrators, ' +
         'authenticated-users, or a security descriptor (SDDL)',
       parsePipeSecurity,
     )
     .addOption(
-      new Option('--owner <sid|any>', "whose pipe to accept instead of one's own").argParser(
-        parsePipeOwner,
-      ),
+      new Option(
+        '--owner <sid|any>',
+        "whose pipe of Windows to accept instead of one's own",
+      ).argParser(parsePipeOwner),
     )
     .addHelpText(
       'after',
       `
-A pipe without --message cannot be half-closed: it is closed at the end of standard input.
+A pipe of Windows without --message cannot be half-closed: it is closed at the end of standard
+input. Nobody tells who is at the other end of tcp:, and whoever reaches the port can connect.
 
 Examples:
   sluice nc -v --listen unix:/tmp/s             in one terminal
   echo hello | sluice nc -v unix:/tmp/s         in another
+  sluice nc -v --listen tcp:127.0.0.1:0         tells the port that the system chose
   sluice nc -v --message --listen pipe:app      on Windows`,
     )
     .action((address: string, options: NcOptions) => nc(address, options))
@@ -188,16 +204,19 @@ function subcommand(program: Command, name: string, description: string): Comman
 
 function transferCommand(program: Command, name: string, description: string): Command {
   return subcommand(program, name, description)
-    .argument('<name>', "the ring's name; whoever comes first makes it")
+    .argument('<target>', "a ring's name, or an address: unix:, pipe:, shm: or tcp:")
+    .option('-l, --listen', 'on an address: wait for the other side to connect')
     .addOption(
-      new Option('--capacity <bytes>', 'room in the ring, if it is made here: 64K, 4M')
-        .argParser(parseCapacity)
-        .default(2 ** 22, '4M'),
+      new Option(
+        '--capacity <bytes>',
+        'room in the ring, if it is made here, or in each of shm: 64K (default: 4M, of shm: 256K)',
+      ).argParser(parseCapacity),
     )
     .addOption(
-      new Option('--mode <bits>', 'who may open the ring, if it is made here, in octal')
-        .argParser(parseMode)
-        .default(0o600, '600'),
+      new Option(
+        '--mode <bits>',
+        'who may open the ring, if it is made here, or connect to unix:/path, in octal (default: 600)',
+      ).argParser(parseMode),
     )
     .option(
       '--owner <user|any>',

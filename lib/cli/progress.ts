@@ -4,6 +4,13 @@ import { formatBytes, formatRate } from './format.js'
 
 const redrawMs = 100
 
+/** How a transfer went. */
+export interface Outcome {
+  hash: string | undefined
+  /** As `Progress` tells it. */
+  summary: string
+}
+
 /** How many bytes have gone through, drawn on stderr while that is a terminal. */
 export class Progress {
   #bytes = 0

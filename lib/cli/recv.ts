@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 
 import { capabilities, type Consumer, type Ring } from '../index.js'
+import { targetAddress } from './addresses.js'
+import { receiveConnected } from './connected/recv.js'
 import { CommandFailure, exitCodes, isSluiceError, messageOf } from './failure.js'
 import { Output } from './files.js'
 import { formatBytes, formatSeconds } from './format.js'
 import { abortAtSignals } from './interruption.js'
 import { notesOf, type Note } from './notes.js'
-import { Progress } from './progress.js'
+import { Progress, type Outcome } from './progress.js'
 import type { TransferOptions } from './send.js'
 import { deadlineOf, joinAsReceiver, leave, removeName, shown, type Session } from './session.js'
 import { unlessAborted } from './waiting.js'
@@ -15,16 +17,21 @@ import { unlessAborted } from './waiting.js'
 const lookMs = 200
 
 /** `sluice recv`: resolves when the stream has ended, all is written and the ring's name is gone. */
-export async function recv(name: string, file: string, options: TransferOptions): Promise<void> {
+export async function recv(target: string, file: string, options: TransferOptions): Promise<void> {
+  const address = targetAddress(target, options)
   const note = notesOf('recv', options.quiet === true)
   const stop = new AbortController()
   abortAtSignals(stop)
   const output = await Output.open(file)
   const progress = { bytes: 0 }
   try {
-    while (!(await oneSession(name, output, options, stop.signal, progress, note))) {
-      // The name led elsewhere before anything had come: see session.ts.
-    }
+    const { signal } = stop
+    const { hash, summary } =
+      address === undefined
+        ? await receiveFromRing(target, output, options, signal, progress, note)
+        : await receiveConnected(address, output, options, signal, progress, note)
+    if (hash !== undefined) process.stderr.write(`sha256 ${hash}\n`)
+    if (process.stderr.isTTY) note(`received ${summary}`)
   } catch (error) {
     const failure = stop.signal.aborted ? (stop.signal.reason as unknown) : error
     const fate = await output.giveUp()
@@ -36,7 +43,15 @@ export async function recv(name: string, file: string, options: TransferOptions)
   }
 }
 
-/** False when it has to be tried again. */
+async function receiveFromRing(...args: Parameters<typeof oneSession>): Promise<Outcome> {
+  for (;;) {
+    const outcome = await oneSession(...args)
+    if (outcome !== undefined) return outcome
+    // The name led elsewhere before anything had come: see session.ts.
+  }
+}
+
+/** Undefined when it has to be tried again. */
 async function oneSession(
   name: string,
   output: Output,
@@ -44,18 +59,17 @@ async function oneSession(
   signal: AbortSignal,
   account: { bytes: number },
   note: Note,
-): Promise<boolean> {
+): Promise<Outcome | undefined> {
   const session = await joinAsReceiver(name, options, signal)
   try {
-    const isThere = await senderComes(session, options, signal, note)
-    if (isThere) {
-      await receive(session, output, options, signal, account, note)
-      session.end.close()
-      tidyUp(session)
-    } else {
+    if (!(await senderComes(session, options, signal, note))) {
       leave(session)
+      return undefined
     }
-    return isThere
+    const outcome = await receive(session, output, options, signal, account)
+    session.end.close()
+    tidyUp(session)
+    return outcome
   } catch (error) {
     // Not close(): the sender must not take this for a clean end.
     session.end.abandon()
@@ -103,8 +117,7 @@ async function receive(
   options: TransferOptions,
   signal: AbortSignal,
   account: { bytes: number },
-  note: Note,
-): Promise<void> {
+): Promise<Outcome> {
   const { timeout, quiet } = options
   const hash = options.hash === true ? createHash('sha256') : undefined
   const progress = new Progress('receiving', undefined, quiet !== true)
@@ -122,8 +135,7 @@ async function receive(
   } finally {
     progress.stop()
   }
-  if (hash !== undefined) process.stderr.write(`sha256 ${hash.digest('hex')}\n`)
-  if (process.stderr.isTTY) note(`received ${progress.stop()}`)
+  return { hash: hash?.digest('hex'), summary: progress.stop() }
 }
 
 /** The next message, still to be released; undefined at the end of the stream. */

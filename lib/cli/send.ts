@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 
 import { capabilities, type Producer, type WaitOptions } from '../index.js'
+import { targetAddress } from './addresses.js'
+import { sendConnected } from './connected/send.js'
 import { CommandFailure, isSluiceError } from './failure.js'
 import { openInput, type Input } from './files.js'
 import { formatSeconds } from './format.js'
 import { abortAtSignals } from './interruption.js'
 import { notesOf, type Note } from './notes.js'
-import { Progress } from './progress.js'
+import { Progress, type Outcome } from './progress.js'
 import { ReceiverWatch } from './receiver_watch.js'
 import {
   joinAsSender,
@@ -21,6 +23,8 @@ import {
 import { poll, unlessAborted } from './waiting.js'
 
 export interface TransferOptions extends SessionOptions {
+  /** Whether an address is listened on. */
+  listen?: boolean
   hash?: boolean
   quiet?: boolean
 }
@@ -34,13 +38,21 @@ const longestMessage = 2 ** 20
 const drainPollMs = 5
 
 /** `sluice send`: resolves when the receiver has taken everything. */
-export async function send(name: string, file: string, options: SendOptions): Promise<void> {
+export async function send(target: string, file: string, options: SendOptions): Promise<void> {
+  const address = targetAddress(target, options)
   const note = notesOf('send', options.quiet === true)
   const stop = new AbortController()
   abortAtSignals(stop)
   const input = await openInput(file, stop.signal)
   try {
-    await sendTo(await meetReceiver(name, options, stop.signal, note), input, options, stop, note)
+    const { hash, summary } =
+      address === undefined
+        ? await sendTo(await meetReceiver(target, options, stop.signal, note), input, options, stop)
+        : await sendConnected(address, input, options, stop, note)
+    if (hash !== undefined) process.stderr.write(`sha256 ${hash}\n`)
+    if (process.stderr.isTTY) note(`sent ${summary}`)
+  } catch (error) {
+    throw stop.signal.aborted ? stop.signal.reason : error
   } finally {
     // Not awaited: a read that hangs must not hold up Ctrl-C.
     input.close().catch(() => undefined)
@@ -52,15 +64,12 @@ async function sendTo(
   input: Input,
   options: SendOptions,
   stop: AbortController,
-  note: Note,
-): Promise<void> {
+): Promise<Outcome> {
   try {
-    const { hash, summary } = await new Sender(session, options, stop).send(input)
-    if (hash !== undefined) process.stderr.write(`sha256 ${hash}\n`)
-    if (process.stderr.isTTY) note(`sent ${summary}`)
+    return await new Sender(session, options, stop).send(input)
   } catch (error) {
     giveUp(session)
-    throw stop.signal.aborted ? stop.signal.reason : error
+    throw error
   }
 }
 
@@ -112,7 +121,7 @@ class Sender {
     })
   }
 
-  async send(input: Input): Promise<{ hash: string | undefined; summary: string }> {
+  async send(input: Input): Promise<Outcome> {
     const hash = this.#options.hash === true ? createHash('sha256') : undefined
     const progress = new Progress('sending', input.size, this.#options.quiet !== true)
     try {

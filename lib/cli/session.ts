@@ -13,6 +13,8 @@ import type { Note } from './notes.js'
 import { poll } from './waiting.js'
 
 const pollMs = 20
+const defaultCapacity = 2 ** 22
+const defaultMode = 0o600
 
 /**
  * Whether a ring is there until its name is removed. On Windows it goes with the last process that
@@ -21,8 +23,8 @@ const pollMs = 20
 export const namesOutlive = process.platform !== 'win32'
 
 export interface SessionOptions {
-  capacity: number
-  mode: number
+  capacity?: number
+  mode?: number
   owner?: UserId | 'any'
   /** Milliseconds to wait for the other side to come, and then for it to do something. */
   timeout?: number
@@ -147,7 +149,7 @@ export function shown(ring: Ring): string {
 
 function attempt<End extends Producer | Consumer>(
   name: string,
-  { capacity, mode, owner }: SessionOptions,
+  { capacity = defaultCapacity, mode = defaultMode, owner }: SessionOptions,
   join: (ring: Ring) => End | undefined,
 ): Session<End> | undefined {
   const ring = Ring.openOrCreate(name, { capacity, mode, ...(owner !== undefined && { owner }) })
@@ -194,6 +196,6 @@ function deadSender(ring: Ring): CommandFailure {
   )
 }
 
-export function deadlineOf({ timeout }: SessionOptions): number {
+export function deadlineOf({ timeout }: Pick<SessionOptions, 'timeout'>): number {
   return performance.now() + (timeout ?? Infinity)
 }

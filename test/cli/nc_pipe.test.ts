@@ -11,7 +11,7 @@ import { closedAfterTest } from '../support/rings.js'
 onlyIf(!onWindows, 'Windows has named pipes')(
   'says that there are no named pipes here',
   async () => {
-    const { code, stderr } = await sluice(['nc', 'pipe:a'], { input: '' }).finished
+    const { code, stderr } = await sluice(['nc', '\\\\.\\pipe\\a'], { input: '' }).finished
     expect(code).toBe(1)
     expect(stderr).toMatch(/^sluice nc: .*named pipes.*\n$/)
   },

@@ -10,7 +10,7 @@ test.each([
   [[], 'Usage: sluice [options] [command]'],
   [['frobnicate'], "unknown command 'frobnicate'"],
   [['--frobnicate'], "unknown option '--frobnicate'"],
-  [['send'], "missing required argument 'name'"],
+  [['send'], "missing required argument 'target'"],
   [['send', 'a', 'b', 'c'], 'too many arguments'],
   [['recv', 'a', '--no-wait'], "unknown option '--no-wait'"],
   [['send', 'a', '--capacity', '5000'], 'Expected a power of two from 4K to 1G'],
@@ -24,6 +24,21 @@ test.each([
   ],
   [['nc', 'pipe:a', '--datagram'], '--seqpacket and --datagram are for Unix sockets'],
   [['nc', 'unix:/a', '--message'], '--message, --security and --owner are for pipes'],
+  [['send', 'tcp:8080'], "with a host; received 'tcp:8080' (perhaps 'tcp:127.0.0.1:8080')"],
+  [['recv', 'unix:'], 'an address with a path'],
+  [['recv', '--listen', 'tcp:127.0.0.1:65536'], 'with a port from 0 to 65535'],
+  [['send', 'http://127.0.0.1/a'], "perhaps 'tcp:127.0.0.1:80'"],
+  [['send', 'TCP:127.0.0.1:80'], "perhaps 'tcp:127.0.0.1:80'"],
+  [['nc', 'shm:a/b'], "with a name without slashes; received 'shm:a/b' (perhaps 'shm:a-b')"],
+  [['nc', 'tcp:::1:80'], "perhaps 'tcp:[::1]:80'"],
+  [['nc', 'tcp:127.0.0.1:80', '--mode', '600'], '--mode is for paths'],
+  [['nc', 'shm:a', '--seqpacket'], '--seqpacket and --datagram are for Unix sockets'],
+  [['send', 'a', '--listen'], '--listen is for addresses'],
+  [['send', 'pipe:a', '--no-wait'], '--no-wait is for rings'],
+  [['recv', 'pipe:a', '--owner', 'any'], '--owner is for rings'],
+  [['recv', 'pipe:a', '--capacity', '64K'], '--capacity is for rings and shm:'],
+  [['recv', 'unix:/a', '--mode', '660'], '--mode is for rings, and with --listen for paths'],
+  [['recv', 'unix:@a', '-l', '--mode', '660'], '--mode is for rings, and with --listen for paths'],
   [['rm'], 'name the rings to remove, or give --dead'],
 ])('sluice %j is wrong usage', async (args, message) => {
   const { code, stdout, stderr } = await sluice(args).finished
@@ -51,8 +66,8 @@ test.each([
 test('a usage error shows how to do it', async () => {
   const { stderr } = await sluice(['send']).finished
   expect(stderr).toBe(
-    "sluice send: missing required argument 'name'\n" +
-      'Usage: sluice send [options] <name> [file]\n' +
+    "sluice send: missing required argument 'target'\n" +
+      'Usage: sluice send [options] <target> [file]\n' +
       '("sluice send --help" tells more)\n',
   )
 })

@@ -11,7 +11,7 @@ import type { ServerUnderTest, TestedServer, TransportUnderTest } from './transp
 export type Scheme = 'unix:' | 'unix:@' | 'pipe:' | 'shm:' | 'tcp:'
 
 /** A port that nobody has: the system gives each of these once before it begins anew. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1' }, resolve))
   const { port } = server.address() as AddressInfo

@@ -83,6 +83,16 @@ export class Command {
     this.#process.kill(signal)
   }
 
+  /** Resolves with what the first group of the pattern has matched on its stderr. */
+  async tells(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const found = pattern.exec(this.#stderr)?.[1]
+      if (found !== undefined) return found
+      if (this.#ended) throw new Error(`it ended without ${String(pattern)}\n${this.#stderr}`)
+      await new Promise<void>((resolve) => (this.#changed = resolve))
+    }
+  }
+
   /** Resolves when this has appeared on its stderr. */
   async says(text: string): Promise<void> {
     while (!this.#stderr.includes(text)) {
