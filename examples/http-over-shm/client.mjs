@@ -12,7 +12,7 @@ import { connect } from 'sluice'
 import { SluiceAgent } from './agent.mjs'
 
 const address = process.argv[2] ?? 'shm:web'
-const bodyBytes = 100_000_000
+const bodyBytes = 20_000_000
 
 const agent = new SluiceAgent(address, { keepAlive: true, maxSockets: 1 })
 await keepAlive()
