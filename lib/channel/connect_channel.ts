@@ -88,7 +88,7 @@ function connectControl(
 ): Promise<ControlConnection> {
   const common = ownSome(options, ['allowHalfOpen', 'highWaterMark', 'signal', 'timeout'])
   if (process.platform === 'win32') {
-    return connectNamedPipe(address, own({ ...common, mode: 'message' as const, handles: true }))
+    return connectNamedPipe(address, common)
   }
   return connectUnix(address, own({ ...common, maxDescriptors: mostAtOnce(options) }))
 }

@@ -1,6 +1,5 @@
 import type { WaitOptions } from '../core/wait_options.js'
 import { NamedPipeConnection } from '../pipe/named_pipe_connection.js'
-import { Ring } from '../ring/ring.js'
 import { UnixConnection } from '../socket/unix_connection.js'
 import { Connection } from '../transport/connection.js'
 import { closeAll } from '../transport/inbox.js'
@@ -10,23 +9,25 @@ import { ControlParser, encodeControl, nonsense, type ControlMessage } from './c
 /** The connection beside the rings of a {@link Channel}: it arranges them, and its end is the peer's. */
 export type ControlConnection = UnixConnection | NamedPipeConnection
 
-/** A descriptor or handle that has come. */
+/** A descriptor that has come. */
 export interface Attachment extends Closable {
   readonly number: number
 }
 
-/** Messages of a control connection, and the descriptors or handles that come with them. */
+/** Messages of a control connection, and the descriptors that come with them. */
 export class Control {
   readonly connection: ControlConnection
   readonly #parser = new ControlParser()
-  /** Descriptors or handles that have come and that no message has named yet. */
+  /** Descriptors that have come and that no message has named yet. */
   readonly #attachments: Attachment[] = []
+
+  #open = true
 
   constructor(connection: ControlConnection) {
     this.connection = connection
   }
 
-  /** `attachments`: numbers of descriptors, on Windows of handles; they stay the caller's. */
+  /** `attachments`: numbers of descriptors, none on Windows; they stay the caller's. */
   send(
     message: ControlMessage,
     options: WaitOptions = {},
@@ -35,7 +36,7 @@ export class Control {
     const bytes = encodeControl(message)
     return this.connection instanceof UnixConnection
       ? this.connection.send(bytes, { ...options, fds: attachments })
-      : this.connection.send(bytes, { ...options, handles: attachments })
+      : this.connection.send(bytes, options)
   }
 
   /**
@@ -49,7 +50,12 @@ export class Control {
       if (message !== undefined) return message
       const received = await this.connection.receive(options)
       if (received === undefined) return undefined
-      this.#attachments.push(...('fds' in received ? received.fds : received.handles))
+      if ('fds' in received) this.#attachments.push(...received.fds)
+      if (!this.#open) {
+        // It was closed after these had come, and before they could be handed over.
+        closeAll(this.#attachments.splice(0))
+        return undefined
+      }
       this.#parser.add(received.data)
     }
   }
@@ -72,19 +78,8 @@ export class Control {
   }
 
   close(): void {
+    this.#open = false
     closeAll(this.#attachments.splice(0))
     this.connection.destroy()
   }
-}
-
-/** The number by which a ring is sent. */
-export function attachmentOf(ring: Ring): number {
-  return process.platform === 'win32' ? ring.handle : ring.fd
-}
-
-/** The ring behind what has come; on Linux its memory must be sealed. */
-export function openRing({ number }: Attachment): Ring {
-  return process.platform === 'win32'
-    ? Ring.fromHandle(number)
-    : Ring.fromFd(number, { requireSeals: process.platform === 'linux' })
 }

@@ -36,8 +36,7 @@ export function prepareControl(
       own({
         ...common,
         ...ownSome(options, ['security']),
-        mode: 'message' as const,
-        handles: true,
+        halfClose: true,
       }),
     )
     return () => pipe.listen()

@@ -7,7 +7,7 @@
  *                without which the sender will not go on, u32 bytes wanted for the ring to the server,
  *                u32 for the one to the client (0: no wish)
  *     OFFER   2  u16 version, u32 features, u32 and u32 bytes of the two rings, 16 bytes token; with it
- *                come the two rings: to the server, to the client
+ *                come the two rings: to the server, to the client; on Windows the token names them
  *     ACCEPT  3  the token
  *     REJECT  4  u16 reason, text in UTF-8
  *     READY   5  from here on data go by the rings

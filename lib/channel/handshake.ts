@@ -12,16 +12,14 @@
  * made before the client was let in and has said who it is.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { fstatSync } from 'node:fs'
 
 import { SluiceError } from '../core/errors.js'
 import type { WaitOptions } from '../core/wait_options.js'
-import { headerSize } from '../ring/layout.js'
-import { Ring } from '../ring/ring.js'
-import { closeAll } from '../transport/inbox.js'
+import type { Ring } from '../ring/ring.js'
 import { ChannelEnds } from './channel_ends.js'
-import { attachmentOf, openRing, type Attachment, type Control } from './control.js'
+import type { Attachment, Control } from './control.js'
 import { ControlKind, nonsense, tokenLength, type ControlMessage } from './control_message.js'
+import { attachmentsOf, attachmentsOfOffer, makeRing, openRing } from './offered_ring.js'
 import {
   defaultCapacity,
   defaultHandshakeTimeout,
@@ -116,7 +114,7 @@ export async function requestChannel(
   }
   let ends: ChannelEnds
   try {
-    ends = openOffer(answer, control.take(2), options)
+    ends = openOffer(answer, control.take(attachmentsOfOffer), options)
   } catch (error) {
     if (isNonsense(error)) throw error
     await control.send(
@@ -150,23 +148,24 @@ class Offer {
   constructor(hello: Hello, { capacity = defaultCapacity, spin }: ChannelOptions) {
     const toServer = granted(hello.toServer, capacity)
     const toClient = granted(hello.toClient, capacity)
-    const incoming = Ring.anonymous({ capacity: toServer })
+    const token = randomBytes(tokenLength)
+    const incoming = makeRing(toServer, token, 'to-server')
     let outgoing: Ring
     try {
-      outgoing = Ring.anonymous({ capacity: toClient })
+      outgoing = makeRing(toClient, token, 'to-client')
     } catch (error) {
       incoming.close()
       throw error
     }
     this.ends = new ChannelEnds(outgoing, incoming, spin)
-    this.attachments = [attachmentOf(incoming), attachmentOf(outgoing)]
+    this.attachments = attachmentsOf([incoming, outgoing])
     this.message = {
       kind: ControlKind.offer,
       version,
       features: knownFeatures,
       toServer,
       toClient,
-      token: randomBytes(tokenLength),
+      token,
     }
   }
 
@@ -218,32 +217,21 @@ async function goOnPlainly(
 
 function openOffer(
   offer: Extract<ControlMessage, { kind: typeof ControlKind.offer }>,
-  attachments: readonly Attachment[],
+  attachments: readonly (Attachment | undefined)[],
   { spin }: ChannelOptions,
 ): ChannelEnds {
   const rings: Ring[] = []
   try {
     if (offer.version !== version) throw nonsense('a version that was not asked for')
-    rings.push(openOffered(attachments[0], offer.toServer))
-    rings.push(openOffered(attachments[1], offer.toClient))
+    rings.push(openRing(attachments.at(0), offer.toServer, offer.token, 'to-server'))
+    rings.push(openRing(attachments.at(1), offer.toClient, offer.token, 'to-client'))
     return new ChannelEnds(rings[0], rings[1], spin)
   } catch (error) {
     for (const ring of rings) ring.close()
     throw error
   } finally {
-    closeAll(attachments)
+    for (const attachment of attachments) attachment?.close()
   }
-}
-
-function openOffered(attachment: Attachment, capacity: number): Ring {
-  const ring = openRing(attachment)
-  if (ring.capacity === capacity && hasLength(attachment, headerSize + capacity)) return ring
-  ring.close()
-  throw new SluiceError('ERR_SLUICE_NOT_A_RING', 'the memory is not of the size that was offered')
-}
-
-function hasLength({ number }: Attachment, length: number): boolean {
-  return process.platform === 'win32' || fstatSync(number).size === length
 }
 
 function isNonsense(error: unknown): boolean {

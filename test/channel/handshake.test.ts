@@ -150,7 +150,7 @@ describe('the handshake', () => {
     const reason = new Error('enough')
     const controller = new AbortController()
     const connecting = connectChannel(server.address, { signal: controller.signal })
-    await server.accept()
+    closedAfterTest(await server.accept())
     controller.abort(reason)
     await expect(connecting).rejects.toBe(reason)
   })
