@@ -1,4 +1,5 @@
 import { checkList } from '../core/arguments.js'
+import { requireDescriptors } from '../memory/platform.js'
 import { mostDescriptors } from '../socket/connection_options.js'
 import { descriptorNumber, FileDescriptor } from '../socket/file_descriptor.js'
 import { closeAll } from '../transport/inbox.js'
@@ -32,22 +33,20 @@ export class ChannelCargo implements Cargo {
   }
 }
 
-/** How messages of a channel carry descriptors; `undefined` on Windows. */
-export const channelCargo: CargoKind | undefined =
-  process.platform === 'win32'
-    ? undefined
-    : {
-        name: 'fds',
-        check(fds): readonly number[] | undefined {
-          if (fds === undefined) return undefined
-          const numbers = checkList('options.fds', fds, mostDescriptors).map((source, index) =>
-            descriptorNumber(`options.fds[${String(index)}]`, source),
-          )
-          return numbers.length === 0 ? undefined : numbers
-        },
-        keep: (numbers) => new ChannelCargo(numbers as readonly number[]),
-        message: (data, received) => ({ data, fds: [...received] }),
-      }
+/** How messages of a channel carry descriptors, which there are none of on Windows. */
+export const channelCargo: CargoKind = {
+  name: 'fds',
+  check(fds): readonly number[] | undefined {
+    if (fds === undefined) return undefined
+    requireDescriptors()
+    const numbers = checkList('options.fds', fds, mostDescriptors).map((source, index) =>
+      descriptorNumber(`options.fds[${String(index)}]`, source),
+    )
+    return numbers.length === 0 ? undefined : numbers
+  },
+  keep: (numbers) => new ChannelCargo(numbers as readonly number[]),
+  message: (data, received) => ({ data, fds: [...received] }),
+}
 
 /**
  * Brings descriptors beside a ring: they go by the control connection, with a number that a record in
