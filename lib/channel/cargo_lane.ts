@@ -1,5 +1,5 @@
+import { SluiceError } from '../core/errors.js'
 import { checkList } from '../core/arguments.js'
-import { requireDescriptors } from '../memory/platform.js'
 import { mostDescriptors } from '../socket/connection_options.js'
 import { descriptorNumber, FileDescriptor } from '../socket/file_descriptor.js'
 import { closeAll } from '../transport/inbox.js'
@@ -38,7 +38,9 @@ export const channelCargo: CargoKind = {
   name: 'fds',
   check(fds): readonly number[] | undefined {
     if (fds === undefined) return undefined
-    requireDescriptors()
+    if (process.platform === 'win32') {
+      throw new SluiceError('ERR_SLUICE_UNSUPPORTED', 'channels carry no descriptors on win32')
+    }
     const numbers = checkList('options.fds', fds, mostDescriptors).map((source, index) =>
       descriptorNumber(`options.fds[${String(index)}]`, source),
     )
