@@ -15,6 +15,7 @@ const copying = [
   'test/ring/two_processes.test.ts',
   'test/ring/hostile.test.ts',
   'test/ring/closing.test.ts',
+  'test/channel/transport_channel.test.ts',
 ]
 const oneDoorbell = [
   'test/ring/read_write.test.ts',

@@ -39,6 +39,8 @@ export class ChannelReader {
   #over = false
   /** The next record waits for its descriptors. */
   #lacksCargo = false
+  /** That record, where it had to be copied out of the ring to be looked at. */
+  #copied: Buffer | undefined
   bytesRead = 0
 
   constructor(consumer: Consumer, events: ChannelReaderEvents) {
@@ -142,6 +144,7 @@ export class ChannelReader {
         this.#conclude()
         return
       }
+      if (!this.#wanted) return // there is something before the end
     }
     this.#turnSoon()
   }
@@ -185,8 +188,7 @@ export class ChannelReader {
   #special(length: number): { data: Buffer; received: readonly Closable[] } | undefined {
     const { bytes, offset, type } = this.#consumer
     if (type !== RecordType.cargo || length < cargoNumberSize) throw strange(type)
-    const received = this.#events.cargo(bytes.readUInt32LE(offset))
-    this.#lacksCargo = received === undefined
+    const received = this.#takeCargo(bytes.readUInt32LE(offset))
     if (received === undefined) return undefined
     const data = Buffer.from(bytes.subarray(offset + cargoNumberSize, offset + length))
     this.#consumer.release()
@@ -195,14 +197,29 @@ export class ChannelReader {
 
   /** Where the runtime forbids views of the ring. */
   #copy(): { data: Buffer; received: readonly Closable[] } | undefined {
-    const data = this.#consumer.tryRead()
-    if (data === undefined) return undefined
-    if (this.#consumer.type !== RecordType.bytes) throw strange(this.#consumer.type)
-    return { data, received: noDescriptors }
+    if (this.#copied === undefined) {
+      const data = this.#consumer.tryRead()
+      if (data === undefined) return undefined
+      const { type } = this.#consumer
+      if (type === RecordType.bytes) return { data, received: noDescriptors }
+      if (type !== RecordType.cargo || data.length < cargoNumberSize) throw strange(type)
+      this.#copied = data
+    }
+    const received = this.#takeCargo(this.#copied.readUInt32LE(0))
+    if (received === undefined) return undefined
+    const data = this.#copied.subarray(cargoNumberSize)
+    this.#copied = undefined
+    return { data, received }
+  }
+
+  #takeCargo(number: number): readonly Closable[] | undefined {
+    const received = this.#events.cargo(number)
+    this.#lacksCargo = received === undefined
+    return received
   }
 
   #hasRecord(): boolean {
-    return this.#isMapped && this.#consumer.peek() >= 0
+    return this.#isMapped ? this.#consumer.peek() >= 0 : this.#copied !== undefined
   }
 
   #conclude(): void {

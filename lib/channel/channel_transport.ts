@@ -2,7 +2,7 @@ import { errnoOf, SluiceError, systemError } from '../core/errors.js'
 import type { Outbox } from '../transport/outbox.js'
 import { Connection } from '../transport/connection.js'
 import type { Peer } from '../transport/peer.js'
-import type { Transport, TransportEvents } from '../transport/transport.js'
+import type { Closable, Transport, TransportEvents } from '../transport/transport.js'
 import { CargoLane, ChannelCargo, channelCargo } from './cargo_lane.js'
 import type { ChannelEnds } from './channel_ends.js'
 import { ChannelReader } from './channel_reader.js'
@@ -44,7 +44,7 @@ export class ChannelTransport implements Transport {
       failed: (error) => {
         this.#events?.lost(error)
       },
-      cargo: (number) => this.#lane.take(number),
+      cargo: (number) => this.#takeCargo(number),
     })
     // It tells of the peer's end, and does not keep the process alive for it.
     control.connection.unref()
@@ -102,6 +102,15 @@ export class ChannelTransport implements Transport {
   #over(): void {
     if (this.#ends.peerHasEnded) this.#events?.end()
     else this.#events?.lost(this.#died())
+  }
+
+  /** The descriptors of a record; undefined while they are on their way, which keeps the process alive. */
+  #takeCargo(number: number): readonly Closable[] | undefined {
+    const received = this.#lane.take(number)
+    const { connection } = this.#control
+    if (received === undefined && this.#ref) connection.ref()
+    else connection.unref()
+    return received
   }
 
   // Writing.
