@@ -27,8 +27,8 @@ bool is_shared_memory(int descriptor) {
 
 bool closes_at_once(int descriptor) {
   if (::fcntl(descriptor, F_GET_SEALS) >= 0) return true;
-  // fstat(2) of a file on FUSE would wait for its server; this does not. Not by the C library, which
-  // has the call in musl 1.2.5 and later only.
+  // fstat(2) of a file on FUSE would wait for its server; this does not. Not by the C library,
+  // which has the call in musl 1.2.5 and later only.
   struct statx status {};
   constexpr int kFlags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
   if (::syscall(SYS_statx, descriptor, "", kFlags, STATX_TYPE, &status) != 0) return false;
