@@ -3,4 +3,4 @@ import { transportSuite } from '../support/transport_suite/index.js'
 
 await findPorts(1500)
 
-transportSuite(addressTransport('tcp:', { rounds: 500, streamBytes: 2 ** 26 }))
+transportSuite(addressTransport('tcp:', { rounds: 200, streamBytes: 2 ** 24 }))

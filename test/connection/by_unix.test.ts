@@ -4,7 +4,7 @@ import { addressTransport } from '../support/address_transports.js'
 import { onWindows } from '../support/platform.js'
 import { transportSuite } from '../support/transport_suite/index.js'
 
-const transport = addressTransport('unix:', { rounds: 500, streamBytes: 2 ** 26 })
+const transport = addressTransport('unix:', { rounds: 200, streamBytes: 2 ** 24 })
 
 describe.skipIf(onWindows)('through listen and connect', () => {
   transportSuite(transport)
