@@ -123,6 +123,8 @@ describe.each(serverKinds)('a server %s', (_, kind) => {
       vi.advanceTimersByTime(700)
       await accepted.send(Buffer.from('y'))
       await client.receive()
+      // A pipe tells its writer later than its reader, and no real time passes here.
+      await eventually(() => accepted.bytesWritten === i + 1)
     }
     expect(accepted.destroyed).toBe(false)
     vi.advanceTimersByTime(1000)
