@@ -40,7 +40,9 @@ describe('type-checks', () => {
 })
 
 const ofWindows = /NamedPipe|SystemHandle|fromHandle/
-const ofUnix = /\b(Unix\w+|connectUnix|socketPair|peerCredentials|FileDescriptor|fromFd)\b/
+// The examples of channels name sockets by their paths.
+const ofUnix =
+  /\b(Unix\w+|connectUnix|connectChannel|ChannelServer|socketPair|peerCredentials|FileDescriptor|fromFd)\b/
 
 describe('runs', () => {
   const onUnix = examples.filter(({ code }) => ofUnix.test(code))
