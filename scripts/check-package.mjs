@@ -38,7 +38,7 @@ const allowed = [
 
 // README says how large it is.
 const limit = {
-  rest: { packed: 650_000 },
+  rest: { packed: 850_000 },
   binary: { packed: 250_000, unpacked: 600_000 },
 }
 const kilobytes = (bytes) => `${Math.round(bytes / 1000)} KB`
