@@ -1,7 +1,6 @@
 import { SluiceError } from '../core/errors.js'
-import { checkList } from '../core/arguments.js'
-import { mostDescriptors } from '../socket/connection_options.js'
-import { descriptorNumber, FileDescriptor } from '../socket/file_descriptor.js'
+import { descriptorNumbers } from '../socket/descriptor_cargo.js'
+import { FileDescriptor } from '../socket/file_descriptor.js'
 import { closeAll } from '../transport/inbox.js'
 import type { Cargo } from '../transport/outbox.js'
 import type { CargoKind, Closable } from '../transport/transport.js'
@@ -41,9 +40,7 @@ export const channelCargo: CargoKind = {
     if (process.platform === 'win32') {
       throw new SluiceError('ERR_SLUICE_UNSUPPORTED', 'channels carry no descriptors on win32')
     }
-    const numbers = checkList('options.fds', fds, mostDescriptors).map((source, index) =>
-      descriptorNumber(`options.fds[${String(index)}]`, source),
-    )
+    const numbers = descriptorNumbers(fds)
     return numbers.length === 0 ? undefined : numbers
   },
   keep: (numbers) => new ChannelCargo(numbers as readonly number[]),

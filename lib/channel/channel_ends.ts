@@ -1,4 +1,5 @@
 import type { Consumer } from '../ring/consumer.js'
+import { Endpoint } from '../ring/endpoint.js'
 import { consumerSide, producerSide, sideState } from '../ring/layout.js'
 import type { Producer } from '../ring/producer.js'
 import { look } from '../ring/publish.js'
@@ -15,8 +16,8 @@ export class ChannelEnds {
   readonly maxRecordLength: number
   readonly #outgoing: Ring
   readonly #incoming: Ring
-  #outgoingWords: Int32Array | undefined
-  #incomingWords: Int32Array | undefined
+  readonly #outgoingWords: Int32Array | undefined
+  readonly #incomingWords: Int32Array | undefined
 
   /** Takes the rings over: they are closed with the ends, and when an end cannot be had. */
   constructor(outgoing: Ring, incoming: Ring, spin: number | undefined) {
@@ -56,10 +57,7 @@ export class ChannelEnds {
 }
 
 /** The words of a ring; undefined where the runtime forbids views of it. */
-function wordsOf(end: Producer | Consumer): Int32Array | undefined {
-  try {
-    return new Int32Array(end.bytes.buffer)
-  } catch {
-    return undefined
-  }
+function wordsOf(end: Endpoint): Int32Array | undefined {
+  const memory = Endpoint.memoryOf(end)
+  return memory === undefined ? undefined : new Int32Array(memory)
 }

@@ -47,7 +47,7 @@ export class ChannelReader {
     this.#consumer = consumer
     this.#sleeper = Endpoint.sleeperOf(consumer)
     this.#events = events
-    this.#isMapped = isMapped(consumer)
+    this.#isMapped = Endpoint.memoryOf(consumer) !== undefined
   }
 
   set ref(ref: boolean) {
@@ -238,14 +238,6 @@ export class ChannelReader {
 /** A function, because the type is of another record each time. */
 function isBytes(type: number): boolean {
   return type === RecordType.bytes
-}
-
-function isMapped(consumer: Consumer): boolean {
-  try {
-    return consumer.bytes.length > 0
-  } catch {
-    return false
-  }
 }
 
 function strange(type: number): SluiceError {

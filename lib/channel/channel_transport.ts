@@ -25,7 +25,6 @@ export class ChannelTransport implements Transport {
   #ref = true
   /** It waits for room in the ring. */
   #blocked: Outbox | undefined
-  #waitsForRoom: AbortController | undefined
   /** Descriptors are on their way to the control connection. */
   #sendsCargo: AbortController | undefined
   #peerGone = false
@@ -125,7 +124,7 @@ export class ChannelTransport implements Transport {
 
   tryWrite(bytes: Uint8Array, cargo: unknown): number | 'later' {
     if (cargo !== undefined) return 'later'
-    if (this.#peerGone || this.#ends.peerHasLeft) {
+    if (this.#peerHasGone()) {
       const error = this.#gone()
       this.#events?.lost(error)
       throw error
@@ -138,7 +137,7 @@ export class ChannelTransport implements Transport {
     if (this.#blocked !== undefined || this.#sendsCargo !== undefined) return
     try {
       while (outbox.next()) {
-        this.#requirePeer()
+        if (this.#peerHasGone()) throw this.#gone()
         if (outbox.cargo instanceof ChannelCargo && outbox.offset === 0) {
           void this.#sendCargo(outbox, outbox.cargo)
           return
@@ -168,19 +167,12 @@ export class ChannelTransport implements Transport {
 
   async #waitForRoom(outbox: Outbox): Promise<void> {
     this.#blocked = outbox
-    this.#waitsForRoom = new AbortController()
-    const { signal } = this.#waitsForRoom
     try {
-      await this.#ends.producer.ready(
-        this.#writer.wanted(outbox.first.byteLength - outbox.offset),
-        {
-          signal,
-        },
-      )
+      await this.#ends.producer.ready(this.#writer.wanted(outbox.first.byteLength - outbox.offset))
     } catch (error) {
-      if (signal.aborted || !this.#open) return
+      if (!this.#open) return // closing fails the wait
       this.#blocked = undefined
-      this.#events?.lost(this.#peerGone || this.#ends.peerHasLeft ? this.#gone() : (error as Error))
+      this.#events?.lost(this.#peerHasGone() ? this.#gone() : (error as Error))
       return
     }
     this.#blocked = undefined
@@ -219,8 +211,9 @@ export class ChannelTransport implements Transport {
 
   // The peer.
 
-  #requirePeer(): void {
-    if (this.#peerGone || this.#ends.peerHasLeft) throw this.#gone()
+  /** Whether nobody will read what is written. */
+  #peerHasGone(): boolean {
+    return this.#peerGone || this.#ends.peerHasLeft
   }
 
   /** Descriptors have come. */
@@ -263,7 +256,6 @@ export class ChannelTransport implements Transport {
 
   close(): void {
     this.#open = false
-    this.#waitsForRoom?.abort()
     this.#sendsCargo?.abort()
     this.#reader.close()
     this.#lane.close()

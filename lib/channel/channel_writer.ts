@@ -1,4 +1,5 @@
 import { lostMemory } from '../core/arguments.js'
+import { Endpoint } from '../ring/endpoint.js'
 import type { Producer } from '../ring/producer.js'
 import type { Outbox } from '../transport/outbox.js'
 import { RecordType } from './record_type.js'
@@ -18,7 +19,7 @@ export class ChannelWriter {
   constructor(producer: Producer, maxMessageLength: number) {
     this.#producer = producer
     this.#longest = Math.min(largestRecord, maxMessageLength)
-    this.#isMapped = isMapped(producer)
+    this.#isMapped = Endpoint.memoryOf(producer) !== undefined
   }
 
   /** The bytes of the next record that were not written for want of room. */
@@ -107,31 +108,24 @@ export class ChannelWriter {
 
   /** The bytes that were reserved, of so many that are left; 0 when there is too little room. */
   #reserve(left: number): number {
-    let length = Math.min(left, this.#longest)
-    const least = Math.min(length, shortestPiece)
-    while (!this.#producer.tryReserve(length, RecordType.bytes)) {
-      if (length <= least) return 0
-      length = Math.max(least, length >> 1)
-    }
-    return length
+    return this.#fitting(left, (length) => this.#producer.tryReserve(length, RecordType.bytes))
   }
 
   /** Where the runtime forbids views of the ring. */
   #copy(bytes: Uint8Array, from: number, left: number): number {
+    return this.#fitting(left, (length) =>
+      this.#producer.tryWrite(bytes.subarray(from, from + length)),
+    )
+  }
+
+  /** The longest piece of so many bytes with which `attempt` succeeds; 0 when even a short one does not fit. */
+  #fitting(left: number, attempt: (length: number) => boolean): number {
     let length = Math.min(left, this.#longest)
     const least = Math.min(length, shortestPiece)
-    while (!this.#producer.tryWrite(bytes.subarray(from, from + length))) {
+    while (!attempt(length)) {
       if (length <= least) return 0
       length = Math.max(least, length >> 1)
     }
     return length
-  }
-}
-
-function isMapped(producer: Producer): boolean {
-  try {
-    return producer.bytes.length > 0
-  } catch {
-    return false
   }
 }

@@ -13,6 +13,7 @@ import {
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
+import { closedError } from './duplex_writer.js'
 import { isRetryable } from './is_retryable.js'
 import type { MessageConnection } from './messages.js'
 import {
@@ -443,10 +444,6 @@ function disconnected(cause: unknown): SluiceError {
     'the connection was lost while the message was under way: it may have arrived',
     { cause },
   )
-}
-
-function closedError(): SluiceError {
-  return new SluiceError('ERR_SLUICE_CLOSED', 'the connection is closed')
 }
 
 function isClosedError(error: unknown): boolean {

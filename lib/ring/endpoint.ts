@@ -148,6 +148,15 @@ export abstract class Endpoint {
     return endpoint.sleeper
   }
 
+  /**
+   * The whole ring; undefined where the runtime forbids views of it.
+   *
+   * @internal
+   */
+  static memoryOf(endpoint: Endpoint): ArrayBuffer | undefined {
+    return endpoint.#parts.memory
+  }
+
   /** @internal A cheap look whether waiting is over. */
   protected abstract isReady(): boolean
 
