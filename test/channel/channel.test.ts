@@ -168,7 +168,7 @@ describe('the bytes of a channel', () => {
   })
 })
 
-const test2 = unixOnly('channels carry no handles on Windows')
+const onUnix = unixOnly('channels carry no handles on Windows')
 
 describe('descriptors', () => {
   function file(): number {
@@ -181,7 +181,7 @@ describe('descriptors', () => {
     return fd
   }
 
-  test2('come with the bytes that they were sent with', async () => {
+  onUnix('come with the bytes that they were sent with', async () => {
     const [one, other] = await channels()
     const fds = [file(), file(), file()]
     const inodes = fds.map((fd) => fstatSync(fd).ino)
@@ -202,7 +202,7 @@ describe('descriptors', () => {
     ])
   })
 
-  test2('come before the bytes to a reader of the stream', async () => {
+  onUnix('come before the bytes to a reader of the stream', async () => {
     const [one, other] = await channels()
     const events: string[] = []
     other.on('fds', (fds: FileDescriptor[]) => {
@@ -219,7 +219,7 @@ describe('descriptors', () => {
     expect(events).toEqual(['x', '2 descriptors', 'y'])
   })
 
-  test2('that nobody takes are closed, also of a channel that closes', async () => {
+  onUnix('that nobody takes are closed, also of a channel that closes', async () => {
     const before = resources()
     const [one, other] = await channels()
     const fd = openSync(mkdtempSync(join(tmpdir(), 'sluice-test-')), 'r')
@@ -236,14 +236,14 @@ describe('descriptors', () => {
     )
   })
 
-  test2('need a byte to travel with', async () => {
+  onUnix('need a byte to travel with', async () => {
     const [one] = await channels()
     expect(() => one.send(Buffer.alloc(0), { fds: [file()] })).toThrow(
       sluiceError('ERR_SLUICE_INVALID_ARGUMENT'),
     )
   })
 
-  test2('a send of them that is cancelled leaves the channel as it was', async () => {
+  onUnix('a send of them that is cancelled leaves the channel as it was', async () => {
     const [one, other] = await channels()
     const reason = new Error('enough')
     const fd = file()
@@ -259,7 +259,7 @@ describe('descriptors', () => {
 describe('a hostile peer', () => {
   const corrupt = { code: 'ERR_SLUICE_CORRUPT' }
 
-  test2('that writes nonsense into the ring ends its channel', async () => {
+  onUnix('that writes nonsense into the ring ends its channel', async () => {
     const { channel, toServer } = await withRawPeer()
     const receiving = channel.receive()
     receiving.catch(() => undefined)
@@ -272,7 +272,7 @@ describe('a hostile peer', () => {
     expect(channel.destroyed).toBe(true)
   })
 
-  test2.each([
+  onUnix.each([
     [1, 'framed'],
     [2, 'framed'],
     [9, 'unknown type 9'],
@@ -287,7 +287,7 @@ describe('a hostile peer', () => {
     })
   })
 
-  test2.each<[string, (peer: RawPeer) => Promise<void>]>([
+  onUnix.each<[string, (peer: RawPeer) => Promise<void>]>([
     ['bytes that are no message', (peer) => peer.connection.send(Buffer.of(0))],
     ['a message of the handshake', (peer) => peer.say({ kind: ControlKind.ready })],
     [
@@ -309,7 +309,7 @@ describe('a hostile peer', () => {
     }
   })
 
-  test2('that sends descriptors and never a record has only so many taken', async () => {
+  onUnix('that sends descriptors and never a record has only so many taken', async () => {
     const { channel, peer } = await withRawPeer()
     const before = resources()
     const receiving = channel.receive()
@@ -326,7 +326,7 @@ describe('a hostile peer', () => {
     peer.close()
   })
 
-  test2(
+  onUnix(
     'that names descriptors it never sends is a peer that is silent, until it goes',
     async () => {
       const { channel, peer, toServer } = await withRawPeer()
@@ -341,7 +341,7 @@ describe('a hostile peer', () => {
     },
   )
 
-  test2('that closes the control connection and keeps the rings is gone', async () => {
+  onUnix('that closes the control connection and keeps the rings is gone', async () => {
     const { channel, peer, toServer } = await withRawPeer()
     const producer = toServer.producer()
     producer.tryWrite(Buffer.from('last words'))
@@ -350,7 +350,7 @@ describe('a hostile peer', () => {
     await expect(channel.receive()).rejects.toMatchObject({ code: 'ERR_SLUICE_PEER_DIED' })
   })
 
-  test2('that ends and keeps the control connection has ended', async () => {
+  onUnix('that ends and keeps the control connection has ended', async () => {
     const { channel, toServer } = await withRawPeer()
     const producer = toServer.producer()
     producer.tryWrite(Buffer.from('last words'))

@@ -1,15 +1,16 @@
 /** A server that is started again and again, under load: an exact account of every message. */
 import { setImmediate as turn } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 
 import { connectUnix, ReconnectingConnection, SluiceError, UnixServer } from '../../lib/index.js'
 import { messagesOver } from '../support/message_connections.js'
+import { onlyIf } from '../support/platform.js'
 import { randomNumbers } from '../support/transport_suite/workbench.js'
 import { socketPath } from '../support/sockets.js'
 
 const restarts = 100
 const window = 32
-const testHere = process.platform === 'linux' ? test : test.skip
+const testHere = onlyIf(process.platform === 'linux', 'the messages are those of seqpacket sockets')
 
 /** A server that says back the number of each message, and notes each that has come. */
 class AcknowledgingServer {

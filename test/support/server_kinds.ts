@@ -1,5 +1,7 @@
 /** Servers of one process over two transports: one of memory, by the public contract alone, and the system's own. */
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { onTestFinished } from 'vitest'
 
 import {
   connectNamedPipe,
@@ -54,3 +56,33 @@ export const serverKinds: readonly [readonly [string, ServerKind], readonly [str
     ['in memory', memory],
     [onWindows ? 'of named pipes' : 'of Unix sockets', systems],
   ]
+
+/** A connection that is closed at the end of the test, and whose errors nobody hears. */
+export function kept(connection: Connection): Connection {
+  connection.on('error', () => undefined)
+  onTestFinished(async () => {
+    if (connection.closed) return
+    const closed = once(connection, 'close')
+    connection.destroy()
+    await closed
+  })
+  return connection
+}
+
+/** Servers and clients of one kind that are closed at the end of the test. */
+export function untilTestEnds(kind: ServerKind): {
+  serve: (options?: KindOptions) => Promise<{ server: Server; address: string }>
+  connect: (address: string) => Promise<Connection>
+} {
+  return {
+    async serve(options = {}) {
+      const address = kind.address()
+      const server = await kind.listen(address, options)
+      onTestFinished(() => {
+        server.close()
+      })
+      return { server, address }
+    },
+    connect: async (address) => kept(await kind.connect(address)),
+  }
+}

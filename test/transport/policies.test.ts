@@ -9,31 +9,11 @@ import { RateLimit } from '../../lib/transport/rate_limit.js'
 import { idleAcceptor } from '../support/idle_acceptor.js'
 import { eventually } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
-import { serverKinds, type KindOptions } from '../support/server_kinds.js'
+import { kept, serverKinds, untilTestEnds } from '../support/server_kinds.js'
 import { caughtWarnings } from '../support/warnings.js'
 
 describe.each(serverKinds)('a server %s', (_, kind) => {
-  async function serve(options: KindOptions = {}): Promise<{ server: Server; address: string }> {
-    const address = kind.address()
-    const server = await kind.listen(address, options)
-    onTestFinished(() => {
-      server.close()
-    })
-    return { server, address }
-  }
-
-  function kept(connection: Connection): Connection {
-    connection.on('error', () => undefined)
-    onTestFinished(async () => {
-      if (connection.closed) return
-      const closed = once(connection, 'close')
-      connection.destroy()
-      await closed
-    })
-    return connection
-  }
-
-  const connect = async (address: string) => kept(await kind.connect(address))
+  const { serve, connect } = untilTestEnds(kind)
   const pair = async (server: Server, address: string) => {
     const [client, accepted] = await Promise.all([connect(address), server.accept()])
     return { client, accepted: kept(accepted) }

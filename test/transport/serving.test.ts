@@ -8,31 +8,11 @@ import { idleAcceptor } from '../support/idle_acceptor.js'
 import { onWindows } from '../support/platform.js'
 import { eventually } from '../support/resources.js'
 import { sluiceError } from '../support/rings.js'
-import { serverKinds, type KindOptions } from '../support/server_kinds.js'
+import { kept, serverKinds, untilTestEnds, type KindOptions } from '../support/server_kinds.js'
 import { nextWarning } from '../support/warnings.js'
 
 describe.each(serverKinds)('servers %s', (_, kind) => {
-  async function serve(options: KindOptions = {}): Promise<{ server: Server; address: string }> {
-    const address = kind.address()
-    const server = await kind.listen(address, options)
-    onTestFinished(() => {
-      server.close()
-    })
-    return { server, address }
-  }
-
-  function kept(connection: Connection): Connection {
-    connection.on('error', () => undefined)
-    onTestFinished(async () => {
-      if (connection.closed) return
-      const closed = once(connection, 'close')
-      connection.destroy()
-      await closed
-    })
-    return connection
-  }
-
-  const connect = async (address: string) => kept(await kind.connect(address))
+  const { serve, connect } = untilTestEnds(kind)
   const accept = async (server: Server) => kept(await server.accept())
 
   /** Both ends of one connection. */

@@ -4,10 +4,10 @@ import { inspect } from 'node:util'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
-import { presentToken, token, type Connection, type Server } from '../../lib/index.js'
+import { presentToken, token } from '../../lib/index.js'
 import { eventually } from '../support/resources.js'
 import { sluiceError } from '../support/rings.js'
-import { serverKinds, type KindOptions } from '../support/server_kinds.js'
+import { kept, serverKinds, untilTestEnds, type KindOptions } from '../support/server_kinds.js'
 
 const secret = 'correct horse battery staple'
 const refused = sluiceError('ERR_SLUICE_REJECTED')
@@ -19,27 +19,9 @@ function frame(text: string, length = text.length): Buffer {
 }
 
 describe.each(serverKinds)('a server %s that asks for a token', (_, kind) => {
-  async function serve(options: KindOptions = {}): Promise<{ server: Server; address: string }> {
-    const address = kind.address()
-    const server = await kind.listen(address, { authorize: token(secret), ...options })
-    onTestFinished(() => {
-      server.close()
-    })
-    return { server, address }
-  }
-
-  function kept(connection: Connection): Connection {
-    connection.on('error', () => undefined)
-    onTestFinished(async () => {
-      if (connection.closed) return
-      const closed = once(connection, 'close')
-      connection.destroy()
-      await closed
-    })
-    return connection
-  }
-
-  const connect = async (address: string) => kept(await kind.connect(address))
+  const { serve: serveAnybody, connect } = untilTestEnds(kind)
+  const serve = (options: KindOptions = {}) =>
+    serveAnybody({ authorize: token(secret), ...options })
 
   test('lets in who has it, and both ends use the connection as any other', async () => {
     const { server, address } = await serve()
