@@ -7,6 +7,7 @@ import { channelTraits } from './channels.js'
 import { onWindows, underWine } from './platform.js'
 import { abstractName, socketPath } from './sockets.js'
 import type { ServerUnderTest, TestedServer, TransportUnderTest } from './transport_suite/index.js'
+import { pairThrough } from './transport_suite/pair_through.js'
 
 export type Scheme = 'unix:' | 'unix:@' | 'pipe:' | 'shm:' | 'tcp:'
 
@@ -83,15 +84,6 @@ export function addressTransport(
     streamBytes,
     server,
     remote: { module: 'transport_address.mjs', options: {} },
-    async pair(options = {}) {
-      const address = server.address()
-      const listening = await server.listen(address, options)
-      const [client, accepted] = await Promise.all([
-        server.connect(address, options),
-        listening.accept(),
-      ])
-      listening.close()
-      return [client, accepted]
-    },
+    pair: (options) => pairThrough(server, options),
   }
 }

@@ -3,6 +3,7 @@ import { connectNamedPipe, NamedPipeServer } from '../../lib/index.js'
 import { underWine } from './platform.js'
 import { pipeName } from './pipes.js'
 import type { ServerUnderTest, TransportUnderTest } from './transport_suite/index.js'
+import { pairThrough } from './transport_suite/pair_through.js'
 
 export interface PipeKind {
   mode: 'byte' | 'message'
@@ -40,15 +41,6 @@ export function pipeTransport(
     streamBytes,
     server,
     remote: { module: 'transport_pipe.mjs', options: listenOptions },
-    async pair(options = {}) {
-      const address = pipeName()
-      const listening = await server.listen(address, options)
-      const [client, accepted] = await Promise.all([
-        server.connect(address, options),
-        listening.accept(),
-      ])
-      listening.close()
-      return [client, accepted]
-    },
+    pair: (options) => pairThrough(server, options),
   }
 }

@@ -1,7 +1,8 @@
 /** Unix sockets as the transport suite wants them described. */
 import { allow, connectUnix, socketPair, UnixServer, UnixConnection } from '../../lib/index.js'
 import { abstractName, socketPath } from './sockets.js'
-import type { ServerUnderTest, TestedOptions, TransportUnderTest } from './transport_suite/index.js'
+import type { ServerUnderTest, TransportUnderTest } from './transport_suite/index.js'
+import { pairThrough } from './transport_suite/pair_through.js'
 
 type Type = 'stream' | 'seqpacket'
 
@@ -58,16 +59,7 @@ export function unixTransport(
     server,
     // A child finds an abstract name as it finds a path: the one stands for both.
     ...(address === 'path' && { remote: { module: 'transport_unix.mjs', options: { type } } }),
-    async pair(options: TestedOptions = {}) {
-      const path = server.address()
-      const listening = await server.listen(path, options)
-      const [client, accepted] = await Promise.all([
-        server.connect(path, options),
-        listening.accept(),
-      ])
-      listening.close()
-      return [client, accepted]
-    },
+    pair: (options) => pairThrough(server, options),
   }
 }
 
