@@ -27,7 +27,7 @@ export class ChannelWriter {
     return Math.min(left, shortestPiece, this.#longest)
   }
 
-  /** As much of it as there is room for; returns how many bytes. */
+  /** Writes the bytes for which there is room, and returns how many. */
   write(bytes: Uint8Array): number {
     const { byteLength } = bytes
     let done = 0
@@ -47,8 +47,8 @@ export class ChannelWriter {
   }
 
   /**
-   * As much of what is first in the outbox as there is room for, chunks of one queue together in one
-   * record. Returns how many bytes; undefined when there is no room.
+   * Writes the first bytes of the outbox, chunks of one queue together in one record. Returns how many;
+   * undefined when there is no room.
    */
   writeChunks(outbox: Outbox): number | undefined {
     const { chunks, index, end, offset } = outbox

@@ -61,7 +61,7 @@ export class Control {
   }
 
   /**
-   * Those that a message has named, the caller's to close.
+   * The descriptors that a message has named; they are the caller's to close.
    *
    * @throws `ERR_SLUICE_CORRUPT` when so many have not come.
    */

@@ -18,7 +18,7 @@ export function addressOf(text: string): Address {
   }
 }
 
-/** What `send` and `recv` take: an address, or undefined for the name of a ring. */
+/** The target of `send` and `recv` as an address; undefined when it is the name of a ring. */
 export function targetAddress(
   target: string,
   options: MeetOptions & { owner?: unknown; wait?: boolean },

@@ -7,7 +7,7 @@ const redrawMs = 100
 /** How a transfer went. */
 export interface Outcome {
   hash: string | undefined
-  /** As `Progress` tells it. */
+  /** The line that `Progress` tells at the end. */
   summary: string
 }
 

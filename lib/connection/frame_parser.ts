@@ -96,7 +96,7 @@ export class FrameParser {
     return Buffer.concat(pieces, length)
   }
 
-  /** Of the frame that was taken last. */
+  /** The things that came with the frame that was taken last. */
   takeCargo(): Closable[] {
     const cargo = this.#cargo
     if (cargo.length > 0) this.#cargo = []

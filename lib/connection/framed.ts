@@ -24,7 +24,7 @@ import { StreamFrames } from './stream_frames.js'
 export interface FramedOptions {
   /** Bytes of the longest message that is sent and taken; default 1 MiB, at most 1 GiB. */
   maxLength?: number
-  /** What a message is; default `'bytes'`. */
+  /** The form of a message: how it becomes bytes; default `'bytes'`. */
   codec?: CodecName | Codec
   /**
    * Closes the connection when the peer falls silent. Default none: on one machine the system tells of
@@ -129,8 +129,8 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
   /**
    * Sends one message; resolves when the system has it.
    *
-   * As for `Connection.send`, one that is cancelled before its first byte has gone leaves nothing
-   * behind, and one that is cancelled later ends the connection.
+   * A send that is cancelled before its first byte has gone leaves nothing behind; one that is cancelled
+   * later ends the connection, as `Connection.send` does.
    *
    * @throws `ERR_SLUICE_INVALID_ARGUMENT`, for a message that cannot be encoded as well; (rejects)
    * `ERR_SLUICE_MESSAGE_TOO_LONG` beyond `maxLength`, with which nothing is sent, `EPIPE`,

@@ -23,7 +23,7 @@ export interface ListenOptions extends ConnectionOptions, ServerOptions {}
 
 /** A server whichever transport it is on; see {@link listen}. */
 export type ListeningServer = Server & {
-  /** As `connect` takes it; with the port that the system chose for `tcp:host:0`. */
+  /** The address for `connect`, with the port that the system chose for `tcp:host:0`. */
   readonly address: string
 }
 

@@ -18,7 +18,7 @@ const pauses: Backoff = { firstMs: 50, longestMs: 5000, jitter: true }
 /**
  * A number of connections that are used in turns.
  *
- * Those that wait are served first in first out; of idle connections the last that was used is taken
+ * Waiting calls are served first in first out; of idle connections the last that was used is taken
  * first, so that the others can be closed. A connection that has closed, by itself or by its peer, is
  * never handed out. Idle connections do not keep the process alive.
  *
@@ -47,7 +47,7 @@ export class ConnectionPool<C extends Poolable> {
 
   /** The one that was used last is the last. */
   readonly #idle: PooledConnection<C>[] = []
-  /** Those that were validated for who waits. */
+  /** Connections that were validated for a waiting call. */
   readonly #ready: PooledConnection<C>[] = []
   readonly #inUse = new Map<C, PooledConnection<C>>()
   #validating = 0

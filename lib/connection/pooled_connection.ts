@@ -1,4 +1,4 @@
-/** What a pool needs of its connections, and its note of each. */
+/** The members that a pool needs of its connections, and its note of each. */
 
 /**
  * A connection that can be in a {@link ConnectionPool}: a `Connection`, a `MessageConnection`, or an object

@@ -20,7 +20,7 @@ export function checkTcpConnectionOptions(options: TcpConnectionOptions): void {
   if (options.noDelay !== undefined) checkBoolean('options.noDelay', options.noDelay)
 }
 
-/** Of Node's sockets: what comes while nobody reads stays in the system, but for one chunk. */
+/** The mark of Node's sockets, at which bytes that nobody reads stay in the system, but for one chunk. */
 export const socketHighWaterMark = 1
 
 /** A connection over a connected socket, which is paused. */

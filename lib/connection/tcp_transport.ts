@@ -176,7 +176,7 @@ export class TcpTransport implements Transport {
     if (!this.#open || length === undefined || (error !== undefined && error !== null)) return
     this.#bytesWritten += length
     this.#outbox?.wrote(length)
-    // Those that wait for what is done by now come first: they may close the connection.
+    // Callers that waited for these bytes come first: they may close the connection.
     queueMicrotask(this.#writeOn)
   }
 

@@ -23,9 +23,9 @@ export interface ObservedConnection extends Duplex {
 export interface ObservedServer {
   /** Whether it no longer listens. */
   readonly closed: boolean
-  /** As {@link Server.stats}. */
+  /** The counts of {@link Server.stats}. */
   stats(): ServerStats
-  /** As {@link Server.health}. */
+  /** The answer of {@link Server.health}. */
   health(): ServerHealth
 }
 
@@ -75,7 +75,7 @@ export interface ConnectionCloseMessage {
 export interface ConnectionErrorMessage {
   /** The connection, which is being closed. */
   connection: ObservedConnection
-  /** What it failed with: an error, or whatever reason `abort` was given. */
+  /** The error that it failed with, or the reason that `abort` was given. */
   error: unknown
 }
 
@@ -88,7 +88,7 @@ export interface ServerRejectMessage {
   server: ObservedServer
   /** Why it has closed the connection. */
   reason: RejectionReason
-  /** What went wrong; undefined when nothing did, as at a limit. */
+  /** The failure, if there was one: none at a limit. */
   error: Error | undefined
 }
 

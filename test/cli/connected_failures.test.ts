@@ -1,4 +1,4 @@
-/** What `sluice send` and `sluice recv` over addresses do when something goes wrong. */
+/** Failures of `sluice send` and `sluice recv` over addresses. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -28,7 +28,7 @@ async function halfWay(
   return { address, sender, receiver }
 }
 
-/** As messages name a process, which neither TCP nor Wine tells. */
+/** A process's name in messages, which neither TCP nor Wine tells. */
 function named(scheme: Scheme, { pid }: Command): string {
   return scheme === 'tcp:' || underWine ? '' : `, process ${String(pid)},`
 }

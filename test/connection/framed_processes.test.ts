@@ -92,7 +92,7 @@ describe('heartbeats', () => {
   test('a loop that was late judges nobody for it', async () => {
     const { one, other } = await pair({ heartbeat: quick }, { heartbeat: quick })
     await turn()
-    // As long as twice what a peer has; the peer is blocked as well, it is in this process.
+    // Twice as long as a peer may be silent; the peer is blocked as well, it is in this process.
     const end = performance.now() + 2 * (quick.interval + quick.timeout)
     while (performance.now() < end);
     const receiving = other.receive()

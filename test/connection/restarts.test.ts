@@ -72,7 +72,7 @@ testHere(
     let disconnects = 0
     client.on('disconnect', () => {
       disconnects++
-      // What was not acknowledged may be lost: it is sent again, as another message.
+      // A message that was not acknowledged may be lost: it is sent again, as another message.
       for (const { reject } of [...waiting.values()]) reject(new Error('not acknowledged'))
     })
     const reading = (async () => {

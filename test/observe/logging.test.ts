@@ -1,4 +1,4 @@
-/** What happens, told by channels of diagnostics and logged by pino. */
+/** Events of connections, told by channels of diagnostics and logged by pino. */
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'

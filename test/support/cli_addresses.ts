@@ -8,7 +8,7 @@ import { abstractName, socketPath } from './sockets.js'
 
 export type Scheme = 'unix:/' | 'unix:@' | 'pipe:' | 'shm:' | 'tcp:'
 
-/** Those that there are here. */
+/** The schemes that this system has. */
 export const schemes: readonly Scheme[] = onWindows
   ? ['pipe:', 'shm:', 'tcp:']
   : [

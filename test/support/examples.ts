@@ -106,7 +106,7 @@ function withOwnNames(code: string): string {
 const silent = { log: ignore, warn: ignore, error: ignore }
 
 function ignore(): void {
-  // What an example prints is for its reader.
+  // An example prints for its reader, not for the test.
 }
 
 /** Runs the example to its end, as often as wanted under the same names. */

@@ -1,4 +1,4 @@
-/** What the comments of the public names lack. */
+/** The gaps in the comments of the public names. */
 import { join } from 'node:path'
 import ts from 'typescript'
 

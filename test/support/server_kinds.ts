@@ -17,7 +17,7 @@ import { connectInMemory, listenInMemory } from './memory_transport.js'
 import { onWindows } from './platform.js'
 import { socketPath } from './sockets.js'
 
-/** What all transports have in common. */
+/** The options that all transports have in common. */
 export interface KindOptions extends LimitOptions {
   idleTimeout?: number
   authorize?: (peer: Peer, connection: Connection) => boolean | Promise<boolean>

@@ -1,7 +1,7 @@
 /**
- * What `send` and `recv` say to each other over a connection, in messages of `framed`: each side its
- * greeting; the sender the bytes, and at the end a message without any; the receiver such a message
- * for each of the sender's, when that is written out, and so for the end as well.
+ * The protocol of `send` and `recv` over a connection, in messages of `framed`. Each side begins with its
+ * greeting. The sender sends the bytes, and at the end a message without any. The receiver answers each
+ * of these, the end as well, by an empty message, when the bytes are written out.
  *
  * A stream alone would not do: one that a process leaves when it dies ends as any other does.
  */
@@ -72,7 +72,7 @@ export class Line {
     )
   }
 
-  /** What a person is told of a failure of the connection. */
+  /** The error that tells a person of a failure of the connection. */
   explained(error: unknown): unknown {
     if (isSluiceError(error, 'ERR_SLUICE_MESSAGE_TOO_LONG')) return this.#stranger()
     return this.isLost(error) ? this.gone() : error
