@@ -236,6 +236,8 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
       const later = inbox.receive(options)
       inNextTurn(
         (this.#wantsLater ??= () => {
+          // What is there already needs no watch, which the system may refuse.
+          if (inbox.isReceiving && inbox.empty) this.#lookForMessage(true)
           this.#wantMessage(inbox)
         }),
       )

@@ -77,6 +77,8 @@ export class Server<
   #open = true
   /** Somebody waits for a limited time only, and must not miss who is there already. */
   #looksCertainly = false
+  /** The first accept will look, in this turn or the next. */
+  #looksSoon = false
   /** Shutdowns that wait until all connections have closed. */
   readonly #shutdowns = new Set<() => void>()
   /** Connections that shutdowns have destroyed. */
@@ -197,9 +199,13 @@ export class Server<
     const first = this.#accepts.length === 0
     const promise = this.#accepts.add('accept', () => this.#take(), options)
     if (options.timeout !== undefined) this.#looksCertainly = true
-    // Clients that come all the time would keep the event loop from all others.
-    if (first) soon(this.#acceptFirst)
-    this.#welcome()
+    if (first) {
+      this.#looksSoon = true
+      // Clients that come all the time would keep the event loop from all others.
+      soon(this.#acceptFirst)
+    } else if (!this.#looksSoon) {
+      this.#welcome()
+    }
     return promise
   }
 
@@ -305,9 +311,12 @@ export class Server<
   /** For the first that waits: what is there already. */
   readonly #acceptFirst = (): void => {
     const certainly = this.#looksCertainly
+    this.#looksSoon = false
     this.#looksCertainly = false
     if (this.#pool.length > 0) this.#accepts.service()
     else if (this.#open) this.#acceptor.acceptNow?.(this.#wanted(), certainly)
+    // Only now: those that are there already need no watch, which the system may refuse.
+    this.#welcome()
   }
 
   #take(): Accepted | typeof notYet {

@@ -153,6 +153,7 @@ class Producer(Side):
         if distance(self.position, head) > self.most:
             raise RingError('the positions do not fit each other')
         self.words[PRODUCER + POSITION] = self.position
+        self.words[PRODUCER + MESSAGES] = self.messages
         self.head = head
         self.published = self.position
         self.held_back = 0  # the `commit` at `published` that makes everything behind it visible

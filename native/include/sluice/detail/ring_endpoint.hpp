@@ -204,6 +204,7 @@ inline RingEndpoint::RingEndpoint(RingMemory ring, Role role, RingSurroundings s
     // Takes in the records that a predecessor published and did not note.
     own().position.store(state_.position, std::memory_order_relaxed);
     detail::reached_failpoint(detail::Failpoint::kSuccessorTail);
+    own().messages.store(state_.messages, std::memory_order_relaxed);
     begin_or_resume_stream();
   } else {
     // release: who sees the role open sees the pid.
