@@ -422,13 +422,28 @@ export function framed<Received = unknown, Sent = Received>(
 ): FramedConnection<Received, Sent>
 export function framed(connection: Duplex, options: FramedOptions = {}): unknown {
   checkDuplex(connection)
-  options = ownOptions(options, ['maxLength', 'codec', 'heartbeat'])
+  const { maxLength, codec, heartbeat } = checkedFramedOptions(options)
+  const carrier = new StreamFrames(connection, maxLength, heartbeat !== undefined)
+  return new FramedConnection(carrier, codec, maxLength, heartbeat)
+}
+
+interface CheckedFramedOptions {
+  readonly maxLength: number
+  readonly codec: Codec
+  readonly heartbeat: Required<HeartbeatOptions> | undefined
+}
+
+/** @throws `ERR_SLUICE_INVALID_ARGUMENT` */
+export function checkedFramedOptions(given: FramedOptions, name = 'options'): CheckedFramedOptions {
+  const options = ownOptions(given, ['maxLength', 'codec', 'heartbeat'], name)
   const { maxLength = defaultMaxLength, heartbeat } = options
-  checkInteger('options.maxLength', maxLength, 1, longestFrame)
+  checkInteger(`${name}.maxLength`, maxLength, 1, longestFrame)
   const codec = codecOf(options.codec)
-  const beats = heartbeat === undefined ? undefined : checkedHeartbeat(heartbeat)
-  const carrier = new StreamFrames(connection, maxLength, beats !== undefined)
-  return new FramedConnection(carrier, codec, maxLength, beats)
+  return {
+    maxLength,
+    codec,
+    heartbeat: heartbeat === undefined ? undefined : checkedHeartbeat(heartbeat),
+  }
 }
 
 function checkDuplex(value: unknown): void {

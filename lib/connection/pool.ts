@@ -1,4 +1,4 @@
-import { checkFunction, ownOptions } from '../core/arguments.js'
+import { checkFunction, invalidArgument, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { Operation } from '../core/operation.js'
 import { RetryTimer, type Backoff } from '../core/retry.js'
@@ -9,6 +9,10 @@ import {
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
+import type { Connection } from '../transport/connection.js'
+import { parseAddress } from './address.js'
+import { attempt, type Connect } from './attempt.js'
+import { connect } from './connect.js'
 import { checkedPoolOptions, type PoolOptions, type PoolStats } from './pool_options.js'
 import { isBroken, PooledConnection, type Poolable } from './pooled_connection.js'
 
@@ -27,8 +31,8 @@ const pauses: Backoff = { firstMs: 50, longestMs: 5000, jitter: true }
  *
  * @example
  * ```ts
- * const server = await UnixServer.listen('/run/app/app.sock')
- * const pool = new ConnectionPool(({ signal }) => connectUnix('/run/app/app.sock', { signal }), { max: 4 })
+ * const server = await listen('pipe:app')
+ * const pool = new ConnectionPool('pipe:app', { max: 4 })
  * const accepting = server.accept()
  * await pool.use((connection) => connection.send(Buffer.from('hello')))
  * const accepted = await accepting
@@ -37,8 +41,9 @@ const pauses: Backoff = { firstMs: 50, longestMs: 5000, jitter: true }
  * for (const one of [accepted, server]) one.close()
  * ```
  */
-export class ConnectionPool<C extends Poolable> {
-  readonly #connect: (options: { signal: AbortSignal }) => Promise<C>
+export class ConnectionPool<C extends Poolable = Connection> {
+  readonly #connect: Connect<C>
+  readonly #connectTimeout: number
   readonly #min: number
   readonly #max: number
   readonly #acquireTimeout: number | undefined
@@ -69,17 +74,16 @@ export class ConnectionPool<C extends Poolable> {
   #failed = 0
 
   /**
-   * `connect` makes a connection; its signal aborts when the pool is closed.
+   * `target`: an address, as `connect` has them, or a function that makes a connection; its signal aborts
+   * when the pool is closed, or after `options.connectTimeout`.
    *
    * @throws `ERR_SLUICE_INVALID_ARGUMENT`
    */
-  constructor(
-    connect: (options: { signal: AbortSignal }) => Promise<C>,
-    options: PoolOptions<C> = {},
-  ) {
-    checkFunction('connect', connect)
-    const { min, max, idleTimeout, acquireTimeout, validate } = checkedPoolOptions(options)
-    this.#connect = connect
+  constructor(target: string | Connect<C>, options: PoolOptions<C> = {}) {
+    this.#connect = connectTo<C>(target)
+    const { min, max, connectTimeout, idleTimeout, acquireTimeout, validate } =
+      checkedPoolOptions(options)
+    this.#connectTimeout = connectTimeout
     this.#min = min
     this.#max = max
     this.#idleTimeout = idleTimeout
@@ -275,14 +279,13 @@ export class ConnectionPool<C extends Poolable> {
   async #create(): Promise<void> {
     this.#creating++
     try {
-      const connection = await this.#connect({ signal: this.#whenClosed.signal })
+      const connection = await attempt(this.#connect, this.#whenClosed.signal, this.#connectTimeout)
       this.#creating--
       this.#created++
       const pooled = new PooledConnection<C>(connection, () => {
         this.#onClosed(pooled)
       })
       if (pooled.broken) this.#discardNew(pooled, 'it was closed at once')
-      else if (this.#isClosed()) this.#discard(pooled)
       else this.#keep(pooled)
     } catch (error) {
       this.#creating--
@@ -380,6 +383,14 @@ export class ConnectionPool<C extends Poolable> {
   #isClosed(): boolean {
     return this.#state === 'closed'
   }
+}
+
+function connectTo<C>(target: unknown): Connect<C> {
+  if (typeof target === 'function') return target as Connect<C>
+  if (typeof target !== 'string')
+    throw invalidArgument('target', 'an address or a function', target)
+  parseAddress(target) // a wrong one is told now
+  return (({ signal }) => connect(target, { signal })) as Connect<Connection> as Connect<never>
 }
 
 function poolClosed(): SluiceError {

@@ -2,6 +2,7 @@
 import { checkFunction, checkInteger, invalidArgument, ownOptions } from '../core/arguments.js'
 import { own } from '../core/own.js'
 import { checkTimeout, longestDelay } from '../core/wait_options.js'
+import { defaultConnectTimeout } from './attempt.js'
 import type { Poolable } from './pooled_connection.js'
 
 /** The options of a {@link ConnectionPool}. */
@@ -10,6 +11,8 @@ export interface PoolOptions<C extends Poolable> {
   min?: number
   /** Connections there can be at once; default 10. */
   max?: number
+  /** Milliseconds that making one connection may take; default 30 s. */
+  connectTimeout?: number
   /** Milliseconds after which a connection that nobody needs is closed; default 30 s, 0: never. */
   idleTimeout?: number
   /** Milliseconds for an `acquire` that has no `timeout` of its own; by default there is no limit. */
@@ -21,7 +24,14 @@ export interface PoolOptions<C extends Poolable> {
   validate?: (connection: C) => boolean | Promise<boolean>
 }
 
-const poolOptionNames = ['min', 'max', 'idleTimeout', 'acquireTimeout', 'validate'] as const
+const poolOptionNames = [
+  'min',
+  'max',
+  'connectTimeout',
+  'idleTimeout',
+  'acquireTimeout',
+  'validate',
+] as const
 
 /** Counts of a {@link ConnectionPool}: `open` is `idle + inUse + validating`, and `created - closed`. */
 export interface PoolStats {
@@ -48,7 +58,7 @@ export interface PoolStats {
 const defaultMax = 10
 const defaultIdleTimeout = 30_000
 type CheckedPoolOptions<C extends Poolable> = Required<
-  Pick<PoolOptions<C>, 'min' | 'max' | 'idleTimeout'>
+  Pick<PoolOptions<C>, 'min' | 'max' | 'connectTimeout' | 'idleTimeout'>
 > &
   Pick<PoolOptions<C>, 'acquireTimeout' | 'validate'>
 
@@ -57,15 +67,21 @@ export function checkedPoolOptions<C extends Poolable>(
   given: PoolOptions<C>,
 ): CheckedPoolOptions<C> {
   const options = ownOptions(given, poolOptionNames)
-  const { min = 0, max = defaultMax, idleTimeout = defaultIdleTimeout } = options
+  const {
+    min = 0,
+    max = defaultMax,
+    connectTimeout = defaultConnectTimeout,
+    idleTimeout = defaultIdleTimeout,
+  } = options
   checkInteger('options.max', max, 1)
   checkInteger('options.min', min, 0)
   if (min > max) {
     throw invalidArgument('options.min', `no more than options.max, ${String(max)}`, min)
   }
+  checkInteger('options.connectTimeout', connectTimeout, 1, longestDelay)
   checkInteger('options.idleTimeout', idleTimeout, 0, longestDelay)
   checkTimeout('options.acquireTimeout', options.acquireTimeout)
   if (options.validate !== undefined) checkFunction('options.validate', options.validate)
   // Spread into a literal they would inherit again.
-  return own({ ...options, min, max, idleTimeout })
+  return own({ ...options, min, max, connectTimeout, idleTimeout })
 }

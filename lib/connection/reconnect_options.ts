@@ -7,9 +7,12 @@ import {
   ownOptions,
 } from '../core/arguments.js'
 import { longestDelay } from '../core/wait_options.js'
+import { defaultConnectTimeout } from './attempt.js'
 
 /** The options of a {@link ReconnectingConnection}. */
 export interface ReconnectOptions {
+  /** Milliseconds that one attempt to connect may take; default 30 s. */
+  connectTimeout?: number
   /** Milliseconds before the first retry at most; default 100. */
   initialDelay?: number
   /** Milliseconds before any retry at most; default 30 s, or `initialDelay` if that is longer. */
@@ -40,6 +43,7 @@ export interface ReconnectOptions {
 }
 
 export const reconnectOptionNames = [
+  'connectTimeout',
   'initialDelay',
   'maxDelay',
   'factor',
@@ -57,6 +61,7 @@ export type CheckedReconnectOptions = Required<Omit<ReconnectOptions, 'signal'>>
 /** @throws `ERR_SLUICE_INVALID_ARGUMENT` */
 export function checkedReconnectOptions(given: ReconnectOptions): CheckedReconnectOptions {
   const {
+    connectTimeout = defaultConnectTimeout,
     initialDelay = 100,
     maxDelay = Math.max(30_000, initialDelay),
     factor = 2,
@@ -67,6 +72,7 @@ export function checkedReconnectOptions(given: ReconnectOptions): CheckedReconne
     maxQueuedBytes = 2 ** 24,
     signal,
   } = ownOptions(given, reconnectOptionNames)
+  checkInteger('options.connectTimeout', connectTimeout, 1, longestDelay)
   checkInteger('options.initialDelay', initialDelay, 1, longestDelay)
   checkInteger('options.maxDelay', maxDelay, initialDelay, longestDelay)
   if (typeof factor !== 'number' || !(factor >= 1 && factor < Infinity)) {
@@ -79,6 +85,7 @@ export function checkedReconnectOptions(given: ReconnectOptions): CheckedReconne
   checkInteger('options.maxQueuedBytes', maxQueuedBytes, 1)
   checkSignal('options.signal', signal)
   return {
+    connectTimeout,
     initialDelay,
     maxDelay,
     factor,

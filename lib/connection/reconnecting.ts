@@ -13,6 +13,7 @@ import {
   type WaitOptions,
 } from '../core/wait_options.js'
 import { notYet, WaitQueue } from '../core/wait_queue.js'
+import { attempt, type Connect } from './attempt.js'
 import { closedError } from './duplex_writer.js'
 import { isRetryable } from './is_retryable.js'
 import type { MessageConnection } from './messages.js'
@@ -99,7 +100,7 @@ export class ReconnectingConnection<T = Buffer>
 {
   /** Resolves once, when it is over: with why it has given up, or with undefined after `close`. */
   readonly whenClosed: Promise<Error | undefined>
-  readonly #connect: (options: { signal: AbortSignal }) => Promise<MessageConnection<T>>
+  readonly #connect: Connect<MessageConnection<T>>
   readonly #options: CheckedReconnectOptions
   readonly #unsent: UnsentMessages<T>
   readonly #pause: RetryTimer
@@ -130,7 +131,8 @@ export class ReconnectingConnection<T = Buffer>
   #tellClosed: (error: Error | undefined) => void = () => undefined
 
   /**
-   * `connect` makes one connection; its signal aborts when this one is closed. It is called at once.
+   * `connect` makes one connection; its signal aborts when this one is closed, or after
+   * `options.connectTimeout`. It is called at once.
    *
    * @throws `ERR_SLUICE_INVALID_ARGUMENT`
    */
@@ -302,13 +304,9 @@ export class ReconnectingConnection<T = Buffer>
   async #connectNow(): Promise<void> {
     let connection: MessageConnection<T>
     try {
-      connection = await this.#connect({ signal: this.#stop.signal })
+      connection = await attempt(this.#connect, this.#stop.signal, this.#options.connectTimeout)
     } catch (error) {
       if (this.#over === undefined) this.#retry(error)
-      return
-    }
-    if (this.closed) {
-      connection.close()
       return
     }
     this.#connects++

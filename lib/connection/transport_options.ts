@@ -32,11 +32,17 @@ const listenNames: Names = {
   tcp: listenTcpOptionNames,
 }
 
+/** Of a connection that is made again, over any transport. */
+const lasting = ['reconnect', 'framed'] as const
+
 const connectNames: Names = {
-  unix: connectUnixOptionNames,
-  pipe: onWindows ? connectNamedPipeOptionNames : [...portable, ...waitOptionNames],
-  shm: connectChannelOptionNames,
-  tcp: connectTcpOptionNames,
+  unix: [...connectUnixOptionNames, ...lasting],
+  pipe: [
+    ...(onWindows ? connectNamedPipeOptionNames : [...portable, ...waitOptionNames]),
+    ...lasting,
+  ],
+  shm: [...connectChannelOptionNames, ...lasting],
+  tcp: [...connectTcpOptionNames, ...lasting],
 }
 
 export function ownListenOptions<Options extends object>(

@@ -43,6 +43,16 @@ const addresses: Record<Scheme, () => string> = {
   'tcp:': tcpAddress,
 }
 
+/** Those that this platform has. */
+export const schemes = (Object.keys(addresses) as Scheme[]).filter(
+  (scheme) => !onWindows || !scheme.startsWith('unix:'),
+)
+
+/** An address that nobody else has; for TCP `findPorts` comes first. */
+export function addressOf(scheme: Scheme): string {
+  return addresses[scheme]()
+}
+
 export function addressTransport(
   scheme: Scheme,
   { rounds, streamBytes }: { rounds: number; streamBytes: number },
