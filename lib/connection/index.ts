@@ -24,6 +24,13 @@ export type { HeartbeatOptions } from './heartbeat.js'
 export { ConnectionPool } from './pool.js'
 export type { PoolOptions, PoolStats } from './pool_options.js'
 export type { Poolable } from './pooled_connection.js'
+export { ConnectionPort, messagePort } from './message_port.js'
+export type {
+  ConnectionPortEvent,
+  ConnectionPortEvents,
+  ConnectionPortListener,
+  MessagePortOptions,
+} from './message_port.js'
 export { isRetryable } from './is_retryable.js'
 export { ReconnectingConnection } from './reconnecting.js'
 export type { ReconnectingEvents, ReconnectingStats, Retry } from './reconnecting.js'
