@@ -14,10 +14,20 @@ import { toReport } from './report/json.mjs'
 import { drawPicture } from './report/picture.mjs'
 import { formatTable } from './report/table.mjs'
 import { capacity } from './scenarios/participants.mjs'
+import channelConnections from './scenarios/channel_connections.mjs'
+import channelMemory from './scenarios/channel_memory.mjs'
+import channelMessages from './scenarios/channel_messages.mjs'
+import channelRoundTrip from './scenarios/channel_round_trip.mjs'
+import {
+  channelStream1Mib,
+  channelStream64,
+  channelStream64Kib,
+} from './scenarios/channel_stream.mjs'
 import corked from './scenarios/corked_messages.mjs'
 import { oneKib, oneMib, sixtyFourKib } from './scenarios/large_messages.mjs'
 import fileTransfer from './scenarios/file_transfer.mjs'
 import liveness from './scenarios/liveness.mjs'
+import { mechanisms } from './scenarios/mechanisms.mjs'
 import roundTrip from './scenarios/round_trip.mjs'
 import small from './scenarios/small_messages.mjs'
 import socketConnections from './scenarios/socket_connections.mjs'
@@ -38,7 +48,16 @@ const sockets = [
   socketMemory,
   socketDescriptors,
 ]
-const scenarios = [...ring, ...sockets, fileTransfer]
+const channels = [
+  channelStream64,
+  channelStream64Kib,
+  channelStream1Mib,
+  channelMessages,
+  channelRoundTrip,
+  channelConnections,
+  channelMemory,
+]
+const scenarios = [...ring, ...sockets, ...channels, ...mechanisms, fileTransfer]
 
 const usage = `Usage: npm run bench -- [options]
 

@@ -1,48 +1,94 @@
-// One end of a Unix socket, by the same code over node:net and over sluice.
+// One end of a connection, by the same code over node:net and over sluice.
 //   modes: stream       one write per message
+//          framed       messages of framed, 64 to a send (sluice only)
+//          records      messages through the rings themselves, 64 to a cork (channels only)
 //          round-trip   messages are answered
 //          connections  each connection is closed as soon as it is there
 //          idle         memory that an idle connection takes which is being read
 //          idle-unread  the same of one that nobody reads
 //          descriptors  messages with one descriptor each (sluice only)
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 
-import { connectUnix, UnixServer } from '../../dist/index.js'
+import {
+  ChannelServer,
+  connect as connectAddress,
+  connectChannel,
+  connectUnix,
+  framed,
+  listen as listenAddress,
+  UnixServer,
+} from '../../dist/index.js'
 import { Meter, waitForStart } from './protocol.mjs'
 
-const idleConnections = 4000
+const together = 64
+const backlog = 4096
+const maxConnections = 10_000
 
+// Each listens at a path; a port is told by the file of that name.
 const libraries = {
   net: {
-    listen: (path, serve) =>
-      new Promise((resolve) => {
-        const server = createServer(serve)
-        server.listen({ path, backlog: 4096 }, () => resolve(server))
-      }),
-    connect: (path) =>
-      new Promise((resolve, reject) => {
-        const socket = connect(path, () => resolve(socket))
-        socket.once('error', reject)
-      }),
+    listen: (path, serve) => listenByNet({ path, backlog }, serve),
+    connect: (path) => connectByNet({ path }),
+  },
+  'net-tcp': {
+    async listen(path, serve) {
+      const server = await listenByNet({ port: 0, host: '127.0.0.1', backlog }, serve)
+      writeFileSync(path, String(server.address().port))
+    },
+    connect: (path) => connectByNet({ port: readFileSync(path, 'utf8'), noDelay: true }),
   },
   sluice: {
-    async listen(path, serve) {
-      const server = await UnixServer.listen(path, { backlog: 4096 })
-      const accepting = async () => {
-        for await (const connection of server) serve(connection)
-      }
-      accepting()
-    },
+    listen: async (path, serve) =>
+      serveAll(await UnixServer.listen(path, { backlog, maxConnections }), serve),
     connect: (path) => connectUnix(path),
+  },
+  tcp: {
+    async listen(path, serve) {
+      const server = await listenAddress('tcp:127.0.0.1:0', { backlog, maxConnections })
+      writeFileSync(path, server.address)
+      serveAll(server, serve)
+    },
+    connect: (path) => connectAddress(readFileSync(path, 'utf8')),
+  },
+  channel: {
+    listen: async (path, serve) =>
+      serveAll(await ChannelServer.listen(path, { maxConnections }), serve),
+    connect: (path) => connectChannel(path, { required: true }),
   },
 }
 
+function listenByNet(where, serve) {
+  return new Promise((resolve) => {
+    const server = createServer(serve)
+    server.listen(where, () => resolve(server))
+  })
+}
+
+function connectByNet(where) {
+  return new Promise((resolve, reject) => {
+    const socket = connect(where, () => resolve(socket))
+    socket.once('error', reject)
+  })
+}
+
+/** Does not wait for the end of it. */
+function serveAll(server, serve) {
+  const accepting = async () => {
+    for await (const connection of server) serve(connection)
+  }
+  accepting()
+}
+
 const { library, mode, role, path, length, ...window } = JSON.parse(process.argv[2])
+// A channel has five descriptors at each end.
+const idleConnections = library === 'channel' ? 800 : 4000
 const { listen, connect: connectTo } = libraries[library]
 
 const modes = {
   stream: { serve: consume, use: produce },
+  framed: { serve: receiveMessages, use: sendMessages },
+  records: { serve: consumeRecords, use: produceRecords },
   'round-trip': { serve: answer, use: ask },
   connections: { serve: discard, use: connectOften },
   idle: { serve: discard, use: () => stayIdle(discard) },
@@ -74,6 +120,40 @@ function consume(socket) {
   socket.on('data', (data) => {
     bytes += data.length
     meter.at(bytes / length)
+  })
+}
+
+async function sendMessages() {
+  const messages = framed(await connectTo(path))
+  const batch = Array(together).fill(Buffer.alloc(length))
+  for (;;) await messages.sendMany(batch)
+}
+
+async function receiveMessages(socket) {
+  const messages = framed(socket)
+  const meter = new Meter(window)
+  for (let count = 0; ; meter.at(count)) count += (await messages.receiveMany()).length
+}
+
+async function produceRecords() {
+  const { producer } = await connectTo(path)
+  const { view } = producer
+  for (let number = 0; ;) {
+    producer.cork()
+    for (let i = 0; i < together; i++, number = (number + 1) >>> 0) {
+      while (!producer.tryReserve(length)) await producer.ready(length)
+      view.setUint32(producer.offset, number, true)
+      producer.commit()
+    }
+    producer.uncork()
+  }
+}
+
+async function consumeRecords({ consumer }) {
+  const meter = new Meter(window)
+  let count = 0
+  await consumer.consume(() => {
+    if (++count % 1024 === 0) meter.at(count)
   })
 }
 
