@@ -1,6 +1,5 @@
 /** Servers of one process over two transports: one of memory, by the public contract alone, and the system's own. */
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
 
 import {
@@ -62,7 +61,8 @@ export function kept(connection: Connection): Connection {
   connection.on('error', () => undefined)
   onTestFinished(async () => {
     if (connection.closed) return
-    const closed = once(connection, 'close')
+    // Not by events.once: that rejects when the connection was lost with an error.
+    const closed = new Promise((resolve) => connection.once('close', resolve))
     connection.destroy()
     await closed
   })
