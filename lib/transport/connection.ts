@@ -37,6 +37,7 @@ import {
   type ConnectionCloseMessage,
   type ConnectionErrorMessage,
 } from './diagnostics.js'
+import type { ConnectionStats } from './connection_stats.js'
 import { closeAll, Inbox } from './inbox.js'
 import { Outbox, type Callback, type OutboxOwner } from './outbox.js'
 import {
@@ -177,6 +178,31 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   /** Bytes that the system has taken; `net.Socket` counts what it keeps itself as well. */
   get bytesWritten(): number {
     return this.#transport.bytesWritten
+  }
+
+  /**
+   * Counts of now, and since the connection was made; also after its end.
+   *
+   * @example
+   * ```ts
+   * const [one, other] = socketPair()
+   * one.write('hello')
+   * const waiting = other.receive()
+   * console.log(one.stats().bytesWritten, other.stats().waitingReceives) // 5 1
+   * await waiting
+   * for (const each of [one, other]) each.close()
+   * ```
+   */
+  stats(): ConnectionStats {
+    return {
+      bytesRead: this.bytesRead,
+      bytesWritten: this.bytesWritten,
+      waitingSends: this.#outbox?.waiting ?? 0,
+      waitingReceives: this.#inbox?.waiting ?? 0,
+      queuedBytes: this.writableLength,
+      unreadBytes: this.#transport.keepsBoundaries ? 0 : this.readableLength,
+      blockedMs: this.#outbox?.blockedMs ?? 0,
+    }
   }
 
   /**
@@ -723,6 +749,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     this.#idle?.refresh()
     outbox.load(chunks, callback)
     this.#transport.write(outbox)
+    outbox.given()
   }
 
   // The end.

@@ -53,6 +53,11 @@ export class Inbox<Message> {
     return this.#receives.length > 0
   }
 
+  /** Calls of `receive` that wait. */
+  get waiting(): number {
+    return this.#receives.length
+  }
+
   set ref(ref: boolean) {
     this.#receives.ref = ref
   }

@@ -9,6 +9,7 @@ export type {
 } from './connection_options.js'
 export { Server } from './server.js'
 export type { ServerOptions } from './server_options.js'
+export type { ConnectionStats } from './connection_stats.js'
 export type { ServerHealth, ServerStats, ShutdownResult } from './server_stats.js'
 export type { LimitOptions } from './limits.js'
 export type { RejectionReason, Rejections } from './rejections.js'

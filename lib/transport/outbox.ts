@@ -88,6 +88,10 @@ export class Outbox {
   /** Bytes of the first of them, when it became the first. */
   #firstLength = 0
 
+  // How long the system did not take all that there was.
+  #blockedSince: number | undefined
+  #blockedMs = 0
+
   /** @internal */
   constructor(owner: OutboxOwner, ref: boolean) {
     this.#owner = owner
@@ -231,6 +235,22 @@ export class Outbox {
     for (const { operation } of this.#all()) operation.ref = ref
   }
 
+  /** Messages of `send` that wait, with the one that is under way. */
+  get waiting(): number {
+    return this.#count
+  }
+
+  /** Milliseconds in which there was something that the system did not take. */
+  get blockedMs(): number {
+    const since = this.#blockedSince
+    return this.#blockedMs + (since === undefined ? 0 : performance.now() - since)
+  }
+
+  /** @internal The system was given what there is: what is left it does not take for now. */
+  given(): void {
+    if (this.#callback !== undefined) this.#blockedSince ??= performance.now()
+  }
+
   /** @internal Whether these are more than markers. */
   hasChunks(chunks: readonly Uint8Array[]): boolean {
     return !chunks.every((chunk) => this.#places?.has(chunk))
@@ -249,6 +269,8 @@ export class Outbox {
   takeCallback(): Callback | undefined {
     const callback = this.#callback
     this.#callback = undefined
+    this.#blockedMs = this.blockedMs
+    this.#blockedSince = undefined
     return callback
   }
 
