@@ -11,20 +11,8 @@ import {
   type RingStats,
 } from './native.js'
 import { needsViews } from './endpoint_state.js'
-import {
-  capacityWord,
-  consumerSide,
-  headerSize,
-  headWord,
-  magic,
-  producerSide,
-  sideMessages,
-  sidePid,
-  sideState,
-  tailWord,
-  versionMajor,
-  versionWord,
-} from './layout.js'
+import { viewHeader, type HeaderSideView } from './header_view.js'
+import { headerSize } from './layout.js'
 
 /** One end of a ring, as {@link Ring.inspect} tells it. */
 export interface RingSideView extends Omit<RingSideStats, 'alive'> {
@@ -73,8 +61,6 @@ function needsLess(error: unknown): boolean {
   return isSystemError(error, 'EACCES', 'EPERM', 'ENOMEM')
 }
 
-const states = ['never', 'open', 'closed'] as const
-
 function inspectReadOnly(name: string): RingView {
   const memory = openHeader(name)
   try {
@@ -112,35 +98,13 @@ function notARing(name: string): SluiceError {
 }
 
 function viewOf(buffer: ArrayBuffer, size: number, name: string): RingView {
-  const words = new Uint32Array(buffer)
-  const capacity = words[capacityWord]
-  const isRing =
-    Buffer.from(buffer, 0, magic.length).toString('latin1') === magic &&
-    words[versionWord] >>> 16 === versionMajor &&
-    size >= headerSize + capacity
-  if (!isRing) {
-    throw notARing(name)
-  }
-  const used = words[tailWord] - words[headWord]
-  return {
-    capacity,
-    used: clampUsed(used, capacity),
-    producer: sideOf(words, producerSide),
-    consumer: sideOf(words, consumerSide),
-  }
+  const view = viewHeader(buffer, size)
+  if (view === undefined) throw notARing(name)
+  const { capacity, used, producer, consumer } = view
+  return { capacity, used, producer: sideOf(producer), consumer: sideOf(consumer) }
 }
 
-// Between the two loads the head may pass the tail, which is only a note besides.
-function clampUsed(used: number, capacity: number): number {
-  return used >>> 0 > capacity ? 0 : used >>> 0
-}
-
-function sideOf(words: Uint32Array, side: number): RingSideView {
-  const pid = words[side + sidePid]
-  return {
-    state: states[Math.min(words[side + sideState], 2)],
-    alive: undefined,
-    ...(pid !== 0 && { pid }),
-    messages: words[side + sideMessages],
-  }
+/** The lock says who is alive, and it can be asked for only by who may write. */
+function sideOf({ parked: _, ...side }: HeaderSideView): RingSideView {
+  return { ...side, alive: undefined }
 }

@@ -9,6 +9,7 @@ export const versionMajor = 2
 
 /** Words of the header. */
 export const versionWord = 8 / 4
+export const headerSizeWord = 12 / 4
 export const capacityWord = 16 / 4
 export const tailWord = 128 / 4
 export const producerMessagesWord = 132 / 4

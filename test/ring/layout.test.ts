@@ -42,6 +42,7 @@ test('the words are where ring_format.hpp has its members', () => {
   const consumer = offset('RingHeader', 'consumer')
   expect({
     version: layout.versionWord * 4,
+    headerSize: layout.headerSizeWord * 4,
     capacity: layout.capacityWord * 4,
     tail: layout.tailWord * 4,
     producerMessages: layout.producerMessagesWord * 4,
@@ -55,6 +56,7 @@ test('the words are where ring_format.hpp has its members', () => {
     ofASide: [layout.sideMessages * 4, layout.sideState * 4, layout.sidePid * 4],
   }).toEqual({
     version: offset('RingHeader', 'version'),
+    headerSize: offset('RingHeader', 'header_size'),
     capacity: offset('RingHeader', 'capacity'),
     tail: producer,
     producerMessages: producer + offset('RingSide', 'messages'),
@@ -83,6 +85,7 @@ test('the document says the same offsets and the same longest message', () => {
   const offsets = Object.fromEntries(rows.map(([, at, name]) => [name, Number(at)]))
   expect(offsets).toMatchObject({
     version: layout.versionWord * 4,
+    header_size: layout.headerSizeWord * 4,
     capacity: layout.capacityWord * 4,
     tail: layout.tailWord * 4,
     head: layout.headWord * 4,
