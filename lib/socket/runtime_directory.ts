@@ -20,9 +20,10 @@ const openToOthers = 0o077
  * @throws `ERR_SLUICE_UNTRUSTED_OWNER`, and what `mkdir` fails with
  */
 export function runtimeSocketPath(name: string, make: boolean): string {
-  const given = process.env['XDG_RUNTIME_DIR'] ?? ''
-  // The specification of these directories has relative ones ignored.
-  const directory = isAbsolute(given) ? inRuntimeDirectory(given) : inTemporaryDirectory()
+  const given = givenDirectory()
+  if (given === undefined) checkTemporaryDirectory()
+  else checkGivenDirectory(given)
+  const directory = runtimeDirectory()
   if (make) makeDirectory(directory)
   const stats = look(directory, lstatSync)
   // Without it there is no server, which connecting to it tells.
@@ -30,13 +31,24 @@ export function runtimeSocketPath(name: string, make: boolean): string {
   return join(directory, `${name}.sock`)
 }
 
-function inRuntimeDirectory(path: string): string {
-  const stats = look(path, statSync)
-  if (stats !== undefined) check(path, stats, writableByOthers, ' (XDG_RUNTIME_DIR)')
-  return join(path, 'sluice')
+/** Where the sockets lie, for those who only compare names: it is not looked at, and may be missing. */
+export function runtimeDirectory(): string {
+  const given = givenDirectory()
+  return given === undefined ? join(tmpdir(), `sluice-${String(user())}`) : join(given, 'sluice')
 }
 
-function inTemporaryDirectory(): string {
+function givenDirectory(): string | undefined {
+  const given = process.env['XDG_RUNTIME_DIR'] ?? ''
+  // The specification of these directories has relative ones ignored.
+  return isAbsolute(given) ? given : undefined
+}
+
+function checkGivenDirectory(path: string): void {
+  const stats = look(path, statSync)
+  if (stats !== undefined) check(path, stats, writableByOthers, ' (XDG_RUNTIME_DIR)')
+}
+
+function checkTemporaryDirectory(): void {
   const path = tmpdir()
   const stats = look(path, statSync)
   const safe =
@@ -46,7 +58,6 @@ function inTemporaryDirectory(): string {
   if (!safe) {
     throw untrusted(path, 'others could replace what is in it', '; set XDG_RUNTIME_DIR to another')
   }
-  return join(path, `sluice-${String(user())}`)
 }
 
 function makeDirectory(path: string): void {
