@@ -1,6 +1,5 @@
 import {
   SharedMemory,
-  type RingSideView,
   type RingView,
   type SharedMemoryInfo,
   type UnfinishedRing,
@@ -8,7 +7,7 @@ import {
 import { messageOf } from './failure.js'
 import { formatCapacity } from './format.js'
 import { notesOf } from './notes.js'
-import { unfinished, viewRing } from './rings.js'
+import { perSecond, sideStateOf, unfinished, viewRing, type SideState } from './rings.js'
 import { print } from './stdout.js'
 import { columns } from './table.js'
 import { pause } from './waiting.js'
@@ -23,7 +22,7 @@ const note = notesOf('ls', false)
 
 interface SideRow {
   pid: number | null
-  state: 'never' | 'alive' | 'dead' | 'closed' | 'unknown'
+  state: SideState
   messages: number
   messagesPerSecond: number
 }
@@ -123,19 +122,12 @@ function sideRow(
   seconds: number,
 ): SideRow {
   const { messages, pid } = now[side]
-  const moved = (messages - before[side].messages) >>> 0 // the count wraps
   return {
     pid: pid ?? null,
-    state: stateOf(now[side]),
+    state: sideStateOf(now[side]),
     messages,
-    messagesPerSecond: Math.round(moved / seconds),
+    messagesPerSecond: perSecond(before[side].messages, messages, seconds),
   }
-}
-
-function stateOf({ state, alive }: RingSideView): SideRow['state'] {
-  if (alive === true) return 'alive'
-  if (state !== 'open') return state
-  return alive === undefined ? 'unknown' : 'dead'
 }
 
 function table(rows: RingRow[]): string {

@@ -10,6 +10,7 @@ import { recv } from './recv.js'
 import { rm, type RmOptions } from './rm.js'
 import { echo } from './self_test.js'
 import { send, type SendOptions, type TransferOptions } from './send.js'
+import { stat, type StatOptions } from './stat.js'
 import { print, printed } from './stdout.js'
 import {
   parseCapacity,
@@ -17,6 +18,7 @@ import {
   parseOwner,
   parsePipeOwner,
   parsePipeSecurity,
+  parseSamplingSeconds,
   parseSeconds,
 } from './values.js'
 
@@ -49,6 +51,7 @@ Examples:
   tar c photos | sluice send photos             from standard input
   sluice recv photos | tar x                    to standard output
   sluice ls                                     the rings, and who is at their ends
+  sluice stat --watch                           servers, channels and rings, once a second
   sluice rm --dead                              removes those that are empty and that nobody uses
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C or SIGTERM,
@@ -96,6 +99,30 @@ Examples:
     )
     .option('--json', 'as JSON, with sizes in bytes')
     .action((options: LsOptions) => ls(options))
+
+  subcommand(program, 'stat', 'Shows the servers, channels and rings of this user (Linux).')
+    .option('-w, --watch', 'again and again, until Ctrl-C')
+    .addOption(
+      new Option('--interval <seconds>', 'time over which the rates are sampled')
+        .argParser(parseSamplingSeconds)
+        .default(1000, '1'),
+    )
+    .option('--json', 'as JSON, a line for each look, with sizes in bytes')
+    .option('--all', 'also Unix sockets of processes that do not use sluice')
+    .addHelpText(
+      'after',
+      `
+A channel is two rings without a name, one for each way; such a ring is shown by the inode of its
+memory. WAITS tells who sleeps: the consumer until there is data, the producer until there is room.
+CONNECTIONS have been accepted, WAITING clients have not. On a terminal --watch draws over the last
+look; elsewhere each is a block of its own.
+
+Examples:
+  sluice stat
+  sluice stat --watch --interval 5
+  sluice stat --watch --json | jq .rings`,
+    )
+    .action((options: StatOptions) => stat(options))
 
   subcommand(program, 'rm', 'Removes rings.')
     .argument('[names...]', 'the rings')

@@ -5,6 +5,8 @@
  * Only a command that prints touches `process.stdout`: Node makes a pipe there non-blocking, which
  * would be in the way of `recv`.
  */
+import { clearScreenDown, cursorTo } from 'node:readline'
+
 import { isSystemError } from '../index.js'
 import { CommandFailure, exitCodes } from './failure.js'
 import { fileFailure } from './files.js'
@@ -24,6 +26,12 @@ export function print(text: string): void {
   })
   allWrites = Promise.all([allWrites, write])
   allWrites.catch(ignore) // printed() tells
+}
+
+/** Clears the terminal that stdout is, for the next text to be at its top. */
+export function clearTerminal(): void {
+  cursorTo(process.stdout, 0, 0)
+  clearScreenDown(process.stdout)
 }
 
 /** Resolves when the system has taken everything; rejects with the first failure, once. */

@@ -35,6 +35,15 @@ export function parseSeconds(text: string): number {
   return seconds * 1000
 }
 
+/** Seconds between two looks, as milliseconds. */
+export function parseSamplingSeconds(text: string): number {
+  const seconds = text.trim() === '' ? NaN : Number(text)
+  if (!(seconds >= 0.1 && seconds <= 60)) {
+    throw new InvalidArgumentError('Expected a number of seconds from 0.1 to 60.')
+  }
+  return seconds * 1000
+}
+
 export function parseCount(text: string): number {
   const count = /^\d+$/.test(text) ? Number(text) : NaN
   if (!(count >= 1 && count <= 1000)) {
