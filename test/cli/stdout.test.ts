@@ -14,6 +14,9 @@ function shell(script: string, args: readonly string[]): Command {
 
 const commands: readonly (readonly [string, readonly string[]])[] = [
   ['sluice ls', ['dist/cli.cjs', 'ls', '--interval', '0']],
+  ...(process.platform === 'linux'
+    ? [['sluice stat', ['dist/cli.cjs', 'stat', '--interval', '0.1']] as const]
+    : []),
   ['sluice doctor', ['dist/cli.cjs', 'doctor']],
   ['sluice', ['dist/cli.cjs', '--help']],
   ['sluice', ['dist/cli.cjs', 'send', '--help']],
@@ -25,7 +28,7 @@ const commands: readonly (readonly [string, readonly string[]])[] = [
 unixOnly(noFullDevice).each(commands)(
   '%s says that it could not write its output: %j',
   async (name, args) => {
-    namedRing() // for ls to show
+    namedRing() // for ls and stat to show
     expect(await shell('exec "$@" >/dev/full', args).finished).toMatchObject({
       code: 1,
       stderr: `${name}: cannot write stdout: no space left on the device\n`,

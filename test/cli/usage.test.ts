@@ -40,6 +40,10 @@ test.each([
   [['recv', 'unix:/a', '--mode', '660'], '--mode is for rings, and with --listen for paths'],
   [['recv', 'unix:@a', '-l', '--mode', '660'], '--mode is for rings, and with --listen for paths'],
   [['rm'], 'name the rings to remove, or give --dead'],
+  [['stat', 'app'], 'too many arguments'],
+  [['stat', '--interval', '0'], 'Expected a number of seconds from 0.1 to 60'],
+  [['stat', '--interval', '61'], 'Expected a number of seconds from 0.1 to 60'],
+  [['stat', '--interval', ''], 'Expected a number of seconds from 0.1 to 60'],
 ])('sluice %j is wrong usage', async (args, message) => {
   const { code, stdout, stderr } = await sluice(args).finished
   expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: '' })
@@ -81,7 +85,7 @@ test('--version is the version of the package, as is the export', async () => {
   expect(exported).toBe(version)
 })
 
-test.each([[['--help']], [['send', '--help']], [['recv', '--help']]])(
+test.each([[['--help']], [['send', '--help']], [['recv', '--help']], [['stat', '--help']]])(
   '%j shows examples',
   async (args) => {
     const { code, stdout } = await sluice(args).finished

@@ -1,5 +1,4 @@
 /** This user's processes, and the sockets and the memory that their descriptors lead to. */
-import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 
@@ -7,7 +6,18 @@ import { isForbidden } from '../failure.js'
 import { ifThere, isGone, numbersIn, readText, targetOf } from './proc.js'
 
 /** How much is looked at. A process that opens more than its share hides no other. */
-const most = { processes: 32_768, descriptorsEach: 65_536, descriptors: 524_288 } as const
+export interface Limits {
+  processes: number
+  descriptorsEach: number
+  descriptors: number
+}
+
+const usualLimits: Limits = {
+  processes: 32_768,
+  descriptorsEach: 65_536,
+  descriptors: 524_288,
+}
+const longestStatus = 4096
 const longestCommandLine = 4096
 const longestMaps = 2 ** 23
 const longestName = 40
@@ -29,28 +39,39 @@ export interface Processes {
 }
 
 /** All but this one. */
-export async function ownProcesses(signal: AbortSignal): Promise<Processes> {
+export async function ownProcesses(
+  signal: AbortSignal,
+  most: Limits = usualLimits,
+): Promise<Processes> {
   const user = process.geteuid?.()
   const pids = numbersIn('/proc', most.processes)
   const processes: Process[] = []
   let unreadable = 0
-  let left: number = most.descriptors
+  let left = most.descriptors
   let isCutShort = pids.length === most.processes
   for (const pid of pids) {
     if (pid === process.pid) continue
     signal.throwIfAborted()
-    if (ifThere(() => statSync(`/proc/${String(pid)}`).uid) !== user) continue
-    const descriptors = descriptorsOf(pid, Math.min(left, most.descriptorsEach))
+    if (userOf(pid) !== user) continue
+    const share = Math.min(left, most.descriptorsEach)
+    const descriptors = descriptorsOf(pid, share)
     if (descriptors === 'forbidden') {
       unreadable++
       continue
     }
-    isCutShort ||= descriptors.length === Math.min(left, most.descriptorsEach)
+    isCutShort ||= descriptors.length === share
     left -= descriptors.length
     processes.push(processOf(pid, descriptors))
     await turn() // there can be many: Ctrl-C comes between two of them
   }
   return { processes, unreadable, isCutShort }
+}
+
+/** Not the owner of its folder in /proc, which is root for a process that nobody may look at. */
+function userOf(pid: number): number | undefined {
+  const status = ifThere(() => readText(`/proc/${String(pid)}/status`, longestStatus)) ?? ''
+  const effective = /^Uid:\s+\d+\s+(\d+)\s/m.exec(status)?.[1]
+  return effective === undefined ? undefined : Number(effective)
 }
 
 function descriptorsOf(pid: number, most: number): number[] | 'forbidden' {
@@ -93,13 +114,21 @@ export function programOf(pid: number): string | undefined {
 export function programIn(commandLine: string): string | undefined {
   const [program = '', ...args] = commandLine.split('\0')
   if (program === '') return undefined
-  // The value of an option, such as the code of `node -e`, is no script.
+  // The code of `node -e` is no script.
   const first = args[0]?.startsWith('-') ? '' : (args[0] ?? '')
-  const script = args.find((arg) => /\.([cm]?[jt]s|py)$/.test(arg)) ?? first
+  const script =
+    args.find((arg, index) => isScript(arg) && !loads.has(args[index - 1] ?? '')) ?? first
   return [program, script]
     .filter((path) => path !== '')
     .map((path) => shortened(basename(path)))
     .join(' ')
+}
+
+/** Options of Node whose value is loaded before the script. */
+const loads = new Set(['-r', '--require', '--import', '--loader', '--experimental-loader'])
+
+function isScript(arg: string): boolean {
+  return /\.([cm]?[jt]s|py)$/.test(arg)
 }
 
 function shortened(name: string): string {
