@@ -2,7 +2,7 @@ import { CommandFailure } from './failure.js'
 import { abortAtSignals } from './interruption.js'
 import { notesOf } from './notes.js'
 import { look } from './stat/look.js'
-import { memoryMounts } from './stat/memory_objects.js'
+import { namelessMount } from './stat/memory_objects.js'
 import { reportOf, type Report } from './stat/report.js'
 import { fitted, tablesOf } from './stat/tables.js'
 import { clearTerminal, print, printed } from './stdout.js'
@@ -30,7 +30,7 @@ export async function stat({ interval, watch, json, all }: StatOptions): Promise
   const stop = new AbortController()
   abortAtSignals(stop)
   const { signal } = stop
-  const scope = { mounts: memoryMounts(), all: all === true }
+  const scope = { nameless: namelessMount(), all: all === true }
   const show = json === true ? showJson : watch === true ? showAgain : showOnce
   const tellLimits = limitsTeller()
   let before = await look(scope, signal)

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
@@ -7,6 +6,7 @@ import { Command, root, sluice } from '../support/command.js'
 import { native } from '../../lib/pipe/native.js'
 import {
   asRootForOthers,
+  canMount,
   goesWithItsHolder,
   onlyIf,
   onWindows,
@@ -134,8 +134,7 @@ unixOnly(goesWithItsHolder)(
 
 // Memory without bytes may be any program's, which has made it this instant. All names of the machine
 // are too many for a test: the command sees none but those of a namespace of its own.
-const canMount = process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0
-onlyIf(canMount, 'a /dev/shm of its own needs Linux and its root')(
+onlyIf(canMount(), 'a /dev/shm of its own needs Linux and its root')(
   'rm --dead removes all that was left half made, and memory without bytes only when it is named',
   async () => {
     const shell =

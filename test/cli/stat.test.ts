@@ -7,13 +7,13 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, connectUnix, isSystemError, listen, Ring } from '../../lib/index.js'
 import { stat } from '../../lib/cli/stat.js'
 import { look } from '../../lib/cli/stat/look.js'
-import { memoryMounts } from '../../lib/cli/stat/memory_objects.js'
+import { namelessMount } from '../../lib/cli/stat/memory_objects.js'
 import { ownProcesses } from '../../lib/cli/stat/processes.js'
 import { channels, channelServer } from '../support/channels.js'
 import { Child } from '../support/child.js'
 import { Command, node, root, sluice } from '../support/command.js'
 import { makeFifo, temporaryFolder } from '../support/folder.js'
-import { asRootForOthers, needsProgram, skipAllIf } from '../support/platform.js'
+import { asRootForOthers, canMount, needsProgram, onlyIf, skipAllIf } from '../support/platform.js'
 import { noMoreDescriptorsThan, openDescriptors } from '../support/resources.js'
 import { closedAfterTest, namedRing, uniqueName } from '../support/rings.js'
 import { abstractName, listening, socketPath } from '../support/sockets.js'
@@ -29,6 +29,10 @@ const ours = { pid: process.pid, program: expect.stringContaining('node') as str
 function channelPeer(how: 'connect' | 'listen', address: string, options = {}): Child {
   const args = ['transport_channel.mjs', JSON.stringify(options), how, address]
   return new Child('transport_peer.mjs', args)
+}
+
+function fixture(name: string): string {
+  return `${root}test/fixtures/${name}`
 }
 
 /** Takes a byte out of a pipe, if there is one. */
@@ -249,13 +253,34 @@ describe('rings', () => {
     ])
   })
 
+  onlyIf(canMount(), 'mounts of its own need Linux and its root')(
+    'of processes with other mounts, which may have names of their own',
+    async () => {
+      const ring = namedRing()
+      const inOther = async (name: string, script: string): Promise<Child> => {
+        const options = { program: 'unshare', execArgv: ['--mount', 'sh', '-c', script, 'sh'] }
+        const args = [process.execPath, fixture('remote.mjs'), name]
+        const child = new Child('/bin/sh', ['-c', 'exec "$@"', 'sh', ...args], options)
+        await child.next()
+        await child.ask(['openOrCreate'])
+        await child.ask(['producer'])
+        return child
+      }
+      const confined = await inOther(ring.name, 'exec "$@"')
+      const contained = await inOther(ring.name, 'mount -t tmpfs none /dev/shm && exec "$@"')
+      const report = await statReport()
+      expect(ringsOf(report, confined.pid)).toMatchObject([{ name: ring.name }])
+      expect(ringsOf(report, contained.pid)).toMatchObject([{ name: null }])
+    },
+  )
+
   needsProgram('python3')('that are none, or that lie, do no harm', async () => {
     const name = uniqueName()
-    const path = new URL('../fixtures/strange_memory.py', import.meta.url).pathname
+    const path = fixture('strange_memory.py')
     const child = new Child(path, [name], { program: 'python3' })
     const inode = await child.next<number>()
     const held = openDescriptors()
-    const scope = { mounts: memoryMounts(), all: false }
+    const scope = { nameless: namelessMount(), all: false }
     const { signal } = new AbortController()
     const { rings } = await look(scope, signal)
     expect(rings.filter(({ name: its }) => its === name)).toEqual([])
@@ -390,7 +415,7 @@ describe('other users', () => {
   })
 
   asRootForOthers('may not look at their own processes that have more rights', async () => {
-    const path = new URL('../fixtures/guarded.py', import.meta.url).pathname
+    const path = fixture('guarded.py')
     const user = nobodyElse + 1
     const child = new Child(path, [], { program: 'python3', uid: user })
     await child.next()
@@ -440,7 +465,7 @@ describe('a look', () => {
     closedAfterTest(server)
     const client = closedAfterTest(await connect(server.address))
     expect(client.destroyed).toBe(false)
-    const scope = { mounts: memoryMounts(), all: true }
+    const scope = { nameless: namelessMount(), all: true }
     const held = openDescriptors()
     for (let i = 0; i < 5; i++) await look(scope, new AbortController().signal)
     await noMoreDescriptorsThan(held)

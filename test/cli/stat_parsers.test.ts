@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest'
 
 import { perSecond } from '../../lib/cli/rings.js'
 import { listeningSockets } from '../../lib/cli/stat/listening_sockets.js'
-import { memoryMounts, withMemory } from '../../lib/cli/stat/memory_objects.js'
+import { namelessMount, withMemory } from '../../lib/cli/stat/memory_objects.js'
+import { memoryMountsOf, tmpfsMounts } from '../../lib/cli/stat/mounts.js'
 import { nameIn } from '../../lib/cli/stat/open_rings.js'
 import { kindOf, programIn } from '../../lib/cli/stat/processes.js'
 import { holdsRole, parseRoleLocks } from '../../lib/cli/stat/role_locks.js'
@@ -191,6 +192,29 @@ describe('a header', () => {
   })
 })
 
+describe('mounts', () => {
+  const text = [
+    '23 28 0:21 / /proc rw,relatime shared:12 - proc proc rw',
+    '29 24 0:26 / /dev/shm rw,nosuid,nodev shared:4 - tmpfs tmpfs rw,inode64',
+    '30 24 0:30 / /a\\040-\\040tmpfs rw - fuse.evil - rw',
+    '31 24 0:31 / /b rw - ext4 - tmpfs - tmpfs',
+    '32 24 0:32 / /c rw,relatime - tmpfs shm rw',
+  ].join('\n')
+
+  test('are those of memory by their type alone', () => {
+    expect([...tmpfsMounts(text)]).toEqual(['29', '32'])
+  })
+
+  test('may be any text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.nat(60), (any, at) => {
+        tmpfsMounts(any)
+        tmpfsMounts(text.slice(0, at) + any + text.slice(at))
+      }),
+    )
+  })
+})
+
 describe('links of descriptors', () => {
   test.each([
     ['socket:[258848]', { inode: 258848 }],
@@ -253,16 +277,19 @@ test('a text is cut to the rows that there are', () => {
 })
 
 onlyIf(process.platform === 'linux', 'mounts are numbered on Linux')(
-  'only what is on the mounts of shared memory is touched, whatever its name',
+  'only what is where memory lies is touched, whatever its name',
   () => {
     const folder = join(temporaryFolder(), 'dev/shm')
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'ring'), 'SLUICERG')
     makeFifo(join(folder, 'fifo')) // to open it would be to wait for a writer
-    const mounts = memoryMounts()
+    const nameless = namelessMount()
+    const isMemory = memoryMountsOf(process.pid, nameless)
+    const isNameless = (mount: string) => mount === nameless // also where /tmp is a tmpfs
     for (const name of ['ring', 'fifo', 'missing']) {
-      expect(withMemory(join(folder, name), mounts, () => true)).toBeUndefined()
+      expect(withMemory(join(folder, name), isNameless, () => true)).toBeUndefined()
     }
-    expect(withMemory('/dev/shm', mounts, () => true)).toBeUndefined()
+    // Of what is there, regular files alone.
+    expect(withMemory('/dev/shm', isMemory, () => true)).toBeUndefined()
   },
 )

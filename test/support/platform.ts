@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,6 +49,11 @@ export const asRootForOthers =
         'other users may not read this checkout',
       )
     : asRoot
+
+/** Whether a test can start programs with mounts of their own. */
+export function canMount(): boolean {
+  return process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0
+}
 
 function othersReach(folder: string): boolean {
   const parent = dirname(folder)

@@ -11,15 +11,15 @@ export interface Look extends Omit<Processes, 'processes'> {
 }
 
 export interface Scope {
-  /** The mounts of shared memory. */
-  mounts: ReadonlySet<string>
+  /** As `namelessMount` tells it. */
+  nameless: string | undefined
   /** Also servers of processes that do not use this package. */
   all: boolean
 }
 
-export async function look({ mounts, all }: Scope, signal: AbortSignal): Promise<Look> {
+export async function look({ nameless, all }: Scope, signal: AbortSignal): Promise<Look> {
   const { processes, ...limits } = await ownProcesses(signal)
   const listening = servers(processes, all)
   const at = performance.now()
-  return { at, servers: listening, rings: openRings(processes, mounts), ...limits }
+  return { at, servers: listening, rings: openRings(processes, nameless), ...limits }
 }

@@ -4,7 +4,7 @@
  * The other process may be hostile: one in a container can be this user's, too. It can put anything in the
  * place of a descriptor whose link was just read, such as a FIFO or a file whose own program never
  * answers. Hence the object is pinned first (O_PATH does nothing to it), asked for the mount that it is on,
- * which the kernel alone answers, and touched only on the mounts of shared memory.
+ * which the kernel alone answers, and touched only where memory lies: there nobody else answers either.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 
@@ -24,32 +24,25 @@ export interface MemoryObject {
   read(length: number): ArrayBuffer | undefined
 }
 
-/** The numbers of the mounts where memory lies: that of memory without a name, and /dev/shm. */
-export function memoryMounts(): ReadonlySet<string> {
+/** The number of the mount where memory without a name lies, which is no part of the tree of files. */
+export function namelessMount(): string | undefined {
   const ring = Ring.anonymous({ capacity: 4096 })
-  const mounts = new Set<string>()
   try {
-    addMount(mounts, ring.fd)
+    return mountOf(ring.fd)
   } finally {
     ring.close()
   }
-  ifThere(() => {
-    pinned('/dev/shm', (pin) => {
-      addMount(mounts, pin)
-    })
-  })
-  return mounts
 }
 
 /** Calls `use` while the object is held; undefined when there is none, or it is no shared memory. */
 export function withMemory<T>(
   path: string,
-  mounts: ReadonlySet<string>,
+  isMemory: (mount: string) => boolean,
   use: (object: MemoryObject) => T,
 ): T | undefined {
   return ifThere(() =>
     pinned(path, (pin) => {
-      if (!mounts.has(mountOf(pin) ?? '')) return undefined
+      if (!isMemory(mountOf(pin) ?? '')) return undefined
       const status = fstatSync(pin, { bigint: true })
       if (!status.isFile()) return undefined
       const { dev, ino, size } = status
@@ -65,11 +58,6 @@ function pinned<T>(path: string, use: (pin: number) => T): T {
   } finally {
     closeSync(pin)
   }
-}
-
-function addMount(mounts: Set<string>, descriptor: number): void {
-  const mount = mountOf(descriptor)
-  if (mount !== undefined) mounts.add(mount)
 }
 
 function mountOf(descriptor: number): string | undefined {

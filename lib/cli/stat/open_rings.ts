@@ -1,12 +1,16 @@
 /** The rings that this user's processes have open: those of channels, others without a name, named ones. */
+import { statSync } from 'node:fs'
+
 import { headerSize } from '../../ring/layout.js'
 import { viewHeader, type HeaderSideView, type HeaderView } from '../../ring/header_view.js'
 import { sideStateOf, type SideState } from '../rings.js'
 import { withMemory, type MemoryObject } from './memory_objects.js'
+import { memoryMountsOf } from './mounts.js'
 import { ifThere, readText, targetOf } from './proc.js'
 import type { Process } from './processes.js'
 import { holdsRole, parseRoleLocks, type Role, type RoleLocks } from './role_locks.js'
 
+const nameDirectory = '/dev/shm'
 const longestInfo = 2 ** 16
 const longestLocks = 2 ** 24
 
@@ -26,7 +30,7 @@ export interface RingSide {
 export interface OpenRing {
   dev: bigint
   ino: bigint
-  /** With its slash; undefined for memory without a name. */
+  /** With its slash; undefined for memory without a name, and for names of another container. */
   name: string | undefined
   capacity: number
   used: number
@@ -44,12 +48,16 @@ interface Found {
 
 export function openRings(
   processes: readonly Process[],
-  mounts: ReadonlySet<string>,
+  nameless: string | undefined,
 ): readonly OpenRing[] {
   // By the object; undefined for one that is no ring.
   const found = new Map<string, Found | undefined>()
+  const names = ifThere(() => statSync(nameDirectory, { bigint: true }).dev)
   for (const { pid, memory } of processes) {
-    for (const descriptor of memory) addRing(found, pid, descriptor, mounts)
+    const isMemory = memoryMountsOf(pid, nameless)
+    for (const descriptor of memory) {
+      addRing(found, { pid, descriptor }, isMemory, names)
+    }
   }
   const rings = [...found.values()].filter((ring) => ring !== undefined)
   if (rings.length === 0) return []
@@ -58,22 +66,29 @@ export function openRings(
   return rings.map((ring) => openRing(ring, locks))
 }
 
+interface Place {
+  pid: number
+  descriptor: number
+}
+
+/** `names`: the device of the names that this process can open. */
 function addRing(
   found: Map<string, Found | undefined>,
-  pid: number,
-  descriptor: number,
-  mounts: ReadonlySet<string>,
+  { pid, descriptor }: Place,
+  isMemory: (mount: string) => boolean,
+  names: bigint | undefined,
 ): void {
-  const place = `/proc/${String(pid)}`
-  withMemory(`${place}/fd/${String(descriptor)}`, mounts, (object) => {
+  const folder = `/proc/${String(pid)}`
+  withMemory(`${folder}/fd/${String(descriptor)}`, isMemory, (object) => {
     const key = `${String(object.dev)}:${String(object.ino)}`
     if (!found.has(key)) {
-      found.set(key, lookAt(object, nameIn(targetOf(pid, descriptor) ?? '')))
+      const target = object.dev === names ? targetOf(pid, descriptor) : undefined
+      found.set(key, lookAt(object, nameIn(target ?? '')))
     }
     const ring = found.get(key)
     if (ring === undefined) return
-    const info = ifThere(() => readText(`${place}/fdinfo/${String(descriptor)}`, longestInfo)) ?? ''
-    const locks = parseRoleLocks(info)
+    const path = `${folder}/fdinfo/${String(descriptor)}`
+    const locks = parseRoleLocks(ifThere(() => readText(path, longestInfo)) ?? '')
     if (holdsRole(locks, object, 'producer')) ring.holders.producer = pid
     if (holdsRole(locks, object, 'consumer')) ring.holders.consumer = pid
   })
@@ -88,8 +103,8 @@ function lookAt(object: MemoryObject, name: string | undefined): Found | undefin
 
 /** Undefined also for a name that was removed: it leads nowhere, or to another ring. */
 export function nameIn(target: string): string | undefined {
-  const isGone = target.startsWith('/memfd:') || target.endsWith(' (deleted)')
-  return isGone || !target.startsWith('/dev/shm/') ? undefined : target.slice('/dev/shm'.length)
+  const isName = target.startsWith(`${nameDirectory}/`) && !target.endsWith(' (deleted)')
+  return isName ? target.slice(nameDirectory.length) : undefined
 }
 
 function openRing(
