@@ -17,7 +17,6 @@ export interface StatOptions {
 }
 
 const note = notesOf('stat', false)
-const nothing = 'there are no servers and no rings'
 
 /** `sluice stat`: what this user's processes have open, and how it goes. */
 export async function stat({ interval, watch, json, all }: StatOptions): Promise<void> {
@@ -32,14 +31,17 @@ export async function stat({ interval, watch, json, all }: StatOptions): Promise
   const { signal } = stop
   const scope = { nameless: namelessMount(), all: all === true }
   const show = json === true ? showJson : watch === true ? showAgain : showOnce
-  const tellLimits = limitsTeller()
+  let isTold = false
   let before = await look(scope, signal)
   do {
     await unlessAborted(pause(interval), signal)
     const now = await look(scope, signal)
     const report = reportOf(before, now)
     show(report)
-    tellLimits(report)
+    if (!report.complete && !isTold) {
+      isTold = true
+      note('there are more processes and descriptors than are looked at')
+    }
     // Whoever reads slowly gets the next one later, rather than a queue of them.
     await unlessAborted(printed(), signal)
     before = now
@@ -52,13 +54,13 @@ function showJson(report: Report): void {
 
 function showOnce(report: Report): void {
   const tables = tablesOf(report)
-  if (tables === '') note(nothing)
+  if (tables === '') note(nothingIn(report))
   else print(`${tables}\n`)
 }
 
 function showAgain(report: Report): void {
   const tables = tablesOf(report)
-  const text = `${report.time}\n${tables === '' ? nothing : tables}`
+  const text = `${report.time}\n${tables === '' ? nothingIn(report) : tables}`
   const { isTTY, rows } = process.stdout
   if (isTTY) {
     clearTerminal()
@@ -69,16 +71,10 @@ function showAgain(report: Report): void {
   }
 }
 
-/** Says what is missing, once and whenever it changes. */
-function limitsTeller(): (report: Report) => void {
-  let told = 0
-  let toldAll = true
-  return ({ unreadable, complete }) => {
-    if (unreadable > 0 && unreadable !== told) {
-      note(`${String(unreadable)} of this user's processes may not be looked at`)
-    }
-    if (!complete && toldAll) note('there are more processes and descriptors than are looked at')
-    told = unreadable
-    toldAll = complete
-  }
+/** Some processes that nobody may look at belong to every session: not worth a word when there is more to say. */
+function nothingIn({ unreadable }: Report): string {
+  const nothing = 'there are no servers and no rings'
+  return unreadable === 0
+    ? nothing
+    : `${nothing}; ${String(unreadable)} of this user's processes may not be looked at`
 }

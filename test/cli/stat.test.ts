@@ -423,8 +423,8 @@ describe('other users', () => {
     expect({ code, stderr }).toEqual({
       code: 0,
       stderr:
-        'sluice stat: there are no servers and no rings\n' +
-        "sluice stat: 1 of this user's processes may not be looked at\n",
+        'sluice stat: there are no servers and no rings; ' +
+        "1 of this user's processes may not be looked at\n",
     })
   })
 
@@ -438,7 +438,7 @@ describe('other users', () => {
     await child.next()
     const theirs = { pid: child.pid, program: 'node transport_peer.mjs', state: 'alive' }
     const unseen = { pid: process.pid, program: null, state: 'alive' }
-    expect((await statReport([], { uid: user })).rings).toMatchObject([
+    expect(ringsOf(await statReport([], { uid: user }), child.pid)).toMatchObject([
       { producer: theirs, consumer: unseen },
       { producer: unseen, consumer: theirs },
     ])

@@ -24,9 +24,12 @@ export async function* statReports(command: Command): AsyncGenerator<Report> {
   }
 }
 
-/** Those with this process at an end, living or not. */
+/** Those with this process at an end, living or not; first those into which it writes. */
 export function ringsOf({ rings }: Report, pid: number): RingReport[] {
-  return rings.filter(({ producer, consumer }) => [producer.pid, consumer.pid].includes(pid))
+  return [
+    ...rings.filter(({ producer }) => producer.pid === pid),
+    ...rings.filter(({ producer, consumer }) => producer.pid !== pid && consumer.pid === pid),
+  ]
 }
 
 export function serverAt({ servers }: Report, address: string): ServerReport | undefined {

@@ -88,11 +88,19 @@ function keyOf({ dev, ino }: OpenRing): string {
   return `${String(dev)}:${String(ino)}`
 }
 
-/** Those with a name first; the two rings of a channel were made one after the other. */
+/** Those with a name first; then those between the same two processes together, as a channel's are. */
 function byPlace(one: OpenRing, other: OpenRing): number {
   if (one.name !== undefined && other.name !== undefined) return one.name < other.name ? -1 : 1
   if (one.name !== other.name) return one.name === undefined ? 1 : -1
-  return Number(one.ino - other.ino)
+  const [low, high] = pidsOf(one)
+  const [otherLow, otherHigh] = pidsOf(other)
+  return low - otherLow || high - otherHigh || Number(one.ino - other.ino)
+}
+
+/** In their order; 0 for an end that nobody has had. */
+function pidsOf({ producer, consumer }: OpenRing): [number, number] {
+  const [one, other] = [producer.pid ?? 0, consumer.pid ?? 0]
+  return [Math.min(one, other), Math.max(one, other)]
 }
 
 function ringReport(
