@@ -23,9 +23,9 @@ export class PipeIo {
     this.ref = true
   }
 
-  /** Whether it keeps the process alive while it is open. */
+  /** Whether it keeps the process alive while it is open; until it has closed it always does. */
   set ref(ref: boolean) {
-    if (ref === this.#ref || this.#closed) return
+    if (ref === this.#ref || !this.#open) return
     this.#ref = ref
     if (ref) pipeListeners.keepAlive()
     else pipeListeners.letGo()
@@ -70,10 +70,12 @@ export class PipeIo {
     }
     this.#onClosed.push(completion)
     if (!this.#open) return
+    this.ref = true // somebody may wait for the close, which comes in a later turn
     this.#open = false
     this.#waiting.clear()
     const closed = () => {
-      this.ref = false
+      this.#ref = false
+      pipeListeners.letGo()
       this.#closed = true
       pipeListeners.forget(this.#id)
       for (const call of this.#onClosed.splice(0)) call()
