@@ -3,9 +3,8 @@
  * nobody can guess, in sections that are open to this user alone, and that go with the last process which
  * has them open.
  */
-import { fstatSync } from 'node:fs'
-
 import { SluiceError } from '../core/errors.js'
+import { descriptorStatus } from '../memory/descriptor_status.js'
 import { headerSize } from '../ring/layout.js'
 import { Ring } from '../ring/ring.js'
 import type { Attachment } from './control.js'
@@ -44,7 +43,7 @@ export function openRing(
 }
 
 function hasLength(attachment: Attachment | undefined, length: number): boolean {
-  return attachment === undefined || fstatSync(attachment.number).size === length
+  return attachment === undefined || descriptorStatus(attachment.number).size === BigInt(length)
 }
 
 function nameOf(token: Buffer, direction: Direction): string {

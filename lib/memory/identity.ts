@@ -1,7 +1,6 @@
 /** Which object a name leads to: names can be removed and given anew while a ring is open. */
-import { fstatSync, statSync } from 'node:fs'
-
 import { isSystemError } from '../core/errors.js'
+import { descriptorStatus } from './descriptor_status.js'
 import { native } from './native.js'
 
 export interface Identity {
@@ -11,20 +10,8 @@ export interface Identity {
 
 /** The identity of the object behind a descriptor. (On macOS all shared memory looks alike.) */
 export function identityOf(fd: number): Identity {
-  const { dev, ino } = statusOf(fd)
+  const { dev, ino } = descriptorStatus(fd)
   return { dev, ino }
-}
-
-function statusOf(fd: number): Identity {
-  // Deno's node:fs has descriptors of its own, which are not the system's.
-  if (process.platform === 'linux') {
-    try {
-      return statSync(`/proc/self/fd/${String(fd)}`, { bigint: true })
-    } catch {
-      // Without /proc the descriptor itself is asked.
-    }
-  }
-  return fstatSync(fd, { bigint: true })
 }
 
 /**

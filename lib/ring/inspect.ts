@@ -1,7 +1,6 @@
 /** A ring as a bystander sees it: no role is claimed and nothing is written. */
-import { fstatSync } from 'node:fs'
-
 import { isSystemError, SluiceError } from '../core/errors.js'
+import { descriptorStatus } from '../memory/descriptor_status.js'
 import { native as memoryNative, type SharedMemoryHandle } from '../memory/native.js'
 import {
   native,
@@ -87,7 +86,9 @@ function openHeader(name: string): SharedMemoryHandle {
 
 /** The size of the whole memory, though only the header is mapped; Windows has no such call. */
 function sizeOf(memory: SharedMemoryHandle): number {
-  return process.platform === 'win32' ? Infinity : fstatSync(memory.descriptor()).size
+  return process.platform === 'win32'
+    ? Infinity
+    : Number(descriptorStatus(memory.descriptor()).size)
 }
 
 function notARing(name: string): SluiceError {

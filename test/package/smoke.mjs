@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 
 import {
+  Channel,
+  ChannelServer,
   FileDescriptor,
   Ring,
   SharedMemory,
@@ -17,7 +19,9 @@ import {
   UnixDatagram,
   UnixServer,
   capabilities,
+  connectChannel,
   connectUnix,
+  framed,
   peerCredentials,
   socketPair,
 } from 'sluice'
@@ -212,6 +216,28 @@ const checks = {
     })
   },
 
+  async 'channels: a stream of a million bytes arrives whole, and the end'() {
+    await withChannel(async (client, accepted) => {
+      client.end(Buffer.alloc(1_000_000, 7))
+      let count = 0
+      for await (const chunk of accepted) count += chunk.length
+      expect(count === 1_000_000, String(count))
+    })
+  },
+
+  async 'channels: messages both ways'() {
+    await withChannel(async (client, accepted) => {
+      const [one, other] = [framed(client, { codec: 'json' }), framed(accepted, { codec: 'json' })]
+      for (let i = 0; i < 1000; i++) {
+        const waiting = other.receive()
+        await one.send({ i })
+        expect((await waiting).i === i)
+        await other.send(i)
+        expect((await one.receive()) === i)
+      }
+    })
+  },
+
   async [`a worker that is terminated while it reads ${runsNoCleanupHooks ? 'keeps its role' : 'gives its role back'}`]() {
     const ring = Ring.anonymous()
     const worker = new Worker(file, { workerData: { fd: ring.fd, action: 'read' } })
@@ -285,6 +311,21 @@ async function withServer(work, options) {
     try {
       await work(address, server)
     } finally {
+      server.close()
+    }
+  })
+}
+
+async function withChannel(work) {
+  await withFolder(async (folder) => {
+    const address = path.join(folder, 'c')
+    const server = await ChannelServer.listen(address)
+    const ends = await Promise.all([connectChannel(address), server.accept()])
+    try {
+      expect(ends.every((end) => end instanceof Channel))
+      await work(...ends)
+    } finally {
+      for (const end of ends) end.destroy()
       server.close()
     }
   })
