@@ -63,7 +63,7 @@ export class CargoLane {
   }
 
   /** Resolves with the number when the system has them. */
-  async send(cargo: ChannelCargo, signal: AbortSignal): Promise<number> {
+  async send(cargo: ChannelCargo, signal?: AbortSignal): Promise<number> {
     const { numbers } = cargo
     const number = (this.#lastSent + 1) >>> 0
     await this.#control.send(

@@ -72,11 +72,14 @@ const leftOpen = new LeakGuard<{ control: Control; ends: ChannelEnds }>(
  */
 export class Channel extends Connection<ChannelTypes> {
   readonly #ends: ChannelEnds
+  readonly #transport: ChannelTransport
 
   /** @internal */
   constructor(control: Control, ends: ChannelEnds, options: Readonly<ChannelOptions>) {
-    super(new ChannelTransport(control, ends), options, checkedBefore)
+    const transport = new ChannelTransport(control, ends)
+    super(transport, options, checkedBefore)
     this.#ends = ends
+    this.#transport = transport
     leftOpen.register(this, { control, ends })
   }
 
@@ -88,5 +91,14 @@ export class Channel extends Connection<ChannelTypes> {
   /** The reading end of the ring from the peer. */
   get consumer(): Consumer {
     return this.#ends.consumer
+  }
+
+  /**
+   * For what sends and takes whole records.
+   *
+   * @internal
+   */
+  static transportOf(channel: Channel): ChannelTransport {
+    return channel.#transport
   }
 }

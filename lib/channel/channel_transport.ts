@@ -1,30 +1,44 @@
 import { errnoOf, SluiceError, systemError } from '../core/errors.js'
+import type { Producer } from '../ring/producer.js'
 import type { Outbox } from '../transport/outbox.js'
 import { Connection } from '../transport/connection.js'
 import type { Peer } from '../transport/peer.js'
 import type { Closable, Transport, TransportEvents } from '../transport/transport.js'
 import { CargoLane, ChannelCargo, channelCargo } from './cargo_lane.js'
 import type { ChannelEnds } from './channel_ends.js'
-import { ChannelReader } from './channel_reader.js'
+import { ChannelReader, type RecordTaker } from './channel_reader.js'
 import { ChannelWriter } from './channel_writer.js'
 import type { Control } from './control.js'
 import type { ControlMessage } from './control_message.js'
-import { cargoNumberSize, RecordType } from './record_type.js'
+import { ChunkTaker } from './chunk_taker.js'
+import { incomingRecords, type IncomingRecords } from './incoming_records.js'
+import { numberSize, RecordType } from './record_type.js'
+
+/** Sends records of its own beside the stream; see {@link ChannelTransport.carry}. */
+export interface RecordSender {
+  /** No more will be sent: `sent` is to be called when everything before has gone. */
+  finish(sent: () => void): void
+}
 
 /** Moves the bytes of a channel: by the rings, while the control connection tells of the peer's life. */
 export class ChannelTransport implements Transport {
   readonly keepsBoundaries = false
   readonly cargo = channelCargo
   readonly seesEnd = true
+  readonly writer: ChannelWriter
   readonly #control: Control
   readonly #ends: ChannelEnds
+  readonly records: IncomingRecords
   readonly #reader: ChannelReader
-  readonly #writer: ChannelWriter
   readonly #lane: CargoLane
+  #sender: RecordSender | undefined
   #events: TransportEvents | undefined
   #ref = true
-  /** It waits for room in the ring. */
-  #blocked: Outbox | undefined
+  #bytesRead = 0
+  /** How many wait for room in the ring. */
+  #waiting = 0
+  /** The stream is among them. */
+  #blocked = false
   /** Descriptors are on their way to the control connection. */
   #sendsCargo: AbortController | undefined
   #peerGone = false
@@ -33,17 +47,23 @@ export class ChannelTransport implements Transport {
   constructor(control: Control, ends: ChannelEnds) {
     this.#control = control
     this.#ends = ends
-    this.#writer = new ChannelWriter(ends.producer, ends.maxRecordLength)
+    this.writer = new ChannelWriter(ends.producer, ends.maxRecordLength)
     this.#lane = new CargoLane(control)
-    this.#reader = new ChannelReader(ends.consumer, {
-      chunk: (data, received) => this.#events?.chunk(data, received) ?? false,
+    this.records = incomingRecords(ends.consumer)
+    const chunks = new ChunkTaker(this.records, {
+      chunk: (data, received) => {
+        this.#bytesRead += data.length
+        return this.#events?.chunk(data, received) ?? false
+      },
+      cargo: (number) => this.takeCargo(number),
+    })
+    this.#reader = new ChannelReader(ends.consumer, chunks, {
       over: () => {
         this.#over()
       },
       failed: (error) => {
         this.#events?.lost(error)
       },
-      cargo: (number) => this.#takeCargo(number),
     })
     // It tells of the peer's end, and does not keep the process alive for it.
     control.connection.unref()
@@ -54,16 +74,30 @@ export class ChannelTransport implements Transport {
     this.#events = events
   }
 
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /** The writing end of the ring. */
+  get producer(): Producer {
+    return this.#ends.producer
+  }
+
+  /** Bytes of the longest record that can be written. */
+  get maxRecordLength(): number {
+    return this.#ends.maxRecordLength
+  }
+
   get peer(): Peer {
     return this.#control.connection.peer
   }
 
   get bytesRead(): number {
-    return this.#reader.bytesRead
+    return this.#bytesRead
   }
 
   get bytesWritten(): number {
-    return this.#writer.bytesWritten
+    return this.writer.bytesWritten
   }
 
   get ref(): boolean {
@@ -104,7 +138,7 @@ export class ChannelTransport implements Transport {
   }
 
   /** The descriptors of a record; undefined while they are on their way, which keeps the process alive. */
-  #takeCargo(number: number): readonly Closable[] | undefined {
+  takeCargo(number: number): readonly Closable[] | undefined {
     const received = this.#lane.take(number)
     const { connection } = this.#control
     if (received === undefined && this.#ref) connection.ref()
@@ -124,17 +158,13 @@ export class ChannelTransport implements Transport {
 
   tryWrite(bytes: Uint8Array, cargo: unknown): number | 'later' {
     if (cargo !== undefined) return 'later'
-    if (this.#peerHasGone()) {
-      const error = this.#gone()
-      this.#events?.lost(error)
-      throw error
-    }
-    const count = this.#writer.write(bytes)
+    this.requirePeer()
+    const count = this.writer.write(bytes)
     return count === 0 && bytes.byteLength > 0 ? 'later' : count
   }
 
   write(outbox: Outbox): void {
-    if (this.#blocked !== undefined || this.#sendsCargo !== undefined) return
+    if (this.#blocked || this.#sendsCargo !== undefined) return
     try {
       while (outbox.next()) {
         if (this.#peerHasGone()) throw this.#gone()
@@ -142,9 +172,9 @@ export class ChannelTransport implements Transport {
           void this.#sendCargo(outbox, outbox.cargo)
           return
         }
-        const count = this.#writer.writeChunks(outbox)
+        const count = this.writer.writeChunks(outbox)
         if (count === undefined) {
-          void this.#waitForRoom(outbox)
+          void this.#writeLater(outbox)
           return
         }
         outbox.wrote(count)
@@ -161,22 +191,20 @@ export class ChannelTransport implements Transport {
   }
 
   endWriting(done: () => void): void {
-    this.#ends.producer.close()
-    done()
+    const end = () => {
+      this.#ends.producer.close()
+      done()
+    }
+    if (this.#sender === undefined) end()
+    else this.#sender.finish(end)
   }
 
-  async #waitForRoom(outbox: Outbox): Promise<void> {
-    this.#blocked = outbox
-    try {
-      await this.#ends.producer.ready(this.#writer.wanted(outbox.first.byteLength - outbox.offset))
-    } catch (error) {
-      if (!this.#open) return // closing fails the wait
-      this.#blocked = undefined
-      this.#events?.lost(this.#peerHasGone() ? this.#gone() : (error as Error))
-      return
-    }
-    this.#blocked = undefined
-    this.write(outbox)
+  async #writeLater(outbox: Outbox): Promise<void> {
+    this.#blocked = true
+    const wanted = this.writer.wanted(outbox.first.byteLength - outbox.offset)
+    await this.waitForRoom(wanted)
+    this.#blocked = false
+    if (this.#open) this.write(outbox)
   }
 
   /** The descriptors first, so that a record never waits for long. */
@@ -191,15 +219,13 @@ export class ChannelTransport implements Transport {
       return
     }
     try {
-      const length = Math.min(outbox.first.byteLength, this.#writer.longestRecord - cargoNumberSize)
-      const record = Buffer.allocUnsafe(cargoNumberSize + length)
-      record.writeUInt32LE(number)
-      record.set(outbox.first.subarray(0, length), cargoNumberSize)
-      while (!this.#writer.writeRecord(record, RecordType.cargo)) {
-        await this.#ends.producer.ready(record.length)
+      const length = Math.min(outbox.first.byteLength, this.writer.longestRecord - numberSize)
+      const bytes = outbox.first.subarray(0, length)
+      while (!this.writer.writeNumbered(RecordType.cargo, number, bytes)) {
+        await this.#ends.producer.ready(numberSize + length)
       }
       this.#sendsCargo = undefined
-      this.#writer.bytesWritten += length
+      this.writer.bytesWritten += length
       outbox.wrote(length)
     } catch (error) {
       this.#sendsCargo = undefined
@@ -207,6 +233,58 @@ export class ChannelTransport implements Transport {
       return
     }
     if (this.#open) this.write(outbox)
+  }
+
+  // Whole records, for what carries messages.
+
+  /**
+   * From here on the records that come are the taker's, and the end of the stream waits for the sender.
+   */
+  carry(taker: RecordTaker, sender: RecordSender): void {
+    this.#reader.taker = taker
+    this.#sender = sender
+  }
+
+  /** So many bytes of records have come and gone. */
+  progressed(read: number, written: number): void {
+    this.#bytesRead += read
+    this.writer.bytesWritten += written
+    this.#events?.progressed()
+  }
+
+  /** The connection cannot go on. */
+  lost(error: unknown): void {
+    if (this.#open) this.#events?.lost(error as Error)
+  }
+
+  /** @throws when nobody will read what is written, of which the connection is told. */
+  requirePeer(): void {
+    if (!this.#peerHasGone()) return
+    const error = this.#gone()
+    this.lost(error)
+    throw error
+  }
+
+  /** Resolves when a record of so many bytes fits. If it never will, the connection is told so. */
+  async waitForRoom(length: number): Promise<void> {
+    this.#waiting++
+    try {
+      await this.#ends.producer.ready(length)
+    } catch (error) {
+      // Closing fails the wait, too.
+      if (this.#open) this.lost(this.#peerHasGone() ? this.#gone() : error)
+    }
+    this.#waiting--
+  }
+
+  /** The number of the descriptors, when the system has them; undefined: the connection is over. */
+  async sendCargo(cargo: ChannelCargo): Promise<number | undefined> {
+    try {
+      return await this.#lane.send(cargo)
+    } catch (error) {
+      this.lost(error)
+      return undefined
+    }
   }
 
   // The peer.
@@ -232,7 +310,7 @@ export class ChannelTransport implements Transport {
       return
     }
     this.#reader.peerIsGone()
-    if (this.#blocked !== undefined) this.#events?.lost(this.#gone())
+    if (this.#waiting > 0) this.#events?.lost(this.#gone())
   }
 
   /** For writes: the system's name for it, as on a socket. */

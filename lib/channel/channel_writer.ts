@@ -2,7 +2,7 @@ import { lostMemory } from '../core/arguments.js'
 import { Endpoint } from '../ring/endpoint.js'
 import type { Producer } from '../ring/producer.js'
 import type { Outbox } from '../transport/outbox.js'
-import { RecordType } from './record_type.js'
+import { numberSize, RecordType } from './record_type.js'
 
 /** Bytes of one record of the stream: the peer can copy one out while the next is written. */
 const largestRecord = 65536
@@ -75,9 +75,21 @@ export class ChannelWriter {
     return length
   }
 
-  /** A record of another type, as a whole; false when there is no room. */
-  writeRecord(bytes: Uint8Array, type: number): boolean {
-    return this.#producer.tryWrite(bytes, type)
+  /** A record of the bytes behind a number (u32), as a whole; false when there is no room. */
+  writeNumbered(type: number, number: number, bytes: Uint8Array): boolean {
+    const producer = this.#producer
+    const { byteLength } = bytes
+    if (!this.#isMapped) {
+      const record = Buffer.allocUnsafe(numberSize + byteLength)
+      record.writeUInt32LE(number)
+      record.set(bytes, numberSize)
+      return producer.tryWrite(record, type)
+    }
+    if (!producer.tryReserve(numberSize + byteLength, type)) return false
+    producer.view.setUint32(producer.offset, number, true)
+    this.#put(bytes, 0, byteLength, numberSize)
+    producer.commit()
+    return true
   }
 
   get longestRecord(): number {

@@ -8,9 +8,10 @@
  *
  * The length 0xffffffff has no payload: it is a heartbeat, and comes only where both sides have them.
  */
-import { SluiceError } from '../core/errors.js'
+import type { SluiceError } from '../core/errors.js'
 import type { Closable } from '../transport/transport.js'
 import { closeAll } from '../transport/inbox.js'
+import { frameTooLong } from './frames.js'
 
 export const headerLength = 4
 export const beatLength = 0xffffffff
@@ -150,10 +151,7 @@ function tooLong(length: number, maxLength: number): SluiceError {
     length === beatLength
       ? 'it is a heartbeat: the peer has options.heartbeat, and this side has not'
       : 'options.maxLength; does the peer begin each message with its length?'
-  return new SluiceError(
-    'ERR_SLUICE_MESSAGE_TOO_LONG',
-    `a message of the peer has ${String(length)} bytes, and ${String(maxLength)} are the most (${hint})`,
-  )
+  return frameTooLong(length, maxLength, hint)
 }
 
 /** Frames for one write. */

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 
+import { Channel } from '../channel/channel.js'
 import { checkInteger, checkList, invalidArgument, ownOptions } from '../core/arguments.js'
 import { SluiceError } from '../core/errors.js'
 import { inNextTurn, mayGoOn } from '../core/turn.js'
@@ -14,6 +15,7 @@ import type { DescriptorSource, FileDescriptor } from '../socket/file_descriptor
 import { closeAll } from '../transport/inbox.js'
 import type { Closable } from '../transport/transport.js'
 import { codecOf, decoded, encoded, type Codec, type CodecName } from './codecs.js'
+import { ChannelFrames } from './channel_frames.js'
 import { closedError } from './duplex_writer.js'
 import { longestFrame } from './frame_parser.js'
 import type { FrameCarrier } from './frames.js'
@@ -253,6 +255,7 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
     if (options.signal?.aborted === true) return aborted(options.signal)
     if (this.#receives.length === 0 && mayGoOn()) {
       try {
+        this.#carrier.look()
         const taken = take()
         if (taken !== notYet) return Promise.resolve(taken)
       } catch (error) {
@@ -423,7 +426,10 @@ export function framed<Received = unknown, Sent = Received>(
 export function framed(connection: Duplex, options: FramedOptions = {}): unknown {
   checkDuplex(connection)
   const { maxLength, codec, heartbeat } = checkedFramedOptions(options)
-  const carrier = new StreamFrames(connection, maxLength, heartbeat !== undefined)
+  const carrier =
+    connection instanceof Channel
+      ? new ChannelFrames(connection, maxLength, heartbeat !== undefined)
+      : new StreamFrames(connection, maxLength, heartbeat !== undefined)
   return new FramedConnection(carrier, codec, maxLength, heartbeat)
 }
 

@@ -1,4 +1,5 @@
 /** The contract between a connection of messages and whatever carries its frames. */
+import { SluiceError } from '../core/errors.js'
 import type { WaitOptions } from '../core/wait_options.js'
 import type { Closable } from '../transport/transport.js'
 
@@ -24,10 +25,13 @@ export interface FrameCarrier {
   read(): void
   /** No more are wanted. */
   pause(): void
+  /** Looks for frames that are there already, a bounded number, where that needs no waiting. */
+  look(): void
   /**
    * The next frame that is there.
    *
-   * @throws `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_MESSAGE_TRUNCATED`, after which there is none
+   * @throws `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_MESSAGE_TRUNCATED`, `ERR_SLUICE_CORRUPT`, after
+   * which there is none
    */
   take(): Buffer | undefined
   /** The things that came with the frame that was taken last; the caller's to close. */
@@ -39,4 +43,25 @@ export interface FrameCarrier {
   closeWrite(options: WaitOptions): Promise<void>
   /** Lets go of it at once; `closed` follows. */
   close(error?: Error): void
+}
+
+/** The error for a message of the peer that is too long; nothing was allocated for it. */
+export function frameTooLong(
+  length: number,
+  maxLength: number,
+  hint = 'options.maxLength',
+): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_MESSAGE_TOO_LONG',
+    `a message of the peer has ${String(length)} bytes, and ${String(maxLength)} are the most (${hint})`,
+  )
+}
+
+/** The error for an end in the middle of a message. */
+export function frameTruncated(missing: number): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_MESSAGE_TRUNCATED',
+    `the connection has ended in the middle of a message: ${String(missing)} bytes are missing`,
+    { missing },
+  )
 }

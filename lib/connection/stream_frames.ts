@@ -1,13 +1,12 @@
 import type { Duplex } from 'node:stream'
 
-import { SluiceError } from '../core/errors.js'
 import type { WaitOptions } from '../core/wait_options.js'
 import { Connection } from '../transport/connection.js'
 import { closeAll } from '../transport/inbox.js'
 import type { Closable } from '../transport/transport.js'
 import { DuplexWriter } from './duplex_writer.js'
 import { beatFrame, FrameParser, framesOf } from './frame_parser.js'
-import type { FrameCarrier, FrameEvents } from './frames.js'
+import { frameTruncated, type FrameCarrier, type FrameEvents } from './frames.js'
 
 /** Carries frames over a stream of bytes. */
 export class StreamFrames implements FrameCarrier {
@@ -72,16 +71,16 @@ export class StreamFrames implements FrameCarrier {
     if (!this.#stream.isPaused()) this.#stream.pause()
   }
 
+  look(): void {
+    // A stream tells of its bytes by itself.
+  }
+
   take(): Buffer | undefined {
     const frame = this.#parser.take()
     if (frame !== undefined || !this.#ended) return frame
     const { missing } = this.#parser
     if (missing === 0) return undefined
-    throw new SluiceError(
-      'ERR_SLUICE_MESSAGE_TRUNCATED',
-      `the connection has ended in the middle of a message: ${String(missing)} bytes are missing`,
-      { missing },
-    )
+    throw frameTruncated(missing)
   }
 
   takeCargo(): Closable[] {

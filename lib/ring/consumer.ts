@@ -269,6 +269,21 @@ export class Consumer extends Endpoint {
   }
 
   /**
+   * Removes the peeked message, and lets the producer know with the next `giveBack`: for a batch.
+   *
+   * @internal
+   */
+  skip(): void {
+    this.#requirePeeked()
+    this.#reader.skip()
+  }
+
+  /** @internal */
+  giveBack(): void {
+    if (this.state[State.status] === Status.usable) this.#reader.giveBack()
+  }
+
+  /**
    * Calls `handler(message, type)` for the messages that are there now, at most `limit` and at most
    * as many as fill the ring once, and returns how many. The messages are views of shared memory
    * that are valid during the call (copies where the runtime forbids views).

@@ -50,6 +50,9 @@ export interface RecordReader {
   readonly held: number
   /** Removes the message that was kept first, or the peeked one, and gives its room back. */
   release(): void
+  /** Removes the peeked message; its room is given back by the next `giveBack` or `release`. */
+  skip(): void
+  giveBack(): void
   /** Handles what is there, at most `limit` messages and one capacity of bytes. */
   drain(handle: Handle, limit: number, wasStopped: () => boolean): Drained
   /** A cheap look for a wait. */
@@ -137,6 +140,14 @@ export class MappedReader implements RecordReader {
   release(): void {
     if (this.#held.length === 0) this.#advance()
     else this.#advanceOverHeld()
+    this.#publish()
+  }
+
+  skip(): void {
+    this.#advance()
+  }
+
+  giveBack(): void {
     this.#publish()
   }
 
@@ -295,6 +306,14 @@ export class CopiedReader implements RecordReader {
   release(): void {
     this.#copy = undefined
     this.#handle.release()
+  }
+
+  skip(): void {
+    throw needsViews()
+  }
+
+  giveBack(): void {
+    throw needsViews()
   }
 
   drain(handle: Handle, limit: number, wasStopped: () => boolean): Drained {

@@ -850,6 +850,24 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     return promise
   }
 
+  /**
+   * Whether something has come that nobody has taken.
+   *
+   * @internal
+   */
+  static hasUnread(connection: Connection): boolean {
+    return connection.readableLength > 0 || connection.#inbox?.empty === false
+  }
+
+  /**
+   * The error of operations on a connection that is closed.
+   *
+   * @internal
+   */
+  static closedReason(connection: Connection): Error {
+    return connection.#closedReason()
+  }
+
   /** The calls of the transport and the outbox, out of the users' sight. */
   static readonly #Events = class implements TransportEvents, OutboxOwner {
     readonly #connection: Connection

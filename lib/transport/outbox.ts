@@ -439,12 +439,15 @@ export class Outbox {
   #cut(send: Send, reason: unknown): void {
     this.#leave(send)
     this.#fail(send, reason)
-    this.#owner.lost(
-      new SluiceError(
-        'ERR_SLUICE_CLOSED',
-        'a send was cancelled in the middle of its bytes; the peer could make no sense of the rest',
-        { cause: reason },
-      ),
-    )
+    this.#owner.lost(cancelledMidway(reason))
   }
+}
+
+/** The error that ends a connection when a partly sent message is cancelled. */
+export function cancelledMidway(reason: unknown): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_CLOSED',
+    'a send was cancelled in the middle of its bytes; the peer could make no sense of the rest',
+    { cause: reason },
+  )
 }

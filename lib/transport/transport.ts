@@ -43,6 +43,8 @@ export interface TransportEvents {
    * transport that has more already may tell it all the same, and it is kept.
    */
   chunk(data: Buffer, received?: readonly Closable[]): boolean
+  /** Something has come or gone that `chunk` and the outbox do not tell of: the connection is not idle. */
+  progressed(): void
   /** The peer will send no more. */
   end(): void
   /** The connection cannot go on. The connection calls `close` then. */
