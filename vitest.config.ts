@@ -16,6 +16,7 @@ const copying = [
   'test/ring/hostile.test.ts',
   'test/ring/closing.test.ts',
   'test/channel/transport_channel.test.ts',
+  'test/connection/framed_channel.test.ts',
 ]
 const oneDoorbell = [
   'test/ring/read_write.test.ts',

@@ -13,37 +13,21 @@ import {
   Channel,
   ChannelServer,
   connectChannel,
-  Ring,
   type FileDescriptor,
   type ReceivedChannelMessage,
 } from '../../lib/index.js'
-import { channelAddress, channels, channelServer, RawPeer } from '../support/channels.js'
+import {
+  channelAddress,
+  channels,
+  channelServer,
+  withRawPeer,
+  type RawPeer,
+} from '../support/channels.js'
 import { temporaryFolder } from '../support/folder.js'
 import { unixOnly } from '../support/platform.js'
 import { eventually, holdsNoMoreThan, resources, type Resources } from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { stress } from '../support/stress.js'
-
-/** A channel whose other end is played word for word, with its rings. */
-async function withRawPeer(): Promise<{
-  channel: Channel
-  peer: RawPeer
-  toServer: Ring
-  toClient: Ring
-}> {
-  const server = await channelServer()
-  const peer = await RawPeer.connect(server.address)
-  await peer.hello({ toServer: 65536, toClient: 65536 })
-  const { offer, fds } = await peer.offered()
-  const toServer = closedAfterTest(Ring.fromFd(fds[0]))
-  const toClient = closedAfterTest(Ring.fromFd(fds[1]))
-  await peer.say({ kind: ControlKind.accept, token: offer.token })
-  await peer.hear()
-  const channel = await server.accept()
-  if (!(channel instanceof Channel)) throw new Error('the connection is no channel')
-  closedAfterTest(channel).on('error', () => undefined)
-  return { channel, peer, toServer, toClient }
-}
 
 async function receiveFrom(channel: Channel): Promise<ReceivedChannelMessage> {
   const message = await channel.receive({ timeout: 30_000 })

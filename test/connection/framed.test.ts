@@ -1,8 +1,6 @@
 /** Messages over streams of bytes. */
 import fc from 'fast-check'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { closeSync, fstatSync, openSync } from 'node:fs'
 import { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { serialize } from 'node:v8'
@@ -15,9 +13,8 @@ import {
   socketPair,
   type Connection,
   type FramedOptions,
-  type MessageConnection,
-  type UnixConnection,
 } from '../../lib/index.js'
+import { all, failureOf, framedSuite } from '../support/framed_suite.js'
 import { onWindows } from '../support/platform.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 
@@ -31,6 +28,12 @@ async function pair(): Promise<[Connection, Connection]> {
   server.close()
   for (const end of ends) closedAfterTest(end)
   return ends
+}
+
+function socketEnds(): Promise<[Connection, Connection]> {
+  const ends = socketPair('stream')
+  for (const end of ends) closedAfterTest(end)
+  return Promise.resolve(ends)
 }
 
 function header(length: number): Buffer {
@@ -89,18 +92,8 @@ function streamPair(): [Duplex, Duplex] {
   return [one, two]
 }
 
-async function all<T>(messages: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = []
-  for await (const message of messages) list.push(message)
-  return list
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<Error> {
-  return (await promise.then(
-    () => new Error('it did not fail'),
-    (error: unknown) => error,
-  )) as Error
-}
+framedSuite('tcp:', pair, false)
+if (!onWindows) framedSuite('a socket pair', socketEnds, true)
 
 describe('bytes in any pieces', () => {
   const payloads = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 })
@@ -136,55 +129,6 @@ describe('bytes in any pieces', () => {
     expect(batch?.map(({ buffer }) => buffer === chunk.buffer)).toEqual([true, true])
     expect((await connection.receiveMany())?.map(String)).toEqual(['def'])
     expect(await connection.receiveMany()).toBeUndefined()
-  })
-
-  test('every length from 0 to the longest', async () => {
-    const [one, other] = await pair()
-    const options = { maxLength: 300 }
-    const sender = framed(one, options)
-    const receiver = framed(other, options)
-    const sending = (async () => {
-      for (let length = 0; length <= 300; length++) await sender.send(Buffer.alloc(length, length))
-      await sender.closeWrite()
-    })()
-    let length = 0
-    for await (const message of receiver) {
-      expect(message.equals(Buffer.alloc(length, length))).toBe(true)
-      length++
-    }
-    expect(length).toBe(301)
-    await sending
-  })
-
-  test('long ones, both ways at once', async () => {
-    const ends = (await pair()).map((end) => framed(end))
-    const sent = randomBytes(2 ** 20)
-    await Promise.all(
-      ends.map(async (end) => {
-        const sending = Promise.all([end.send(sent), end.sendMany([sent, Buffer.alloc(0), sent])])
-        const got: Buffer[] = []
-        while (got.length < 4) got.push((await end.receive()) ?? Buffer.from('the end'))
-        expect(got.map((message) => message.equals(sent))).toEqual([true, true, false, true])
-        await sending
-      }),
-    )
-  })
-
-  test('messages of one byte at a high rate', async () => {
-    const [one, other] = await pair()
-    const [sender, receiver] = [framed(one), framed(other)]
-    const count = 100_000
-    const batch = Array.from({ length: 1000 }, () => Buffer.from('x'))
-    const sending = (async () => {
-      for (let i = 0; i < count / batch.length; i++) await sender.sendMany(batch)
-      await sender.closeWrite()
-    })()
-    let received = 0
-    for (let messages; (messages = await receiver.receiveMany()) !== undefined;) {
-      received += messages.length
-    }
-    expect(received).toBe(count)
-    await sending
   })
 })
 
@@ -238,90 +182,9 @@ describe('a hostile or broken peer', () => {
       sluiceError('ERR_SLUICE_MESSAGE_TRUNCATED', { missing: 7 }),
     )
   })
-
-  test('a death is told after the messages that came before it', async () => {
-    const [one, other] = await pair()
-    const receiver = framed(other)
-    await framed(one).sendMany([Buffer.from('last'), Buffer.from('words')])
-    one.destroy()
-    expect((await all(receiver)).map(String)).toEqual(['last', 'words'])
-  })
-})
-
-describe('sending', () => {
-  test('a message that is too long sends nothing', async () => {
-    const [one, other] = await pair()
-    const sender = framed(one, { maxLength: 10 })
-    await expect(sender.send(Buffer.alloc(11))).rejects.toThrow(tooLong)
-    await expect(sender.sendMany([Buffer.from('x'), Buffer.alloc(11)])).rejects.toThrow(tooLong)
-    await sender.send(Buffer.alloc(10))
-    expect(await framed(other).receive()).toHaveLength(10)
-  })
-
-  test('to a peer that never reads: its time is up, and the connection is over', async () => {
-    const [one] = await pair()
-    const sender = framed(one, { maxLength: 2 ** 25 })
-    const failure = await failureOf(sender.send(Buffer.alloc(2 ** 25), { timeout: 50 }))
-    expect(failure).toEqual(sluiceError('ERR_SLUICE_TIMEOUT'))
-    expect(await sender.whenClosed).toEqual(sluiceError('ERR_SLUICE_CLOSED'))
-    await expect(sender.send(Buffer.from('x'))).rejects.toThrow(sluiceError('ERR_SLUICE_CLOSED'))
-    expect(one.writableLength).toBe(0)
-  })
-
-  test('a reader that does not receive holds the sender back', async () => {
-    const [one, other] = await pair()
-    const [sender, receiver] = [framed(one), framed(other)]
-    await sender.send(Buffer.from('first'))
-    expect(String(await receiver.receive())).toBe('first')
-    let sent = 0
-    const payload = Buffer.alloc(65536)
-    const sending = (async () => {
-      for (; sent < 1000; sent++) await sender.send(payload)
-    })()
-    for (let i = 0; i < 300; i++) await turn()
-    expect(sent).toBeLessThan(300)
-    expect(other.bytesRead).toBeLessThan(2 ** 18)
-    for (let i = 0; i < 1000; i++) expect(await receiver.receive()).toHaveLength(65536)
-    await sending
-  })
-
-  test.each([
-    ['an unknown option', { misspelt: 1 }],
-    ['a negative time', { timeout: -1 }],
-  ])('%s is refused', async (_, options) => {
-    const [one] = await pair()
-    const given = options as { timeout?: number }
-    expect(() => framed(one).send(Buffer.from('x'), given)).toThrow(wrong)
-    expect(() => framed(one).receive(given)).toThrow(wrong)
-  })
 })
 
 describe('receiving', () => {
-  test('one that is cancelled loses nothing', async () => {
-    const [one, other] = await pair()
-    const [sender, receiver] = [framed(one), framed(other)]
-    const controller = new AbortController()
-    const cancelled = receiver.receive({ signal: controller.signal })
-    const late = receiver.receive({ timeout: 5 })
-    const next = receiver.receive()
-    controller.abort(new Error('enough'))
-    await expect(cancelled).rejects.toThrow('enough')
-    await expect(late).rejects.toThrow(sluiceError('ERR_SLUICE_TIMEOUT'))
-    await sender.send(Buffer.from('kept'))
-    expect(String(await next)).toBe('kept')
-  })
-
-  test('close() ends it, and is idempotent', async () => {
-    const [one] = await pair()
-    const receiver: MessageConnection = framed(one)
-    const receiving = failureOf(receiver.receive())
-    receiver.close()
-    receiver.close()
-    expect(await receiving).toEqual(sluiceError('ERR_SLUICE_CLOSED'))
-    expect(await receiver.whenClosed).toBeUndefined()
-    await expect(receiver.receive()).rejects.toThrow(sluiceError('ERR_SLUICE_CLOSED'))
-  })
-
   test('a loop that stops early leaves the rest', async () => {
     const connection = framed(source(['a', 'b', 'c'].map((text) => frame(Buffer.from(text)))))
     for await (const message of connection) if (String(message) === 'a') break
@@ -330,32 +193,6 @@ describe('receiving', () => {
 })
 
 describe('codecs', () => {
-  const value = { date: new Date(0), map: new Map([[1, 'one']]), bytes: new Uint8Array([1, 2]) }
-
-  test('json and clone bring values, and others of the user', async () => {
-    for (const [options, sent, expected] of [
-      [{ codec: 'json' }, { a: ['ü', null, 1.5] }, { a: ['ü', null, 1.5] }],
-      [{ codec: 'clone' }, value, value],
-      [
-        {
-          codec: {
-            encode: (text: unknown) => Buffer.from(String(text)),
-            decode: (bytes: Buffer) => bytes.toString().toUpperCase(),
-          },
-        },
-        'loud',
-        'LOUD',
-      ],
-    ] as [FramedOptions & { codec: 'json' }, unknown, unknown][]) {
-      const [one, other] = await pair()
-      const sender = framed(one, options)
-      await sender.send(sent)
-      await sender.sendMany([sent, sent])
-      await sender.closeWrite()
-      expect(await all(framed(other, options))).toEqual([expected, expected, expected])
-    }
-  })
-
   test('a message that cannot be decoded is told, and the next one comes', async () => {
     const bytes = ['{', '{"a":1}', '"\xff"'].map((text) => frame(Buffer.from(text, 'latin1')))
     const receiver = framed(source([Buffer.concat([...bytes, frame(Buffer.from('2'))])]), {
@@ -368,16 +205,6 @@ describe('codecs', () => {
     expect(await receiver.receive()).toBe(2)
     const clones = framed(source([frame(serialize(1).subarray(0, 2))]), { codec: 'clone' })
     await expect(clones.receive()).rejects.toThrow(invalid)
-  })
-
-  test.each([
-    ['bytes', 'text'],
-    ['json', undefined],
-    ['json', 1n],
-    ['clone', () => undefined],
-  ])('%s cannot encode %s', async (codec, message) => {
-    const [one] = await pair()
-    expect(() => framed(one, { codec: codec as 'json' }).send(message)).toThrow(wrong)
   })
 
   test.each([
@@ -415,59 +242,4 @@ test('any Duplex will do, and its sends wait and are cancelled as others', async
   expect(await stuck).toEqual(sluiceError('ERR_SLUICE_TIMEOUT'))
   expect(await receiver.whenClosed).toEqual(sluiceError('ERR_SLUICE_CLOSED'))
   one.destroy()
-})
-
-describe.skipIf(onWindows)('descriptors', () => {
-  function ends(): [UnixConnection, UnixConnection] {
-    const both = socketPair('stream')
-    for (const end of both) closedAfterTest(end)
-    return both
-  }
-
-  test('come with the message that they were sent with', async () => {
-    const [sender, receiver] = ends().map((end) => framed(end)) as [
-      ReturnType<typeof framed>,
-      ReturnType<typeof framed>,
-    ]
-    const fd = openSync('/dev/null', 'r')
-    onTestFinished(() => {
-      closeSync(fd)
-    })
-    const { ino } = fstatSync(fd)
-    await sender.send(Buffer.from('none'))
-    await sender.send(Buffer.from('one'), { fds: [fd] })
-    await sender.send(Buffer.from('none'))
-    await sender.send(Buffer.from('two'), { fds: [fd, fd] })
-    await sender.send(Buffer.from('dropped'), { fds: [fd] })
-    await sender.send(Buffer.from('none'))
-    const got: [string, number][] = []
-    for (let i = 0; i < 4; i++) {
-      const { message, fds } = (await receiver.receiveWithFds()) ?? { message: '', fds: [] }
-      got.push([String(message), fds.length])
-      for (const one of fds) {
-        expect(fstatSync(one.number).ino).toBe(ino)
-        one.close()
-      }
-    }
-    expect(got).toEqual([
-      ['none', 0],
-      ['one', 1],
-      ['none', 0],
-      ['two', 2],
-    ])
-    expect(String(await receiver.receive())).toBe('dropped') // and closed: each test counts
-    expect((await receiver.receiveWithFds())?.fds).toEqual([])
-  })
-
-  test('that nobody has taken are closed with the connection', async () => {
-    const [one, other] = ends()
-    const [sender, receiver] = [framed(one), framed(other)]
-    const fd = openSync('/dev/null', 'r')
-    for (let i = 0; i < 3; i++) await sender.send(Buffer.alloc(3), { fds: [fd] })
-    closeSync(fd)
-    expect(await receiver.receive()).toHaveLength(3)
-    const closed = once(other, 'close')
-    receiver.close()
-    await closed
-  })
 })

@@ -5,12 +5,12 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { connect, framed, listen, type FramedOptions } from '../../lib/index.js'
 import { Child } from '../support/child.js'
+import { quick } from '../support/framed_suite.js'
 import { onWindows } from '../support/platform.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { socketPath } from '../support/sockets.js'
 
 const silence = sluiceError('ERR_SLUICE_HEARTBEAT_TIMEOUT')
-const quick = { interval: 40, timeout: 200 }
 
 test.skipIf(onWindows)('a Python program reads and writes the same messages', async () => {
   const path = socketPath()
@@ -47,8 +47,9 @@ async function pair(one: FramedOptions, other: FramedOptions) {
 }
 
 describe('heartbeats', () => {
-  test.skipIf(onWindows)('close a connection whose peer was stopped, and not before', async () => {
-    const server = closedAfterTest(await listen(`pipe:sluice-test-${randomUUID()}`))
+  const stopped = test.skipIf(onWindows).each(['pipe:', 'shm:'])
+  stopped('close a connection by %s whose peer was stopped, and not before', async (scheme) => {
+    const server = closedAfterTest(await listen(`${scheme}sluice-test-${randomUUID()}`))
     const child = new Child('heartbeats.mjs', [server.address, JSON.stringify(quick)])
     const accepted = await server.accept()
     const connection = closedAfterTest(framed(accepted, { heartbeat: quick }))
@@ -63,55 +64,10 @@ describe('heartbeats', () => {
     child.kill('SIGKILL')
   })
 
-  test('bring no message, and both sides see messages as ever', async () => {
-    const { one, other, accepted } = await pair({ heartbeat: quick }, { heartbeat: quick })
-    const receiving = other.receive()
-    while (accepted.bytesRead < 12) await turn()
-    await one.sendMany([Buffer.from('a'), Buffer.alloc(0)])
-    expect(String(await receiving)).toBe('a')
-    expect(await other.receive()).toHaveLength(0)
-    await one.closeWrite()
-    expect(await other.receive()).toBeUndefined()
-  })
-
-  test('nobody is judged while messages wait that nobody receives', async () => {
-    const { one, other, client } = await pair({}, { heartbeat: quick })
-    await one.send(Buffer.from('kept'))
-    // The peer sends no heartbeats; what it sent waits, and it could have sent more behind it.
-    // In the same time two others, one after the other, are judged for their silence.
-    for (let i = 0; i < 2; i++) {
-      const silent = await pair({}, { heartbeat: quick })
-      expect(await silent.other.whenClosed).toEqual(silence)
-    }
-    expect(other.closed).toBe(false)
-    expect(String(await other.receive())).toBe('kept')
-    client.on('error', () => undefined)
-    expect(await other.whenClosed).toEqual(silence)
-  })
-
-  test('a loop that was late judges nobody for it', async () => {
-    const { one, other } = await pair({ heartbeat: quick }, { heartbeat: quick })
-    await turn()
-    // Twice as long as a peer may be silent; the peer is blocked as well, it is in this process.
-    const end = performance.now() + 2 * (quick.interval + quick.timeout)
-    while (performance.now() < end);
-    const receiving = other.receive()
-    await one.send(Buffer.from('still here'))
-    expect(String(await receiving)).toBe('still here')
-    expect([one.closed, other.closed]).toEqual([false, false])
-  })
-
   test('a peer that has them alone is told so', async () => {
     const { other } = await pair({ heartbeat: quick }, {})
     const failure = await other.receive().catch((error: unknown) => error)
     expect(failure).toEqual(sluiceError('ERR_SLUICE_MESSAGE_TOO_LONG'))
     expect(String(failure)).toContain('options.heartbeat')
-  })
-
-  test('leave nothing behind', async () => {
-    const { one, other } = await pair({ heartbeat: quick }, { heartbeat: quick })
-    one.close()
-    other.close()
-    await Promise.all([one.whenClosed, other.whenClosed])
   })
 })

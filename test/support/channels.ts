@@ -11,6 +11,7 @@ import {
   connectChannel,
   connectUnix,
   isSystemError,
+  Ring,
   type ChannelOptions,
   type DescriptorSource,
   type ListenChannelOptions,
@@ -129,4 +130,25 @@ export class RawPeer {
     const fds = this.#control.take(2).map((one) => closedAfterTest(one).number)
     return { offer, fds }
   }
+}
+
+/** A channel whose other end is played word for word, with its rings. */
+export async function withRawPeer(): Promise<{
+  channel: Channel
+  peer: RawPeer
+  toServer: Ring
+  toClient: Ring
+}> {
+  const server = await channelServer()
+  const peer = await RawPeer.connect(server.address)
+  await peer.hello({ toServer: 65536, toClient: 65536 })
+  const { offer, fds } = await peer.offered()
+  const toServer = closedAfterTest(Ring.fromFd(fds[0]))
+  const toClient = closedAfterTest(Ring.fromFd(fds[1]))
+  await peer.say({ kind: ControlKind.accept, token: offer.token })
+  await peer.hear()
+  const channel = await server.accept()
+  if (!(channel instanceof Channel)) throw new Error('the connection is no channel')
+  closedAfterTest(channel).on('error', () => undefined)
+  return { channel, peer, toServer, toClient }
 }
