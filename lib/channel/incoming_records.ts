@@ -81,8 +81,7 @@ class MappedRecords implements IncomingRecords {
       this.#begin = begin
     }
     this.#end = end
-    const at = slab.offset + begin - this.#begin
-    return slab.buffer.subarray(at, at + end - begin)
+    return slab.piece(begin - this.#begin, end - begin)
   }
 
   copyTo(target: Buffer, at: number, from: number): void {

@@ -37,7 +37,10 @@ export interface FramedOptions {
 
 /** Options of the sends of a {@link FramedConnection}. */
 export interface FramedSendOptions extends WaitOptions {
-  /** Over a Unix socket; at most 253, default none. They stay the caller's to close. */
+  /**
+   * Over a Unix socket or a channel, not on Windows; at most 253, default none. They stay the caller's to
+   * close. Over a channel those of `sendMany` come with the first message.
+   */
   fds?: readonly DescriptorSource[]
 }
 
@@ -163,9 +166,10 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
    * A message of bytes is a part of what was read with it, which stays in memory for as long.
    *
    * @throws (rejects) `ERR_SLUICE_MESSAGE_TOO_LONG`, `ERR_SLUICE_MESSAGE_TRUNCATED` at an end in the
-   * middle of a message, which close the connection; `ERR_SLUICE_MESSAGE_INVALID`, after which the
-   * next message can be received; `ERR_SLUICE_HEARTBEAT_TIMEOUT`, `ECONNRESET`, `ERR_SLUICE_CLOSED`,
-   * `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL`, the signal's reason.
+   * middle of a message, `ERR_SLUICE_CORRUPT` (over a channel), which close the connection;
+   * `ERR_SLUICE_MESSAGE_INVALID`, after which the next message can be received;
+   * `ERR_SLUICE_HEARTBEAT_TIMEOUT`, `ECONNRESET`, `ERR_SLUICE_PEER_DIED` (over a channel),
+   * `ERR_SLUICE_CLOSED`, `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_QUEUE_FULL`, the signal's reason.
    */
   receive(options: WaitOptions = {}): Promise<Received | undefined> {
     return this.#receive(this.#takeMessage, options)
@@ -388,6 +392,10 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
  * Makes a connection of messages of any stream: each message has its length before it, 4 bytes,
  * big-endian, as most peers in other languages have it. The stream is this connection's from now on.
  *
+ * Over a {@link Channel} a message is a record of the ring, without its length before it. Both ends have
+ * to use `framed` then: bytes that the peer writes to its stream close the connection with
+ * `ERR_SLUICE_CORRUPT`. A channel that went on as a plain stream is a socket as any other.
+ *
  * | `codec` | a message is | |
  * | --- | --- | --- |
  * | `'bytes'` | a `Uint8Array`; a `Buffer` is received | the default |
@@ -398,8 +406,8 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
  * With `heartbeat` each side sends the length 0xffffffff, without a payload, once an interval, and
  * closes the connection with `ERR_SLUICE_HEARTBEAT_TIMEOUT` when nothing has come for the interval and
  * the timeout. Any byte counts. Both sides must have it, with the same interval: a peer without it
- * takes a heartbeat for a message that is too long, and sends none. Without it the bytes are the
- * messages and nothing else. A side with heartbeats reads up to one chunk that nobody has asked for.
+ * takes a heartbeat for a message that is too long (over a channel: `ERR_SLUICE_CORRUPT`), and sends none.
+ * Without it the bytes are the messages and nothing else. A side with heartbeats reads up to one chunk that nobody has asked for.
  *
  * @throws `ERR_SLUICE_INVALID_ARGUMENT`
  *

@@ -6,6 +6,8 @@ import { Operation } from '../core/operation.js'
 import { mayGoOn, untilNextTurn } from '../core/turn.js'
 import { promised, type WaitOptions } from '../core/wait_options.js'
 import { maxWaiting, queueFull } from '../core/wait_queue.js'
+import { Producer } from '../ring/producer.js'
+import type { RecordWriter } from '../ring/record_writer.js'
 import { recordHeaderSize, recordSize } from '../ring/layout.js'
 import { cancelledMidway } from '../transport/outbox.js'
 
@@ -216,12 +218,13 @@ export class MessageWriter implements RecordSender {
   #writeTogether(batch: Batch): boolean {
     const { payloads } = batch
     const { producer } = this.#transport
+    const ring = Producer.writerOf(producer)
     const isCorked = payloads.length > 1 || batch.cargoNumber !== undefined
     if (isCorked) producer.cork()
     try {
       if (!this.#writeCargo(batch)) return false
       while (batch.index < payloads.length) {
-        if (!this.#writeMessage(batch, payloads[batch.index])) return false
+        if (!this.#writeMessage(ring, batch, payloads[batch.index])) return false
         batch.index++
         batch.offset = 0
       }
@@ -242,23 +245,23 @@ export class MessageWriter implements RecordSender {
     return true
   }
 
-  #writeMessage(batch: Batch, payload: Uint8Array): boolean {
+  #writeMessage(ring: RecordWriter, batch: Batch, payload: Uint8Array): boolean {
     const { byteLength } = payload
     if (batch.lengths !== undefined && byteLength !== batch.lengths[batch.index]) throw lostMemory()
-    if (batch.offset === 0 && byteLength <= this.#longest) return this.#writeLast(payload)
+    if (batch.offset === 0 && byteLength <= this.#longest) return this.#writeLast(ring, payload)
     const { writer } = this.#transport
     for (;;) {
       const end = batch.offset + this.#longestPart
       const part = payload.subarray(batch.offset, end)
-      if (end >= byteLength) return this.#writeLast(part)
+      if (end >= byteLength) return this.#writeLast(ring, part)
       if (!writer.writeNumbered(RecordType.part, byteLength - end, part)) return false
       batch.offset = end
       this.#written += recordHeaderSize + numberSize + part.byteLength
     }
   }
 
-  #writeLast(bytes: Uint8Array): boolean {
-    if (!this.#transport.producer.tryWrite(bytes, RecordType.message)) return false
+  #writeLast(ring: RecordWriter, bytes: Uint8Array): boolean {
+    if (!ring.tryWrite(bytes, RecordType.message)) return false
     this.#written += recordHeaderSize + bytes.byteLength
     return true
   }

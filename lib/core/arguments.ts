@@ -142,7 +142,11 @@ export function checkList(name: string, value: unknown, most: number): readonly 
     if (!Array.isArray(value)) throw invalidArgument(name, 'an array', value)
     const list: readonly unknown[] = value
     const { length } = list
-    if (length <= most) return Array.from({ length }, (_, index) => list[index])
+    if (length <= most) {
+      const copy: unknown[] = []
+      for (let index = 0; index < length; index++) copy.push(list[index])
+      return copy
+    }
     throw new SluiceError(
       'ERR_SLUICE_INVALID_ARGUMENT',
       `${name} must have at most ${String(most)} members; it has ${String(length)}`,

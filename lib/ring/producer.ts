@@ -315,6 +315,16 @@ export class Producer extends Endpoint {
     super.close()
   }
 
+  /**
+   * For one batch of writes whose arguments were checked: throws when none can be begun.
+   *
+   * @internal
+   */
+  static writerOf(producer: Producer): RecordWriter {
+    producer.#requirePossible(0, 0)
+    return producer.#writer
+  }
+
   /** @internal */
   protected override left(): void {
     super.left()

@@ -19,12 +19,27 @@ export class Slab {
   }
 
   take(length: number): Buffer {
-    const start = this.offset
+    const piece = this.piece(0, length)
     // The next piece begins at a multiple of 8, so that it can be seen as any typed array.
-    this.offset = Math.min((start + length + 7) & ~7, this.buffer.length)
-    return this.buffer.subarray(start, start + length)
+    this.offset = Math.min((this.offset + length + 7) & ~7, this.buffer.length)
+    return piece
+  }
+
+  /** A part of what is to be taken next: of so many bytes, from this one on. */
+  piece(from: number, length: number): Buffer {
+    return bufferOver(this.buffer, this.offset + from, length)
   }
 }
+
+type Constructor = new (memory: ArrayBufferLike, offset: number, length: number) => Buffer
+const { [Symbol.species]: species } = Buffer as unknown as { [Symbol.species]?: Constructor }
+
+/** What `subarray` makes, which takes Node more than twice the time. */
+const bufferOver =
+  species === undefined || (species as unknown) === Buffer
+    ? (buffer: Buffer, offset: number, length: number) => buffer.subarray(offset, offset + length)
+    : (buffer: Buffer, offset: number, length: number) =>
+        new species(buffer.buffer, buffer.byteOffset + offset, length)
 
 /** Whoever transferred it to another thread would take what others have read with it. */
 function keepHere(memory: ArrayBufferLike): void {
