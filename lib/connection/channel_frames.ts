@@ -100,7 +100,7 @@ export class ChannelFrames implements FrameCarrier {
     throw frameTruncated(missing)
   }
 
-  takeCargo(): Closable[] {
+  takeCargo(): readonly Closable[] {
     return this.#reader.nextCargo()
   }
 

@@ -82,7 +82,7 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
     this.#serve()
   })
   /** A frame that was looked for before anybody asked, to see heartbeats behind it. */
-  #ahead: { readonly frame: Buffer; readonly cargo: Closable[] } | undefined
+  #ahead: { readonly frame: Buffer; readonly cargo: readonly Closable[] } | undefined
   /** Told by the next `receive`, because the one before had messages to tell. */
   #held: SluiceError | undefined
   #failure: Error | undefined
@@ -321,7 +321,7 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
     return notYet
   }
 
-  #takeCargo(): Closable[] {
+  #takeCargo(): readonly Closable[] {
     const cargo = this.#ahead?.cargo ?? this.#carrier.takeCargo()
     this.#ahead = undefined
     return cargo
@@ -338,8 +338,8 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
   readonly #takeWithFds = (): MessageWithFds<Received> | undefined | typeof notYet => {
     const frame = this.#takeFrame()
     if (frame === undefined || frame === notYet) return frame
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- by the contract of 'fds'
-    const fds = this.#takeCargo() as FileDescriptor[]
+     
+    const fds = [...this.#takeCargo()] as FileDescriptor[]
     try {
       return { message: decoded(this.#codec, frame) as Received, fds }
     } catch (error) {

@@ -35,7 +35,7 @@ export interface FrameCarrier {
    */
   take(): Buffer | undefined
   /** The things that came with the frame that was taken last; the caller's to close. */
-  takeCargo(): Closable[]
+  takeCargo(): readonly Closable[]
   /** Sends all of them with one write; the options of the connection's own `send`. */
   send(payloads: readonly Uint8Array[], options: WaitOptions): Promise<void>
   /** A sign of life, unless the one before still waits. */

@@ -14,6 +14,7 @@ const mostTaken = 65536
 const partOfTrust = 1 / 8
 
 const nothing = Buffer.alloc(0)
+const noCargo: readonly Closable[] = []
 
 /** The calls that a reader makes to its owner. */
 export interface MessageReaderEvents {
@@ -40,7 +41,7 @@ export class MessageReader implements RecordTaker {
   /** Descriptors of the messages that came with some. */
   readonly #cargos = new Map<Buffer, readonly Closable[]>()
   /** Those that were taken with the last message. */
-  #cargo: readonly Closable[] | undefined
+  #cargo = noCargo
   /** Those that belong to the message that follows. */
   #nextCargo: readonly Closable[] | undefined
   /** A message that comes in parts: its memory, which may be too short yet, and its bytes so far. */
@@ -89,17 +90,17 @@ export class MessageReader implements RecordTaker {
     }
     const message = this.#messages[this.#taken++]
     if (this.#cargos.size > 0) {
-      this.#cargo = this.#cargos.get(message)
+      this.#cargo = this.#cargos.get(message) ?? noCargo
       this.#cargos.delete(message)
     }
     return message
   }
 
   /** The descriptors that came with the message that was taken last. */
-  nextCargo(): Closable[] {
+  nextCargo(): readonly Closable[] {
     const cargo = this.#cargo
-    this.#cargo = undefined
-    return cargo === undefined ? [] : [...cargo]
+    this.#cargo = noCargo
+    return cargo
   }
 
   /** Bytes that lack to the end of a message; 0 between two. At least one behind descriptors. */
@@ -117,7 +118,8 @@ export class MessageReader implements RecordTaker {
       closeAll(cargo ?? [])
     }
     this.#cargos.clear()
-    this.#cargo = this.#nextCargo = undefined
+    this.#cargo = noCargo
+    this.#nextCargo = undefined
     this.#messages = []
     this.#taken = 0
     this.#memory = nothing

@@ -83,7 +83,7 @@ export class StreamFrames implements FrameCarrier {
     throw frameTruncated(missing)
   }
 
-  takeCargo(): Closable[] {
+  takeCargo(): readonly Closable[] {
     return this.#parser.takeCargo()
   }
 
