@@ -10,7 +10,7 @@ const nothing = Buffer.alloc(0)
 export interface IncomingRecords {
   /** Finds the next record, which stays until `release`: the bytes of its payload, or -1. */
   next(): number
-  /** Whether a record is there; false also where only `next` could tell. */
+  /** Whether a record is there. */
   readonly isThere: boolean
   /** The type of the record that was found. */
   readonly type: number
@@ -140,7 +140,7 @@ class CopiedRecords implements IncomingRecords {
   }
 
   get isThere(): boolean {
-    return this.#payload !== undefined
+    return this.next() >= 0
   }
 
   get type(): number {

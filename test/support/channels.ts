@@ -17,7 +17,7 @@ import {
   type ListenChannelOptions,
   type UnixConnection,
 } from '../../lib/index.js'
-import { onWindows } from './platform.js'
+import { onWindows, underWine } from './platform.js'
 import { pipeName } from './pipes.js'
 import { closedAfterTest } from './rings.js'
 import { socketPath } from './sockets.js'
@@ -73,7 +73,7 @@ export function channelTransport(rounds: number, streamBytes: number): Transport
     findsAtOnce: true,
     largestWrite: Infinity,
     ...channelTraits,
-    knowsPeerProcess: true,
+    knowsPeerProcess: !underWine, // which does not tell it
     rounds,
     streamBytes,
     server,
