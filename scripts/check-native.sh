@@ -2,17 +2,20 @@
 # All checks of the C++ part, bounded to a few minutes:
 #   scripts/check-native.sh                the tests; with ASan and UBSan; with TSan; fuzzing; the models
 #   scripts/check-native.sh --tidy         clang-tidy and clang-format only
+#   scripts/check-native.sh --sanitized    without the plain tests, which npm test has run already
 #   --fuzz-seconds N (30)   --scale PERCENT (100; 10000 is the long form: 100 million messages, 20,000 kills)
 # Ends with "N passed, N failed", counted in test programs, fuzz runs and searches of the models.
 set -eu
 cd "$(dirname "$0")/.."
 
 tidy=no
+plain=yes
 fuzz_seconds=30
 scale=100
 while [ $# -gt 0 ]; do
   case $1 in
     --tidy) tidy=yes ;;
+    --sanitized) plain=no ;;
     --fuzz-seconds) fuzz_seconds=$2; shift ;;
     --scale) scale=$2; shift ;;
     *) echo "unknown option: $1" >&2; exit 2 ;;
@@ -80,7 +83,7 @@ if [ $tidy = yes ]; then
   finish
 fi
 
-tests plain "$scale"
+[ $plain = no ] || tests plain "$scale"
 # A sanitizer makes everything several times slower, so its tests are shorter.
 tests asan $((scale / 5)) -DSLUICE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
 tests tsan $((scale / 10)) -DSLUICE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo
