@@ -41,6 +41,7 @@ export class ChannelTransport implements Transport {
   #blocked = false
   /** Descriptors are on their way to the control connection. */
   #sendsCargo: AbortController | undefined
+  #roomWait: AbortController | undefined
   #peerGone = false
   #open = true
 
@@ -164,7 +165,12 @@ export class ChannelTransport implements Transport {
   }
 
   write(outbox: Outbox): void {
-    if (this.#blocked || this.#sendsCargo !== undefined) return
+    if (this.#blocked) {
+      // What was waited for may have been cancelled.
+      if (!outbox.next()) this.stopWaitingForRoom()
+      return
+    }
+    if (this.#sendsCargo !== undefined) return
     try {
       while (outbox.next()) {
         if (this.#peerHasGone()) throw this.#gone()
@@ -267,14 +273,21 @@ export class ChannelTransport implements Transport {
 
   /** Resolves when a record of so many bytes fits. If it never will, the connection is told so. */
   async waitForRoom(length: number): Promise<void> {
+    const wait = (this.#roomWait = new AbortController())
     this.#waiting++
     try {
-      await this.#ends.producer.ready(length)
+      await this.#ends.producer.ready(length, { signal: wait.signal })
     } catch (error) {
       // Closing fails the wait, too.
-      if (this.#open) this.lost(this.#peerHasGone() ? this.#gone() : error)
+      if (this.#open && !wait.signal.aborted) this.lost(this.#peerHasGone() ? this.#gone() : error)
     }
     this.#waiting--
+    this.#roomWait = undefined
+  }
+
+  /** Ends that wait at once: it keeps the process alive. */
+  stopWaitingForRoom(): void {
+    this.#roomWait?.abort()
   }
 
   /** The number of the descriptors, when the system has them; undefined: the connection is over. */

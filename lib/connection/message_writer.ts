@@ -175,6 +175,7 @@ export class MessageWriter implements RecordSender {
     // Not at once: the same signal may cancel what comes next, of which nothing must have gone by then.
     else if (isFirst) {
       queueMicrotask(() => {
+        if (this.#sends.length === 0) this.#transport.stopWaitingForRoom()
         this.#goOn()
       })
     }

@@ -202,6 +202,13 @@ export class UnixTransport implements Transport, Listener {
   }
 
   write(outbox: Outbox): void {
+    // What was waited for may have been cancelled, and the watch would keep the process alive.
+    const hasWaited = this.#blocked !== undefined
+    this.#writeOn(outbox)
+    if (hasWaited && this.#blocked === undefined) this.#watch?.remove(Readiness.writable)
+  }
+
+  #writeOn(outbox: Outbox): void {
     this.#blocked = undefined
     while (this.#isOpen() && outbox.next()) {
       const { first } = outbox
@@ -252,7 +259,7 @@ export class UnixTransport implements Transport, Listener {
 
   #onWritable(): void {
     if (this.#blocked === undefined) this.#watch?.remove(Readiness.writable)
-    else this.write(this.#blocked)
+    else this.#writeOn(this.#blocked)
   }
 
   /** Writes never stay under way: the system takes some or none. */
