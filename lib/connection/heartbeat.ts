@@ -37,7 +37,7 @@ export interface HeartbeatOwner {
  *
  * Nobody is judged by bytes that lie unread: before the judgement the loop runs twice. And nobody is
  * judged for this process's own pauses: when the loop was late by much (a blocked loop, a stopped
- * process, a laptop that slept), the peer has so much more time, up to once more what it had.
+ * process, a laptop that slept), the peer has as much time again, up to what it had.
  */
 export class Heartbeat {
   readonly #owner: HeartbeatOwner
@@ -47,7 +47,7 @@ export class Heartbeat {
   #judging: NodeJS.Timeout | undefined
   /** When something came last. */
   #last = performance.now()
-  /** Milliseconds that the loop was late since. */
+  /** Milliseconds that the peer has more since then, because the loop was late. */
   #late = 0
   #open = true
 
@@ -79,7 +79,9 @@ export class Heartbeat {
     const due = Math.max(now + 1, this.#last + this.#patience + this.#late)
     this.#judging = setTimeout(() => {
       const late = performance.now() - due
-      if (late > this.#tolerance && this.#late === 0) this.#late = Math.min(late, this.#patience)
+      if (late > this.#tolerance && this.#late === 0) {
+        this.#late = late + Math.min(late, this.#patience) // so much, from now on
+      }
       if (performance.now() < this.#last + this.#patience + this.#late) this.#wait()
       else this.#lookOnceMore()
     }, due - now).unref()

@@ -238,8 +238,10 @@ describe('a server', () => {
     const server = await listening()
     let turns = 0
     const inTurns = new Set<number>()
+    const kept: UnixConnection[] = [] // what nobody holds may be collected, and is closed then
     for (let i = 0; i < 600; i++) {
-      const [accepted] = await Promise.all([server.accept(), connectTo(server)])
+      const [accepted, client] = await Promise.all([server.accept(), connectTo(server)])
+      kept.push(accepted, client)
       accepted.on('error', () => undefined)
       const destroy = accepted.destroy.bind(accepted)
       accepted.destroy = (error?: Error) => {
@@ -255,6 +257,7 @@ describe('a server', () => {
     expect(await server.shutdown({ timeout: 0 })).toEqual({ finished: 0, cutOff: 600 })
     clearImmediate(counting)
     expect(inTurns.size).toBeGreaterThan(1)
+    for (const connection of kept) connection.destroy()
   })
 
   test('leave() closes and leaves the path to a successor', async () => {
