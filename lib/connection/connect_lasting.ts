@@ -11,7 +11,7 @@ import {
 } from '../core/wait_options.js'
 import type { Connect } from './attempt.js'
 import { checkedFramedOptions, framed, type FramedOptions } from './framed.js'
-import type { ReconnectOptions } from './reconnect_options.js'
+import { checkedReconnectOptions, type ReconnectOptions } from './reconnect_options.js'
 import { ReconnectingConnection } from './reconnecting.js'
 
 /** Resolves when it stands for the first time; `options` bound the wait for that. */
@@ -23,6 +23,7 @@ export function connectLasting(
 ): Promise<ReconnectingConnection> {
   const wait = ownSome(options, waitOptionNames)
   checkWaitOptions(wait)
+  checkedReconnectOptions(reconnect, 'options.reconnect')
   checkedFramedOptions(messages, 'options.framed')
   if (wait.signal?.aborted === true) return aborted(wait.signal)
   const connection = new ReconnectingConnection<Buffer>(

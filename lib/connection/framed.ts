@@ -338,7 +338,7 @@ export class FramedConnection<Received = Buffer, Sent = Received> {
   readonly #takeWithFds = (): MessageWithFds<Received> | undefined | typeof notYet => {
     const frame = this.#takeFrame()
     if (frame === undefined || frame === notYet) return frame
-     
+
     const fds = [...this.#takeCargo()] as FileDescriptor[]
     try {
       return { message: decoded(this.#codec, frame) as Received, fds }

@@ -10,7 +10,7 @@ import {
 import { SluiceError } from '../core/errors.js'
 import { callUserCode } from '../core/user_code.js'
 import { closedError } from './duplex_writer.js'
-import type { MessageConnection } from './messages.js'
+import { messageConnectionShape, type MessageConnection } from './messages.js'
 
 /** The options of {@link messagePort}. */
 export interface MessagePortOptions {
@@ -46,13 +46,6 @@ type Wrapped = (data: unknown) => void
 
 /** A connection holds as many sends that wait. */
 const mostQueued = 1024
-const connectionShape: Shape<MessageConnection<unknown>> = {
-  closed: 'boolean',
-  send: 'function',
-  receive: 'function',
-  close: 'function',
-  whenClosed: 'object',
-}
 const listenerShape: Shape<{ handleEvent: () => void }> = { handleEvent: 'function' }
 
 /**
@@ -91,12 +84,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> {
     super()
     this.#connection = connection
     this.#maxQueued = maxQueued
-    EventEmitter.prototype.on.call(this, 'newListener', (name) => {
-      if (name === 'message') queueMicrotask(() => void this.#read())
-    })
-    EventEmitter.prototype.on.call(this, 'removeListener', (name) => {
-      if (name === 'message' && this.listenerCount('message') === 0) this.#reading?.abort()
-    })
+    this.#hearOfListeners()
     void connection.whenClosed.then((error) => {
       callUserCode(() => this.emit('close', error))
     })
@@ -201,6 +189,28 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> {
     this.off(type, wrapped)
   }
 
+  /** Takes back all listeners, or those of one event. */
+  override removeAllListeners(name?: string | symbol): this {
+    if (name === undefined) super.removeAllListeners()
+    else super.removeAllListeners(name)
+    if (!this.#hearsOfListeners()) this.#hearOfListeners()
+    if (this.listenerCount('message') === 0) this.#reading?.abort()
+    return this
+  }
+
+  #hearsOfListeners(): boolean {
+    return EventEmitter.prototype.listenerCount.call(this, 'newListener') > 0
+  }
+
+  #hearOfListeners(): void {
+    EventEmitter.prototype.on.call(this, 'newListener', (name) => {
+      if (name === 'message') queueMicrotask(() => void this.#read())
+    })
+    EventEmitter.prototype.on.call(this, 'removeListener', (name) => {
+      if (name === 'message' && this.listenerCount('message') === 0) this.#reading?.abort()
+    })
+  }
+
   /** Only while somebody listens: the peer is held back otherwise. */
   async #read(): Promise<void> {
     if (this.#reading !== undefined) return
@@ -261,7 +271,7 @@ export function messagePort(
   connection: MessageConnection<unknown>,
   options: MessagePortOptions = {},
 ): ConnectionPort {
-  checkShape('connection', connection, connectionShape)
+  checkShape('connection', connection, messageConnectionShape)
   const { maxQueuedMessages = mostQueued } = ownOptions(options, ['maxQueuedMessages'])
   checkInteger('options.maxQueuedMessages', maxQueuedMessages, 1, mostQueued)
   return new ConnectionPort(connection, maxQueuedMessages)

@@ -1,3 +1,4 @@
+import type { Shape } from '../core/arguments.js'
 import type { WaitOptions } from '../core/wait_options.js'
 
 /**
@@ -15,4 +16,12 @@ export interface MessageConnection<T = Buffer> {
   close(): void
   /** Resolves once, when the connection is over: with the error that ended it, or with undefined. */
   readonly whenClosed: Promise<Error | undefined>
+}
+
+export const messageConnectionShape: Shape<MessageConnection<unknown>> = {
+  closed: 'boolean',
+  send: 'function',
+  receive: 'function',
+  close: 'function',
+  whenClosed: 'object',
 }

@@ -14,7 +14,7 @@ import { parseAddress } from './address.js'
 import { attempt, type Connect } from './attempt.js'
 import { connect } from './connect.js'
 import { checkedPoolOptions, type PoolOptions, type PoolStats } from './pool_options.js'
-import { isBroken, PooledConnection, type Poolable } from './pooled_connection.js'
+import { isBroken, poolableShape, PooledConnection, type Poolable } from './pooled_connection.js'
 
 /** After a failure to connect. */
 const pauses: Backoff = { firstMs: 50, longestMs: 5000, jitter: true }
@@ -279,7 +279,11 @@ export class ConnectionPool<C extends Poolable = Connection> {
   async #create(): Promise<void> {
     this.#creating++
     try {
-      const connection = await attempt(this.#connect, this.#whenClosed.signal, this.#connectTimeout)
+      const connection = await attempt(this.#connect, {
+        stop: this.#whenClosed.signal,
+        timeout: this.#connectTimeout,
+        shape: poolableShape,
+      })
       this.#creating--
       this.#created++
       const pooled = new PooledConnection<C>(connection, () => {

@@ -1,4 +1,5 @@
 /** The members that a pool needs of its connections, and its note of each. */
+import type { Shape } from '../core/arguments.js'
 
 /**
  * A connection that can be in a {@link ConnectionPool}: a `Connection`, a `MessageConnection`, or an object
@@ -21,6 +22,8 @@ export interface Poolable {
   /** Called when nobody has it: it no longer keeps the process alive. */
   unref?(): unknown
 }
+
+export const poolableShape: Shape<Poolable> = { closed: 'boolean', close: 'function' }
 
 export function isBroken({ closed, destroyed = false }: Poolable): boolean {
   return closed || destroyed

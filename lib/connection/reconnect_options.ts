@@ -59,7 +59,10 @@ export type CheckedReconnectOptions = Required<Omit<ReconnectOptions, 'signal'>>
   Pick<ReconnectOptions, 'signal'>
 
 /** @throws `ERR_SLUICE_INVALID_ARGUMENT` */
-export function checkedReconnectOptions(given: ReconnectOptions): CheckedReconnectOptions {
+export function checkedReconnectOptions(
+  given: ReconnectOptions,
+  name = 'options',
+): CheckedReconnectOptions {
   const {
     connectTimeout = defaultConnectTimeout,
     initialDelay = 100,
@@ -71,19 +74,19 @@ export function checkedReconnectOptions(given: ReconnectOptions): CheckedReconne
     maxQueuedMessages = 1024,
     maxQueuedBytes = 2 ** 24,
     signal,
-  } = ownOptions(given, reconnectOptionNames)
-  checkInteger('options.connectTimeout', connectTimeout, 1, longestDelay)
-  checkInteger('options.initialDelay', initialDelay, 1, longestDelay)
-  checkInteger('options.maxDelay', maxDelay, initialDelay, longestDelay)
+  } = ownOptions(given, reconnectOptionNames, name)
+  checkInteger(`${name}.connectTimeout`, connectTimeout, 1, longestDelay)
+  checkInteger(`${name}.initialDelay`, initialDelay, 1, longestDelay)
+  checkInteger(`${name}.maxDelay`, maxDelay, initialDelay, longestDelay)
   if (typeof factor !== 'number' || !(factor >= 1 && factor < Infinity)) {
-    throw invalidArgument('options.factor', 'a number, 1 or more', factor)
+    throw invalidArgument(`${name}.factor`, 'a number, 1 or more', factor)
   }
-  checkBoolean('options.jitter', jitter)
-  if (maxRetries !== Infinity) checkInteger('options.maxRetries', maxRetries, 0)
-  checkInteger('options.healthyAfter', healthyAfter, 0, longestDelay)
-  checkInteger('options.maxQueuedMessages', maxQueuedMessages, 1)
-  checkInteger('options.maxQueuedBytes', maxQueuedBytes, 1)
-  checkSignal('options.signal', signal)
+  checkBoolean(`${name}.jitter`, jitter)
+  if (maxRetries !== Infinity) checkInteger(`${name}.maxRetries`, maxRetries, 0)
+  checkInteger(`${name}.healthyAfter`, healthyAfter, 0, longestDelay)
+  checkInteger(`${name}.maxQueuedMessages`, maxQueuedMessages, 1)
+  checkInteger(`${name}.maxQueuedBytes`, maxQueuedBytes, 1)
+  checkSignal(`${name}.signal`, signal)
   return {
     connectTimeout,
     initialDelay,

@@ -16,7 +16,7 @@ import { notYet, WaitQueue } from '../core/wait_queue.js'
 import { attempt, type Connect } from './attempt.js'
 import { closedError } from './duplex_writer.js'
 import { isRetryable } from './is_retryable.js'
-import type { MessageConnection } from './messages.js'
+import { messageConnectionShape, type MessageConnection } from './messages.js'
 import {
   checkedReconnectOptions,
   type CheckedReconnectOptions,
@@ -110,8 +110,8 @@ export class ReconnectingConnection<T = Buffer>
       this.abort(reason)
     },
   }
-  /** Came for a `receive` that was cancelled. */
-  readonly #received: T[] = []
+  /** Messages that came for a `receive` that was cancelled, and why others could not be made out. */
+  readonly #received: ({ message: T } | { failure: unknown })[] = []
   readonly #receives = new WaitQueue(() => {
     this.#receives.service()
   })
@@ -233,11 +233,7 @@ export class ReconnectingConnection<T = Buffer>
     checkWaitOptions(options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     if (this.#over !== undefined && this.#received.length === 0) return this.#rejectOver(this.#over)
-    const receiving = this.#receives.add(
-      'receive',
-      () => (this.#received.length === 0 ? notYet : (this.#received.shift() as T)),
-      options,
-    )
+    const receiving = this.#receives.add('receive', () => this.#takeReceived(), options)
     this.#receives.service()
     if (this.#current !== undefined) void this.#read(this.#current)
     return receiving
@@ -304,7 +300,11 @@ export class ReconnectingConnection<T = Buffer>
   async #connectNow(): Promise<void> {
     let connection: MessageConnection<T>
     try {
-      connection = await attempt(this.#connect, this.#stop.signal, this.#options.connectTimeout)
+      connection = await attempt(this.#connect, {
+        stop: this.#stop.signal,
+        timeout: this.#options.connectTimeout,
+        shape: messageConnectionShape,
+      })
     } catch (error) {
       if (this.#over === undefined) this.#retry(error)
       return
@@ -362,18 +362,25 @@ export class ReconnectingConnection<T = Buffer>
     this.#reading = connection
     try {
       while (this.#current === connection && this.#receives.length > 0) {
-        const message = await connection.receive()
-        if (message === undefined) {
+        const received = await receiveOne(connection)
+        if (received === undefined) {
           this.#lost(connection, undefined)
           break
         }
-        this.#received.push(message)
+        this.#received.push(received)
         this.#receives.service()
       }
     } catch (error) {
       this.#lost(connection, error)
     }
     if (this.#reading === connection) this.#reading = undefined
+  }
+
+  #takeReceived(): T | typeof notYet {
+    const received = this.#received.shift()
+    if (received === undefined) return notYet
+    if ('failure' in received) throw received.failure
+    return received.message
   }
 
   #lost(connection: MessageConnection<T>, error: unknown): void {
@@ -433,6 +440,20 @@ export class ReconnectingConnection<T = Buffer>
   /** A listener that throws must not keep the connection from being made again. */
   #tell(emit: () => boolean): void {
     callUserCode(emit)
+  }
+}
+
+/** The next message, or why it could not be made out, which does not end the connection. */
+async function receiveOne<T>(
+  connection: MessageConnection<T>,
+): Promise<{ message: T } | { failure: unknown } | undefined> {
+  try {
+    const message = await connection.receive()
+    return message === undefined ? undefined : { message }
+  } catch (error) {
+    const isOfMessage = error instanceof SluiceError && error.code === 'ERR_SLUICE_MESSAGE_INVALID'
+    if (isOfMessage && !connection.closed) return { failure: error }
+    throw error
   }
 }
 

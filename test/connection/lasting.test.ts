@@ -1,5 +1,6 @@
 /** Connections by an address that last: `connect` with `reconnect`, and pools of an address. */
 import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import {
@@ -110,13 +111,17 @@ describe('wrong arguments are told at once', () => {
   const reconnect = {}
   test.each([
     ['options of framed alone', { framed: { codec: 'json' } }, 'options.framed'],
-    ['no options', { reconnect: 5 }, 'options must be an object'],
-    ['an unknown option', { reconnect: { tries: 5 } }, 'options.tries'],
+    ['no options', { reconnect: 5 }, 'options.reconnect must be an object'],
+    ['an unknown option', { reconnect: { tries: 5 } }, 'options.reconnect.tries'],
     ['a codec', { reconnect, framed: { codec: 'xml' } }, 'codec'],
     ['a length', { reconnect, framed: { maxLength: 0 } }, 'options.framed.maxLength'],
     ['an option of messages', { reconnect, framed: { lines: true } }, 'options.framed.lines'],
     ['a timeout', { reconnect, timeout: -1 }, 'timeout'],
-    ['an attempt without time', { reconnect: { connectTimeout: 0 } }, 'options.connectTimeout'],
+    [
+      'an attempt without time',
+      { reconnect: { connectTimeout: 0 } },
+      'options.reconnect.connectTimeout',
+    ],
     ['an option of another transport', { reconnect, noDelay: true }, 'options.noDelay is of tcp:'],
   ])('%s', (_, options, message) => {
     const call = () => connect(addressOf('pipe:'), options as never)
@@ -137,6 +142,50 @@ describe('wrong arguments are told at once', () => {
     const make = () => new ConnectionPool(target as never)
     expect(make).toThrow(wrong)
     expect(make).toThrow(message)
+  })
+})
+
+test('a message that cannot be decoded is told, and the next one comes over the same connection', async () => {
+  const server = closedAfterTest(await listen(addressOf('pipe:')))
+  const connecting = connect(server.address, { reconnect: soon, framed: { codec: 'json' } })
+  const raw = closedAfterTest(framed(await server.accept()))
+  const connection = closedAfterTest(await connecting)
+  await raw.sendMany([Buffer.from('{'), Buffer.from('5')])
+  await expect(connection.receive()).rejects.toThrow(sluiceError('ERR_SLUICE_MESSAGE_INVALID'))
+  expect(await connection.receive()).toBe(5)
+  expect(connection.stats().connects).toBe(1)
+})
+
+test('a connection that was lost in the middle of a message is made again', async () => {
+  const server = closedAfterTest(await listen(addressOf('pipe:')))
+  const connecting = connect(server.address, { reconnect: soon })
+  const first = await server.accept()
+  const connection = closedAfterTest(await connecting)
+  const message = connection.receive()
+  await first.send(Buffer.from([0, 0, 0, 9, 1, 2, 3]))
+  first.destroy()
+  const second = closedAfterTest(framed(await server.accept()))
+  await second.send(Buffer.from('whole'))
+  expect(String(await message)).toBe('whole')
+})
+
+describe.each([
+  ['a stream, which has no messages', () => new PassThrough()],
+  ['nothing', () => undefined],
+  ['text', () => 's'],
+])('a function that brings %s', (_, make) => {
+  test('ends a lasting connection, and says why', async () => {
+    const connection = new ReconnectingConnection(() => Promise.resolve(make() as never))
+    await expect(connection.whenConnected()).rejects.toThrow(
+      sluiceError('ERR_SLUICE_UNREACHABLE', { cause: wrong }),
+    )
+  })
+
+  test('fails those that ask a pool', async () => {
+    const pool = closedAfterTest(new ConnectionPool(() => Promise.resolve(make() as never)))
+    const acquired = pool.acquire()
+    if (make() instanceof PassThrough) await expect(acquired).rejects.toThrow('close')
+    else await expect(acquired).rejects.toThrow(wrong)
   })
 })
 

@@ -112,6 +112,15 @@ describe('listeners', () => {
     expect(heard).toEqual([2, 3])
   })
 
+  test('that come after all others were taken back are served', async () => {
+    const [one, other] = await ports()
+    other.on('message', () => undefined)
+    other.removeAllListeners()
+    other.removeAllListeners('message')
+    one.postMessage('a')
+    expect(await once(other, 'message')).toEqual(['a'])
+  })
+
   test('that throw keep nobody from the next message', async () => {
     const uncaught = uncaughtExceptions()
     const [one, other] = await ports()

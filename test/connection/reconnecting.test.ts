@@ -28,6 +28,8 @@ test.each([
   ['EMFILE', true],
   ['ERR_SLUICE_TIMEOUT', true],
   ['ERR_SLUICE_PEER_DIED', true],
+  ['ERR_SLUICE_DISCONNECTED', true],
+  ['ERR_SLUICE_MESSAGE_TRUNCATED', true],
   ['EACCES', false],
   ['EPROTOTYPE', false],
   ['ERR_SLUICE_CLOSED', false],
