@@ -1,6 +1,8 @@
 import { checkedBefore, ownOptions } from '../core/arguments.js'
+import { SluiceError } from '../core/errors.js'
 import { aborted } from '../core/wait_options.js'
 import type { Acceptor, AcceptorEvents } from '../transport/acceptor.js'
+import { waitForClients } from '../transport/admission.js'
 import type { ConnectionAddresses } from '../transport/addresses.js'
 import { Connection } from '../transport/connection.js'
 import {
@@ -10,6 +12,7 @@ import {
   type ServerOptions,
 } from '../transport/server.js'
 import { Channel } from './channel.js'
+import type { ChannelEnds } from './channel_ends.js'
 import { Control, type ControlConnection } from './control.js'
 import { controlOptionNames, prepareControl, type ControlOptions } from './control_acceptor.js'
 import { offerChannel } from './handshake.js'
@@ -32,7 +35,7 @@ export interface ChannelAddresses {
 }
 
 /** Channels that are ready and wait to be accepted, with those in their handshake. */
-const poolSize = 16
+const poolSize = 64
 
 /** Brings channels: control connections, each with its handshake. */
 class ChannelAcceptor implements Acceptor<Channel | ControlConnection, ControlConnection> {
@@ -75,7 +78,13 @@ class ChannelAcceptor implements Acceptor<Channel | ControlConnection, ControlCo
 
   async handshake(connection: ControlConnection): Promise<Channel | ControlConnection> {
     const control = new Control(connection)
-    const ends = await offerChannel(control, this.#options)
+    let ends: ChannelEnds | undefined
+    try {
+      ends = await offerChannel(control, this.#options)
+    } catch (error) {
+      control.close() // with descriptors that have come
+      throw error
+    }
     const addresses = this.#addresses
     if (ends !== undefined) {
       const channel = new Channel(control, ends, this.#options)
@@ -150,6 +159,7 @@ export class ChannelServer extends Server<Channel | ControlConnection, ControlCo
     options = ownOptions(options, listenChannelOptionNames)
     checkChannelOptions(options)
     checkServerOptions(options)
+    checkAuthorize(options)
     const listen = prepareControl(address, options)
     if (options.signal?.aborted === true) return aborted(options.signal)
     try {
@@ -159,4 +169,13 @@ export class ChannelServer extends Server<Channel | ControlConnection, ControlCo
       return Promise.reject(error)
     }
   }
+}
+
+/** A token would have to come before the handshake, and the system tells who is there anyway. */
+function checkAuthorize({ authorize }: ListenChannelOptions): void {
+  if (authorize === undefined || !waitForClients.has(authorize)) return
+  throw new SluiceError(
+    'ERR_SLUICE_INVALID_ARGUMENT',
+    'options.authorize must not be a token() for channels: the system tells who the client is; use allow()',
+  )
 }

@@ -34,7 +34,10 @@ export class ChunkTaker implements RecordTaker {
     const length = records.next()
     if (length < 0) return undefined
     const { type } = records
-    if (type === RecordType.bytes) return this.#events.chunk(records.join(), noDescriptors)
+    if (type === RecordType.bytes) {
+      const data = records.join()
+      return data.length === 0 || this.#events.chunk(data, noDescriptors)
+    }
     if (type !== RecordType.cargo || length < numberSize) throw strange(type)
     const received = this.#events.cargo(records.number())
     this.lacksCargo = received === undefined

@@ -30,8 +30,9 @@ export const connectChannelOptionNames = [...channelOptionNames, ...waitOptionNa
  * pipe. Resolves with a {@link Channel}, or, where one of the two cannot have the memory, with the plain
  * connection over the socket or pipe.
  *
- * @throws (rejects) as `connectUnix` and `connectNamedPipe`; `ERR_SLUICE_REJECTED` when the server does
- * not let this process in; `ERR_SLUICE_VERSION_MISMATCH`; `ERR_SLUICE_CORRUPT` when there is no server
+ * @throws (rejects) as `connectUnix` and `connectNamedPipe`; `ERR_SLUICE_DISCONNECTED` when the server
+ * closes in the handshake: it does not let this process in, is full, or has gone; `ERR_SLUICE_REJECTED` when it
+ * refuses; `ERR_SLUICE_VERSION_MISMATCH`; `ERR_SLUICE_CORRUPT` when there is no server
  * of channels; `ERR_SLUICE_TIMEOUT`; with `required: true` also why there is no memory.
  *
  * @example

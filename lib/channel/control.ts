@@ -2,6 +2,7 @@ import type { WaitOptions } from '../core/wait_options.js'
 import { NamedPipeConnection } from '../pipe/named_pipe_connection.js'
 import { UnixConnection } from '../socket/unix_connection.js'
 import { Connection } from '../transport/connection.js'
+import type { SluiceError } from '../core/errors.js'
 import { closeAll } from '../transport/inbox.js'
 import type { Closable } from '../transport/transport.js'
 import { ControlParser, encodeControl, nonsense, type ControlMessage } from './control_message.js'
@@ -48,9 +49,15 @@ export class Control {
     for (;;) {
       const message = this.#parser.next()
       if (message !== undefined) return message
+      // Those of a message come with its first byte.
+      if (this.#parser.rest.length === 0 && this.#attachments.length > 0) throw unnamed()
       const received = await this.connection.receive(options)
       if (received === undefined) return undefined
-      if ('fds' in received) this.#attachments.push(...received.fds)
+      if ('fds' in received && received.fds.length > 0) {
+        const hasSome = this.#attachments.length > 0
+        this.#attachments.push(...received.fds)
+        if (hasSome) throw unnamed()
+      }
       if (!this.#open) {
         // It was closed after these had come, and before they could be handed over.
         closeAll(this.#attachments.splice(0))
@@ -82,4 +89,8 @@ export class Control {
     closeAll(this.#attachments.splice(0))
     this.connection.destroy()
   }
+}
+
+function unnamed(): SluiceError {
+  return nonsense('descriptors that no message names')
 }

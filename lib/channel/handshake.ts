@@ -45,7 +45,7 @@ type Hello = Extract<ControlMessage, { kind: typeof ControlKind.hello }>
 function deadline(options: ChannelOptions & { signal?: AbortSignal | undefined }) {
   const { signal, handshakeTimeout = defaultHandshakeTimeout.server } = options
   const end = performance.now() + handshakeTimeout
-  return (): WaitOptions => ({ signal, timeout: Math.max(0, end - performance.now()) })
+  return (): WaitOptions => ({ signal, timeout: Math.max(0, Math.ceil(end - performance.now())) })
 }
 
 /**
@@ -88,7 +88,7 @@ export async function offerChannel(
 /**
  * The client's part. Undefined: the control connection itself is the stream.
  *
- * @throws (rejects) `ERR_SLUICE_REJECTED`, `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_CORRUPT`,
+ * @throws (rejects) `ERR_SLUICE_DISCONNECTED`, `ERR_SLUICE_REJECTED`, `ERR_SLUICE_VERSION_MISMATCH`, `ERR_SLUICE_CORRUPT`,
  * `ERR_SLUICE_TIMEOUT`, the signal's reason; with `required: true` why there is no memory.
  */
 export async function requestChannel(
@@ -218,11 +218,14 @@ async function goOnPlainly(
 function openOffer(
   offer: Extract<ControlMessage, { kind: typeof ControlKind.offer }>,
   attachments: readonly (Attachment | undefined)[],
-  { spin }: ChannelOptions,
+  { capacity, spin }: ChannelOptions,
 ): ChannelEnds {
   const rings: Ring[] = []
   try {
     if (offer.version !== version) throw nonsense('a version that was not asked for')
+    for (const offered of [offer.toServer, offer.toClient]) {
+      if (capacity !== undefined && offered > capacity) throw nonsense('rings larger than the wish')
+    }
     rings.push(openRing(attachments.at(0), offer.toServer, offer.token, 'to-server'))
     rings.push(openRing(attachments.at(1), offer.toClient, offer.token, 'to-client'))
     return new ChannelEnds(rings[0], rings[1], spin)
@@ -262,8 +265,8 @@ async function expectOneOf<Kind extends ControlMessage['kind']>(
 
 export function closedByServer(cause?: unknown): SluiceError {
   return new SluiceError(
-    'ERR_SLUICE_REJECTED',
-    'the other end closed the connection in the handshake: it does not let this process in, or is full',
+    'ERR_SLUICE_DISCONNECTED',
+    'the other end closed the connection in the handshake: it does not let this process in, is full, or has gone',
     { cause },
   )
 }

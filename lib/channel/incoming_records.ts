@@ -1,5 +1,6 @@
 import type { Consumer } from '../ring/consumer.js'
 import { Endpoint } from '../ring/endpoint.js'
+import { recordSize } from '../ring/layout.js'
 import { slab } from '../socket/slab.js'
 
 /** Payloads are gathered up to so many bytes; longer ones have memory of their own. */
@@ -99,12 +100,19 @@ class MappedRecords implements IncomingRecords {
     }
     const room = slab.room(length)
     let count = 0
+    let taken = 0
     do {
       this.copyTo(slab.buffer, slab.offset + count, 0)
       count += length
+      taken += recordSize(length) // or a ring full of empty records would never end
       this.#consumer.release()
       length = this.next()
-    } while (length >= 0 && count + length <= room && this.type === type)
+    } while (
+      length >= 0 &&
+      count + length <= room &&
+      taken <= largestGathered &&
+      this.type === type
+    )
     return slab.take(count)
   }
 

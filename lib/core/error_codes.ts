@@ -8,7 +8,7 @@ import type { constants } from 'node:os'
  * | --- | --- |
  * | `ERR_SLUICE_CLOSED` | the object was closed, before or during the operation |
  * | `ERR_SLUICE_CORRUPT` | the peer wrote nonsense into shared memory, or into a pipe that carries handles; this end can only be closed |
- * | `ERR_SLUICE_DISCONNECTED` | the connection was lost while the message was under way: nobody knows whether it has arrived |
+ * | `ERR_SLUICE_DISCONNECTED` | the connection was lost while the message was under way: nobody knows whether it has arrived; or in the handshake |
  * | `ERR_SLUICE_FDS_LIMIT` | more descriptors came with a message than the connection takes |
  * | `ERR_SLUICE_FDS_TRUNCATED` | descriptors were lost on their way: this process has too many open |
  * | `ERR_SLUICE_HANDLES_LIMIT` | too many handles are on their way, or came with a message |

@@ -8,11 +8,12 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 
-import { ControlKind } from '../../lib/channel/control_message.js'
+import { ControlKind, encodeControl } from '../../lib/channel/control_message.js'
 import {
   Channel,
   ChannelServer,
   connectChannel,
+  token,
   type FileDescriptor,
   type ReceivedChannelMessage,
 } from '../../lib/index.js'
@@ -20,12 +21,19 @@ import {
   channelAddress,
   channels,
   channelServer,
+  RawPeer,
   withRawPeer,
-  type RawPeer,
 } from '../support/channels.js'
 import { temporaryFolder } from '../support/folder.js'
 import { unixOnly } from '../support/platform.js'
-import { eventually, holdsNoMoreThan, resources, type Resources } from '../support/resources.js'
+import {
+  eventually,
+  holdsNoMoreThan,
+  noMoreDescriptorsThan,
+  openDescriptors,
+  resources,
+  type Resources,
+} from '../support/resources.js'
 import { closedAfterTest, sluiceError } from '../support/rings.js'
 import { stress } from '../support/stress.js'
 
@@ -256,6 +264,70 @@ describe('a hostile peer', () => {
     expect(channel.destroyed).toBe(true)
   })
 
+  onUnix.each(['data', 'receive'])(
+    'that invents records without bytes stops nobody: %s',
+    async (how) => {
+      const { channel, toServer } = await withRawPeer()
+      if (how === 'data') channel.resume()
+      else channel.receive().catch(() => undefined)
+      const producer = toServer.producer()
+      const words = new Int32Array(producer.bytes.buffer)
+      for (let unit = 0; unit < toServer.capacity / 8; unit++) {
+        words[4096 / 4 + 2 * unit + 1] = 0
+        Atomics.store(words, 4096 / 4 + 2 * unit, 0x80000000 | 0)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50)) // which never came
+      channel.destroy()
+      producer.abandon()
+    },
+  )
+
+  onUnix(
+    'that sends more descriptors than it names ends its channel, and none is kept',
+    async () => {
+      const { channel, peer } = await withRawPeer()
+      const receiving = channel.receive()
+      receiving.catch(() => undefined)
+      const before = openDescriptors()
+      const file = openSync('/dev/null', 'r')
+      await peer.say({ kind: ControlKind.cargo, number: 1, count: 1 }, [file, file, file])
+      await expect(receiving).rejects.toMatchObject(corrupt)
+      closeSync(file)
+      await noMoreDescriptorsThan(before)
+    },
+  )
+
+  onUnix('that sends descriptors with every byte of a handshake is let go', async () => {
+    const server = await channelServer()
+    const before = openDescriptors()
+    const file = openSync('/dev/null', 'r')
+    const peer = await RawPeer.connect(server.address)
+    const hello = encodeControl({
+      kind: ControlKind.hello,
+      lowest: 1,
+      highest: 1,
+      features: 1,
+      required: 0,
+      toServer: 0,
+      toClient: 0,
+    })
+    for (const byte of hello) {
+      const sent = peer.connection.send(Buffer.of(byte), { fds: [file, file] })
+      if (
+        !(await sent.then(
+          () => true,
+          () => false,
+        ))
+      )
+        break
+    }
+    expect(await peer.hear()).toBeUndefined()
+    await eventually(() => server.stats().rejected.handshake === 1)
+    peer.close()
+    closeSync(file)
+    await noMoreDescriptorsThan(before)
+  })
+
   onUnix.each([
     [1, 'framed'],
     [2, 'framed'],
@@ -345,6 +417,12 @@ describe('a hostile peer', () => {
 })
 
 describe('wrong input', () => {
+  test('a token, which would have to come before the handshake', () => {
+    const listen = () => ChannelServer.listen(channelAddress(), { authorize: token('a secret') })
+    expect(listen).toThrow(sluiceError('ERR_SLUICE_INVALID_ARGUMENT'))
+    expect(listen).toThrow('allow()')
+  })
+
   test.each([
     { capacity: 5000 },
     { capacity: 2048 },

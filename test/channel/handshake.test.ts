@@ -91,7 +91,7 @@ describe('the handshake', () => {
       },
     })
     await expect(connectChannel(server.address)).rejects.toMatchObject({
-      code: 'ERR_SLUICE_REJECTED',
+      code: 'ERR_SLUICE_DISCONNECTED',
     })
     expect(seen).toBe(0)
     expect(memories()).toBe(before)
@@ -246,7 +246,7 @@ describe('the handshake', () => {
       }
       peer.connection.destroy()
       await expect(connecting).rejects.toMatchObject({
-        code: expect.stringMatching(/^(ERR_SLUICE_REJECTED|ECONNRESET|EPIPE)$/) as string,
+        code: expect.stringMatching(/^(ERR_SLUICE_DISCONNECTED|ECONNRESET|EPIPE)$/) as string,
       })
       for (const ring of rings) ring.close()
       await eventually(() => holdsNoMoreThan(before))

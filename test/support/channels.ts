@@ -1,5 +1,5 @@
 /** Channels as the transport suite wants them described. */
-import { Control } from '../../lib/channel/control.js'
+import { Control, type Attachment } from '../../lib/channel/control.js'
 import {
   ControlKind,
   encodeControl,
@@ -17,6 +17,7 @@ import {
   type ListenChannelOptions,
   type UnixConnection,
 } from '../../lib/index.js'
+import { closeAll } from '../../lib/transport/inbox.js'
 import { onWindows, underWine } from './platform.js'
 import { pipeName } from './pipes.js'
 import { closedAfterTest } from './rings.js'
@@ -86,10 +87,15 @@ export function channelTransport(rounds: number, streamBytes: number): Transport
 export class RawPeer {
   readonly connection: UnixConnection
   readonly #control: Control
+  /** Descriptors of the rings that were offered. */
+  readonly #offered: Attachment[] = []
 
   constructor(connection: UnixConnection) {
     this.connection = connection
     connection.on('error', () => undefined)
+    connection.on('close', () => {
+      closeAll(this.#offered.splice(0))
+    })
     this.#control = closedAfterTest(new Control(connection))
   }
 
@@ -113,11 +119,15 @@ export class RawPeer {
   }
 
   /** The next message; undefined when the other side has closed. */
-  hear(): Promise<ControlMessage | undefined> {
-    return this.#control.receive({ timeout: 30_000 }).catch((error: unknown) => {
+  async hear(): Promise<ControlMessage | undefined> {
+    const message = await this.#control.receive({ timeout: 30_000 }).catch((error: unknown) => {
       if (isSystemError(error, 'ECONNRESET')) return undefined
       throw error
     })
+    if (message?.kind === ControlKind.offer) {
+      this.#offered.push(...this.#control.take(2))
+    }
+    return message
   }
 
   /** The offer, with the descriptors of its rings. */
@@ -127,8 +137,7 @@ export class RawPeer {
   }> {
     const offer = await this.hear()
     if (offer?.kind !== ControlKind.offer) throw new Error('there was no offer')
-    const fds = this.#control.take(2).map((one) => closedAfterTest(one).number)
-    return { offer, fds }
+    return { offer, fds: this.#offered.map(({ number }) => number) }
   }
 }
 
