@@ -34,8 +34,8 @@ interface LastingOptions extends WaitOptions {
   framed?: FramedOptions
 }
 
-/** The options of any transport. */
-type AnyConnectOptions =
+/** The options of any transport, of a connection that lasts; see {@link connect}. */
+export type AnyConnectOptions =
   | ConnectOptions
   | ConnectUnixOptions
   | ConnectTcpOptions

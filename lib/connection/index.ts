@@ -12,7 +12,7 @@ export type {
 export { listen } from './listen.js'
 export type { ListeningServer, ListenOptions } from './listen.js'
 export { connect } from './connect.js'
-export type { ConnectOptions } from './connect.js'
+export type { AnyConnectOptions, ConnectOptions } from './connect.js'
 export { TcpServer } from './tcp_server.js'
 export type { ListenTcpOptions } from './tcp_server.js'
 export type { ConnectTcpOptions } from './connect_tcp.js'

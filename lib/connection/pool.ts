@@ -79,7 +79,10 @@ export class ConnectionPool<C extends Poolable = Connection> {
    *
    * @throws `ERR_SLUICE_INVALID_ARGUMENT`
    */
-  constructor(target: string | Connect<C>, options: PoolOptions<C> = {}) {
+  constructor(
+    target: string | ((options: { signal: AbortSignal }) => Promise<C>),
+    options: PoolOptions<C> = {},
+  ) {
     this.#connect = connectTo<C>(target)
     const { min, max, connectTimeout, idleTimeout, acquireTimeout, validate } =
       checkedPoolOptions(options)
