@@ -8,14 +8,9 @@ import { pattern } from '../fixtures/channel_pattern.mjs'
 import { channelAddress } from '../support/channels.js'
 import { Child } from '../support/child.js'
 import { onWindows, skipAllIf } from '../support/platform.js'
-import {
-  eventually,
-  noMoreDescriptorsThan,
-  openDescriptors,
-  sharedMappings,
-  threadCount,
-} from '../support/resources.js'
+import { eventually, sharedMappings } from '../support/resources.js'
 import { closedAfterTest } from '../support/rings.js'
+import { countThreadsAndDescriptors } from '../support/state_workers.js'
 import { stress } from '../support/stress.js'
 import { randomNumbers } from '../support/transport_suite/workbench.js'
 
@@ -42,14 +37,6 @@ async function readAll(channel: Connection): Promise<string | undefined> {
   }
 }
 
-async function nothingIsLeftBut(before: ReturnType<typeof openDescriptors>, threads: number) {
-  await eventually(
-    () => threadCount() === threads,
-    () => `${String(threadCount())} threads, not ${String(threads)}`,
-  )
-  await noMoreDescriptorsThan(before)
-}
-
 test(`${String(rounds)} clients are killed`, { timeout: 3_600_000 }, async () => {
   const random = randomNumbers(1)
   const server = closedAfterTest(await ChannelServer.listen(channelAddress()))
@@ -73,7 +60,7 @@ test(`${String(rounds)} clients are killed`, { timeout: 3_600_000 }, async () =>
   first.end()
   await once(first, 'close')
   await Promise.all(open)
-  const [before, threads] = [openDescriptors(), threadCount()]
+  const nothingIsLeft = countThreadsAndDescriptors()
   for (let round = 0; round < rounds; round++) {
     const client = new Child('channel_victim.mjs', ['client', server.address])
     await client.next()
@@ -87,7 +74,7 @@ test(`${String(rounds)} clients are killed`, { timeout: 3_600_000 }, async () =>
   }
   expect(count).toBeGreaterThan(rounds)
   for (const how of seen) if (how !== undefined) expect(ends).toContain(how)
-  await nothingIsLeftBut(before, threads)
+  await nothingIsLeft()
   await eventually(
     () => sharedMappings().length === 0,
     () => sharedMappings().join('\n'),
@@ -99,7 +86,7 @@ test(`${String(rounds)} servers are killed`, { timeout: 3_600_000 }, async () =>
   const random = randomNumbers(1)
   const path = channelAddress()
   const seen = new Set<string | undefined>()
-  const [before, threads] = [openDescriptors(), threadCount()]
+  const nothingIsLeft = countThreadsAndDescriptors()
   let count = 0
   for (let round = 0; round < rounds; round++) {
     const server = new Child('channel_victim.mjs', ['server', path])
@@ -125,5 +112,5 @@ test(`${String(rounds)} servers are killed`, { timeout: 3_600_000 }, async () =>
   expect(count).toBeGreaterThan(rounds)
   const mayBe = [...ends, 'ECONNREFUSED', 'ENOENT', 'ERR_SLUICE_DISCONNECTED', 'ERR_SLUICE_CLOSED']
   for (const how of seen) if (how !== undefined) expect(mayBe).toContain(how)
-  await nothingIsLeftBut(before, threads)
+  await nothingIsLeft()
 })

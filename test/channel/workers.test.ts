@@ -1,33 +1,19 @@
 /** Channels in threads: they work there, and nothing is left of them when a thread or a process ends. */
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 
 import { Channel, connectChannel } from '../../lib/index.js'
 import { channelAddress } from '../support/channels.js'
 import { Child } from '../support/child.js'
 import { onWindows, skipAllIf } from '../support/platform.js'
-import {
-  eventually,
-  noMoreDescriptorsThan,
-  openDescriptors,
-  threadCount,
-} from '../support/resources.js'
 import { closedAfterTest } from '../support/rings.js'
+import { countThreadsAndDescriptors, terminate, workersIn } from '../support/state_workers.js'
 import { stress } from '../support/stress.js'
 
 skipAllIf(onWindows, 'descriptors and threads are counted by /proc')
 
-function start(path: string, state: string): Worker {
-  return new Worker(new URL('../fixtures/channel_worker.mjs', import.meta.url), {
-    workerData: { path, state },
-  })
-}
-
 test('a server in each of four workers', async () => {
   const paths = Array.from({ length: 4 }, channelAddress)
-  const workers = paths.map((path) => start(path, 'echo'))
-  await Promise.all(workers.map((worker) => once(worker, 'message')))
+  const workers = await workersIn('channel_worker.mjs', paths, 'echo')
   await Promise.all(
     paths.map(async (path) => {
       const channel = closedAfterTest(await connectChannel(path))
@@ -38,7 +24,7 @@ test('a server in each of four workers', async () => {
       }
     }),
   )
-  await Promise.all(workers.map((worker) => worker.terminate()))
+  await terminate(workers)
 })
 
 const states = [
@@ -54,17 +40,11 @@ const states = [
 ]
 
 test.each(states)('a worker that is terminated while %s leaves nothing behind', async (state) => {
-  const before = openDescriptors()
-  const threads = threadCount()
+  const nothingIsLeft = countThreadsAndDescriptors()
   const paths = Array.from({ length: stress({ short: 1, full: 4 }) }, channelAddress)
-  const workers = paths.map((path) => start(path, state))
-  await Promise.all(workers.map((worker) => once(worker, 'message')))
-  await Promise.all(workers.map((worker) => worker.terminate()))
-  await eventually(
-    () => threadCount() === threads,
-    () => `${String(threadCount())} threads, not ${String(threads)}`,
-  )
-  await noMoreDescriptorsThan(before)
+  const workers = await workersIn('channel_worker.mjs', paths, state)
+  await terminate(workers)
+  await nothingIsLeft()
 })
 
 test.each(states)('a process that exits while %s ends with its own exit code', async (state) => {

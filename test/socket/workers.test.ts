@@ -1,30 +1,16 @@
 import { existsSync } from 'node:fs'
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 
 import { connectUnix } from '../../lib/index.js'
 import { Child } from '../support/child.js'
-import {
-  eventually,
-  openDescriptors,
-  threadCount,
-  noMoreDescriptorsThan,
-} from '../support/resources.js'
 import { closedAfterTest } from '../support/rings.js'
 import { socketPath } from '../support/sockets.js'
+import { countThreadsAndDescriptors, terminate, workersIn } from '../support/state_workers.js'
 import { stress } from '../support/stress.js'
-
-function start(path: string, state: string): Worker {
-  return new Worker(new URL('../fixtures/socket_worker.mjs', import.meta.url), {
-    workerData: { path, state },
-  })
-}
 
 test('a server in each of four workers', async () => {
   const paths = Array.from({ length: 4 }, () => socketPath())
-  const workers = paths.map((path) => start(path, 'echo'))
-  await Promise.all(workers.map((worker) => once(worker, 'message')))
+  const workers = await workersIn('socket_worker.mjs', paths, 'echo')
   await Promise.all(
     paths.map(async (path) => {
       for (let i = 0; i < 50; i++) {
@@ -35,7 +21,7 @@ test('a server in each of four workers', async () => {
       }
     }),
   )
-  await Promise.all(workers.map((worker) => worker.terminate()))
+  await terminate(workers)
   for (const path of paths) expect(existsSync(path)).toBe(false)
 })
 
@@ -54,18 +40,12 @@ const states = [
 ]
 
 test.each(states)('a worker that is terminated while %s leaves nothing behind', async (state) => {
-  const before = openDescriptors()
-  const threads = threadCount()
+  const nothingIsLeft = countThreadsAndDescriptors()
   const paths = Array.from({ length: stress({ short: 1, full: 4 }) }, () => socketPath())
-  const workers = paths.map((path) => start(path, state))
-  await Promise.all(workers.map((worker) => once(worker, 'message')))
-  await Promise.all(workers.map((worker) => worker.terminate()))
+  const workers = await workersIn('socket_worker.mjs', paths, state)
+  await terminate(workers)
   for (const path of paths) expect(existsSync(path)).toBe(false)
-  await eventually(
-    () => threadCount() === threads,
-    () => `${String(threadCount())} threads, not ${String(threads)}`,
-  )
-  await noMoreDescriptorsThan(before)
+  await nothingIsLeft()
 })
 
 test.each(states)('a process that exits while %s ends with its own exit code', async (state) => {
