@@ -27,12 +27,10 @@ function as(id, label, participant) {
 }
 
 function row(figure, title, atLeast) {
-  const others = ['records', 'framed-channel', 'framed-unix', 'framed-tcp']
   return {
     id: `messages-${figure}`,
     title,
     figure,
-    targets: { net: atLeast === undefined ? undefined : { atLeast } },
-    leaveOut: others.filter((other) => other !== figure),
+    targets: atLeast === undefined ? {} : { net: { atLeast } },
   }
 }
