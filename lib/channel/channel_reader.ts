@@ -15,7 +15,7 @@ export interface RecordTaker {
    * there was nothing.
    */
   take(): boolean | undefined
-  /** Whether something was not taken yet; false also where only `take` could tell. */
+  /** Whether something was not taken yet. */
   readonly hasMore: boolean
   /** The next record waits for its descriptors. */
   readonly lacksCargo: boolean
@@ -30,7 +30,7 @@ export interface ChannelReaderEvents {
 
 /** Has the records of a ring taken in the turns of the event loop, and finds its end. */
 export class ChannelReader {
-  /** Whoever takes the records, from the next one on. */
+  /** The taker of the records, from the next one on. */
   taker: RecordTaker
   readonly #sleeper: Sleeper
   readonly #events: ChannelReaderEvents
@@ -76,7 +76,7 @@ export class ChannelReader {
     if (!this.#wanted) this.#turnSoon()
   }
 
-  /** What is there already, if there is something. */
+  /** Takes a record that is there already, if there is one. */
   readNow(): void {
     try {
       this.#tell()

@@ -166,7 +166,7 @@ export class ChannelTransport implements Transport {
 
   write(outbox: Outbox): void {
     if (this.#blocked) {
-      // What was waited for may have been cancelled.
+      // The send that waited for room may have been cancelled.
       if (!outbox.next()) this.stopWaitingForRoom()
       return
     }

@@ -49,7 +49,7 @@ export class Control {
     for (;;) {
       const message = this.#parser.next()
       if (message !== undefined) return message
-      // Those of a message come with its first byte.
+      // The descriptors of a message come with its first byte.
       if (this.#parser.rest.length === 0 && this.#attachments.length > 0) throw unnamed()
       const received = await this.connection.receive(options)
       if (received === undefined) return undefined

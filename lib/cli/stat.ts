@@ -42,7 +42,7 @@ export async function stat({ interval, watch, json, all }: StatOptions): Promise
       isTold = true
       note('there are more processes and descriptors than are looked at')
     }
-    // Whoever reads slowly gets the next one later, rather than a queue of them.
+    // A slow reader of the output gets the next report later, rather than a queue of them.
     await unlessAborted(printed(), signal)
     before = now
   } while (watch === true)

@@ -202,7 +202,7 @@ export class UnixTransport implements Transport, Listener {
   }
 
   write(outbox: Outbox): void {
-    // What was waited for may have been cancelled, and the watch would keep the process alive.
+    // The send that waited for room may have been cancelled: the watch would keep the process alive.
     const hasWaited = this.#blocked !== undefined
     this.#writeOn(outbox)
     if (hasWaited && this.#blocked === undefined) this.#watch?.remove(Readiness.writable)

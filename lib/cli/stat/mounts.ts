@@ -20,7 +20,7 @@ export function memoryMountsOf(
   }
 }
 
-/** Of the text of /proc/PID/mountinfo, in which spaces in names are escaped. */
+/** The numbers of the mounts in the text of /proc/PID/mountinfo, in which spaces in names are escaped. */
 export function tmpfsMounts(text: string): ReadonlySet<string> {
   const mounts = new Set<string>()
   for (const line of text.split('\n')) {

@@ -88,7 +88,7 @@ function keyOf({ dev, ino }: OpenRing): string {
   return `${String(dev)}:${String(ino)}`
 }
 
-/** Those with a name first; then those between the same two processes together, as a channel's are. */
+/** Sorts rings: those with a name first; then those between the same two processes together, as a channel's are. */
 function byPlace(one: OpenRing, other: OpenRing): number {
   if (one.name !== undefined && other.name !== undefined) return one.name < other.name ? -1 : 1
   if (one.name !== other.name) return one.name === undefined ? 1 : -1

@@ -1,4 +1,4 @@
-/** Who holds the roles of rings: the locks on bytes of their memory, as the system lists them. */
+/** The locks on bytes of rings' memory, as the system lists them: they tell who holds the roles. */
 
 /** The bytes that stand for the roles, in docs/ring-format.md. */
 const roleBytes = { producer: 128, consumer: 256 } as const
