@@ -15,6 +15,7 @@ const copying = [
   'test/ring/two_processes.test.ts',
   'test/ring/hostile.test.ts',
   'test/ring/closing.test.ts',
+  'test/channel/bells.test.ts',
   'test/channel/transport_channel.test.ts',
   'test/connection/framed_channel.test.ts',
 ]
@@ -35,6 +36,7 @@ const watchingThread = [
   'test/socket/seqpacket.test.ts',
   'test/socket/workers.test.ts',
   'test/socket/node_cases/*.test.ts',
+  'test/channel/bells.test.ts',
 ]
 
 // Named pipes are of Windows: elsewhere these files would only be started to skip all that they have.

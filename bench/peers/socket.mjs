@@ -51,11 +51,16 @@ const libraries = {
     },
     connect: (path) => connectAddress(readFileSync(path, 'utf8')),
   },
-  channel: {
+  channel: channelsWith({}),
+  'channel-asleep': channelsWith({ spin: 0 }),
+}
+
+function channelsWith(options) {
+  return {
     listen: async (path, serve) =>
-      serveAll(await ChannelServer.listen(path, { maxConnections }), serve),
-    connect: (path) => connectChannel(path, { required: true }),
-  },
+      serveAll(await ChannelServer.listen(path, { maxConnections, ...options }), serve),
+    connect: (path) => connectChannel(path, { required: true, ...options }),
+  }
 }
 
 function listenByNet(where, serve) {

@@ -7,6 +7,7 @@ const labels = {
   sluice: 'sluice, Unix socket',
   tcp: 'sluice, TCP',
   channel: 'sluice, channel',
+  'channel-asleep': 'sluice, channel, spin: 0',
 }
 
 /** `library` and `mode` as in peers/socket.mjs. */

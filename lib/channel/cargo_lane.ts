@@ -56,8 +56,6 @@ export class CargoLane {
   readonly #arrived = new Map<number, readonly Closable[]>()
   #lastSent = 0
   #lastCame = 0
-  #room: Gate | undefined
-
   constructor(control: Control) {
     this.#control = control
   }
@@ -84,44 +82,28 @@ export class CargoLane {
       return undefined
     }
     this.#arrived.delete(number)
-    this.#giveRoom()
+    this.#control.resume()
     return received
   }
 
   /**
-   * Keeps the descriptors of a message that has come, for the record that will name them.
+   * Keeps the descriptors of a message that has come, for the record that will name them. Returns whether
+   * more may come.
    *
    * @throws `ERR_SLUICE_CORRUPT`
    */
-  add(message: ControlMessage): void {
+  add(message: ControlMessage): boolean {
     if (message.kind !== ControlKind.cargo) throw nonsense('a message that does not belong here')
     if (message.number !== (this.#lastCame + 1) >>> 0 || message.count === 0) {
       throw nonsense('descriptors out of their order')
     }
     this.#arrived.set(message.number, this.#control.take(message.count))
     this.#lastCame = message.number
-    if (this.#arrived.size >= mostAhead) this.#room = new Gate()
+    return this.#arrived.size < mostAhead
   }
-
-  /** When more may be read; undefined: now. */
-  readonly hasRoom = (): Promise<void> | undefined => this.#room?.promise
 
   close(): void {
     for (const received of this.#arrived.values()) closeAll(received)
     this.#arrived.clear()
-    this.#giveRoom()
   }
-
-  #giveRoom(): void {
-    this.#room?.open()
-    this.#room = undefined
-  }
-}
-
-/** A promise that is resolved from outside. */
-class Gate {
-  open: () => void = () => undefined
-  readonly promise = new Promise<void>((resolve) => {
-    this.open = resolve
-  })
 }

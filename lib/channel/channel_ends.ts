@@ -4,6 +4,7 @@ import { consumerSide, producerSide, sideState } from '../ring/layout.js'
 import type { Producer } from '../ring/producer.js'
 import { look } from '../ring/publish.js'
 import { Ring } from '../ring/ring.js'
+import type { Bells } from './bells.js'
 
 /** In the state of a ring's side: it was closed, and did not just go away. */
 const closed = 2
@@ -14,19 +15,22 @@ export class ChannelEnds {
   readonly consumer: Consumer
   /** Bytes of the longest record that can be written. */
   readonly maxRecordLength: number
+  /** By which they wake the peer, and are woken; undefined: by the rings' own doorbells. */
+  readonly bells: Bells | undefined
   readonly #outgoing: Ring
   readonly #incoming: Ring
   readonly #outgoingWords: Int32Array | undefined
   readonly #incomingWords: Int32Array | undefined
 
   /** Takes the rings over: they are closed with the ends, and when an end cannot be had. */
-  constructor(outgoing: Ring, incoming: Ring, spin: number | undefined) {
+  constructor(outgoing: Ring, incoming: Ring, spin: number | undefined, bells: Bells | undefined) {
+    this.bells = bells
     this.#outgoing = outgoing
     this.#incoming = incoming
     this.maxRecordLength = outgoing.maxMessageLength
     try {
-      this.producer = outgoing.producer({ spin })
-      this.consumer = incoming.consumer({ spin })
+      this.producer = Ring.producerOf(outgoing, { spin }, bells?.forProducer)
+      this.consumer = Ring.consumerOf(incoming, { spin }, bells?.forConsumer)
       this.#outgoingWords = wordsOf(this.producer)
       this.#incomingWords = wordsOf(this.consumer)
     } catch (error) {

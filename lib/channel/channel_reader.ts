@@ -124,6 +124,7 @@ export class ChannelReader {
   #takeTurn(): void {
     for (let left = chunksPerTurn; left > 0; left--) {
       if (this.#wanted && this.#tell()) continue
+      const hasTold = left < chunksPerTurn
       if (this.#over) return
       if (!this.#wanted && (!this.#awaitsEnd || this.taker.hasMore)) return
       if (this.taker.lacksCargo) {
@@ -134,7 +135,7 @@ export class ChannelReader {
         this.#conclude()
         return
       }
-      const status = this.#sleeper.wait(0, this.#turn)
+      const status = this.#sleeper.wait(0, this.#turn, hasTold)
       if (status === WaitStatus.nothingYet) return
       if (status !== WaitStatus.ready) {
         this.#conclude()

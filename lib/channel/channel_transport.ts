@@ -8,7 +8,7 @@ import { CargoLane, ChannelCargo, channelCargo } from './cargo_lane.js'
 import type { ChannelEnds } from './channel_ends.js'
 import { ChannelReader, type RecordTaker } from './channel_reader.js'
 import { ChannelWriter } from './channel_writer.js'
-import type { Control } from './control.js'
+import type { Control, ControlListener } from './control.js'
 import type { ControlMessage } from './control_message.js'
 import { ChunkTaker } from './chunk_taker.js'
 import { incomingRecords, type IncomingRecords } from './incoming_records.js'
@@ -68,7 +68,11 @@ export class ChannelTransport implements Transport {
     })
     // It tells of the peer's end, and does not keep the process alive for it.
     control.connection.unref()
-    void watchControl(control, new WeakRef(this), this.#lane.hasRoom)
+    const listener = new WeakListener(this)
+    // Not before the channel is made, which what has come already may end.
+    queueMicrotask(() => {
+      control.listen(listener)
+    })
   }
 
   attach(events: TransportEvents): void {
@@ -307,11 +311,12 @@ export class ChannelTransport implements Transport {
     return this.#peerGone || this.#ends.peerHasLeft
   }
 
-  /** Descriptors have come. */
-  controlCame(message: ControlMessage): void {
-    if (!this.#open) return
-    this.#lane.add(message)
+  /** Descriptors have come. Returns whether more may come. */
+  controlCame(message: ControlMessage): boolean {
+    if (!this.#open) return false
+    const mayCome = this.#lane.add(message)
     this.#reader.cargoCame()
+    return mayCome
   }
 
   /** The control connection has ended, which only the peer's end can be, or failed. */
@@ -361,21 +366,21 @@ export class ChannelTransport implements Transport {
 }
 
 /**
- * Reads the control connection until it ends. Weakly: it is always read, and a channel that was dropped
+ * Hears the control connection for a channel. Weakly: it is always read, and a channel that was dropped
  * without `close` is to be found out.
  */
-async function watchControl(
-  control: Control,
-  transport: WeakRef<ChannelTransport>,
-  hasRoom: () => Promise<void> | undefined,
-): Promise<void> {
-  try {
-    for (let message; (message = await control.receive()) !== undefined;) {
-      transport.deref()?.controlCame(message)
-      await hasRoom()
-    }
-    transport.deref()?.controlEnded(undefined)
-  } catch (error) {
-    transport.deref()?.controlEnded(error)
+class WeakListener implements ControlListener {
+  readonly #transport: WeakRef<ChannelTransport>
+
+  constructor(transport: ChannelTransport) {
+    this.#transport = new WeakRef(transport)
+  }
+
+  came(message: ControlMessage): boolean {
+    return this.#transport.deref()?.controlCame(message) ?? false
+  }
+
+  ended(failure: unknown): void {
+    this.#transport.deref()?.controlEnded(failure)
   }
 }

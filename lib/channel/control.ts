@@ -5,7 +5,13 @@ import { Connection } from '../transport/connection.js'
 import type { SluiceError } from '../core/errors.js'
 import { closeAll } from '../transport/inbox.js'
 import type { Closable } from '../transport/transport.js'
-import { ControlParser, encodeControl, nonsense, type ControlMessage } from './control_message.js'
+import {
+  type Bell,
+  ControlParser,
+  encodeControl,
+  nonsense,
+  type ControlMessage,
+} from './control_message.js'
 
 /** The connection beside the rings of a {@link Channel}: it arranges them, and its end is the peer's. */
 export type ControlConnection = UnixConnection | NamedPipeConnection
@@ -13,6 +19,14 @@ export type ControlConnection = UnixConnection | NamedPipeConnection
 /** A descriptor that has come. */
 export interface Attachment extends Closable {
   readonly number: number
+}
+
+/** Hears what comes when the handshake is over. */
+export interface ControlListener {
+  /** Whether more may come now; otherwise `resume` lets it. */
+  came(message: ControlMessage): boolean
+  /** Nothing comes any more: the peer has ended, or why the connection failed. */
+  ended(failure: unknown): void
 }
 
 /** Messages of a control connection, and the descriptors that come with them. */
@@ -23,6 +37,9 @@ export class Control {
   readonly #attachments: Attachment[] = []
 
   #open = true
+  #listener: ControlListener | undefined
+  /** The listener can take no more for now. */
+  #paused = false
 
   constructor(connection: ControlConnection) {
     this.connection = connection
@@ -53,18 +70,72 @@ export class Control {
       if (this.#parser.rest.length === 0 && this.#attachments.length > 0) throw unnamed()
       const received = await this.connection.receive(options)
       if (received === undefined) return undefined
-      if ('fds' in received && received.fds.length > 0) {
-        const hasSome = this.#attachments.length > 0
-        this.#attachments.push(...received.fds)
-        if (hasSome) throw unnamed()
-      }
-      if (!this.#open) {
-        // It was closed after these had come, and before they could be handed over.
-        closeAll(this.#attachments.splice(0))
-        return undefined
-      }
-      this.#parser.add(received.data)
+      this.#add(received.data, 'fds' in received ? received.fds : [])
+      if (!this.#open) return undefined
     }
+  }
+
+  /**
+   * The handshake is over: from here on the listener is told of what comes, and `onBell`, if it is given, of the
+   * bells between the messages.
+   */
+  listen(listener: ControlListener): void {
+    this.#listener = listener
+    this.#deliver(listener)
+    Connection.giveTo(this.connection, {
+      take: ({ data, received }) => this.#take(data, received as readonly Attachment[]),
+      ended: () => {
+        listener.ended(undefined)
+      },
+      closed: (error) => {
+        listener.ended(error)
+      },
+    })
+  }
+
+  /** The listener takes more again. */
+  resume(): void {
+    if (!this.#paused || this.#listener === undefined) return
+    if (this.#deliver(this.#listener)) Connection.takeMore(this.connection)
+  }
+
+  #take(data: Buffer, attachments: readonly Attachment[]): boolean {
+    const listener = this.#listener
+    if (listener === undefined) return false
+    try {
+      this.#add(data, attachments)
+    } catch (error) {
+      listener.ended(error)
+      return false
+    }
+    return this.#open && this.#deliver(listener)
+  }
+
+  /** Whether more may come. */
+  #deliver(listener: ControlListener): boolean {
+    this.#paused = false
+    try {
+      for (let message; !this.#paused && (message = this.#parser.next()) !== undefined;) {
+        this.#paused = !listener.came(message)
+      }
+      // The descriptors of a message come with its first byte.
+      if (this.#parser.rest.length === 0 && this.#attachments.length > 0) throw unnamed()
+    } catch (error) {
+      this.#paused = true
+      listener.ended(error)
+    }
+    return !this.#paused
+  }
+
+  #add(data: Buffer, attachments: readonly Attachment[]): void {
+    if (attachments.length > 0) {
+      const hasSome = this.#attachments.length > 0
+      this.#attachments.push(...attachments)
+      if (hasSome) throw unnamed()
+    }
+    // It was closed after these had come, and before they could be handed over.
+    if (this.#open) this.#parser.add(data)
+    else closeAll(this.#attachments.splice(0))
   }
 
   /**
@@ -75,6 +146,11 @@ export class Control {
   take(count: number): Attachment[] {
     if (this.#attachments.length < count) throw nonsense('fewer descriptors than it names')
     return this.#attachments.splice(0, count)
+  }
+
+  /** From here on the peer may ring, of which `onBell` is told. */
+  set onBell(onBell: (bell: Bell) => void) {
+    this.#parser.onBell = onBell
   }
 
   /** From here on the connection is a plain stream, to which belongs what has come already. */

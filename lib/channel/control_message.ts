@@ -15,6 +15,12 @@
  *     CARGO   7  u32 number, u16 count of the descriptors that come with it; a record in the ring names
  *                the number
  *
+ * After READY, in place of a message, there may be a bell, a single byte, from a sender and to a receiver that
+ * both know the feature:
+ *
+ *     0   records have come, for a consumer that has said that it sleeps
+ *     1   there is room, for a producer that has said so
+ *
  * The sender is not trusted: a length is checked before anything is kept, a body against its kind's own
  * length, and what does not fit ends the connection.
  */
@@ -29,6 +35,15 @@ export const ControlKind = {
   plain: 6,
   cargo: 7,
 } as const
+
+/** A byte that wakes one who sleeps. */
+export enum Bell {
+  records = 0,
+  room = 1,
+}
+
+/** How many kinds there are. */
+const bells = 2
 
 export type ControlMessage =
   | {
@@ -117,6 +132,8 @@ function cutText(text: string): Buffer {
 /** Takes messages out of bytes that come in pieces of any size. */
 export class ControlParser {
   #bytes: Buffer = Buffer.alloc(0)
+  /** Called with each kind of bell that is found, once for many; undefined: they are no bells. */
+  onBell: ((bell: Bell) => void) | undefined
 
   /** Bytes that were not taken yet. */
   get rest(): Buffer {
@@ -133,6 +150,7 @@ export class ControlParser {
    * @throws `ERR_SLUICE_CORRUPT`
    */
   next(): ControlMessage | undefined {
+    if (this.onBell !== undefined) this.#takeBells(this.onBell)
     const bytes = this.#bytes
     if (bytes.length < lengthSize + 1) return undefined
     const size = bytes.readUInt16LE(0)
@@ -145,6 +163,17 @@ export class ControlParser {
     if (bytes.length < lengthSize + size) return undefined
     this.#bytes = bytes.subarray(lengthSize + size)
     return decode(kind, bytes.subarray(0, lengthSize + size))
+  }
+
+  #takeBells(onBell: (bell: Bell) => void): void {
+    const bytes = this.#bytes
+    let count = 0
+    let found = 0
+    for (; count < bytes.length && bytes[count] < bells; count++) found |= 1 << bytes[count]
+    if (count === 0) return
+    this.#bytes = bytes.subarray(count)
+    if ((found & (1 << Bell.records)) !== 0) onBell(Bell.records)
+    if ((found & (1 << Bell.room)) !== 0) onBell(Bell.room)
   }
 }
 

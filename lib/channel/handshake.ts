@@ -16,6 +16,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { SluiceError } from '../core/errors.js'
 import type { WaitOptions } from '../core/wait_options.js'
 import type { Ring } from '../ring/ring.js'
+import { Bells, canRingByControl } from './bells.js'
 import { ChannelEnds } from './channel_ends.js'
 import type { Attachment, Control } from './control.js'
 import { ControlKind, nonsense, tokenLength, type ControlMessage } from './control_message.js'
@@ -33,9 +34,14 @@ const version = 1
 export const Feature = {
   /** The sender can go on with a plain stream. */
   plain: 1,
+  /** The sender rings by the control connection, and hears such bells. */
+  bells: 2,
 } as const
 
-const knownFeatures = Feature.plain
+/** What this process can do. */
+function ownFeatures(): number {
+  return canRingByControl() ? Feature.plain | Feature.bells : Feature.plain
+}
 
 const Reason = { version: 1, feature: 2, memory: 3, required: 4 } as const
 
@@ -62,7 +68,7 @@ export async function offerChannel(
   await refuseUnlessCommon(control, hello, left)
   let offer: Offer
   try {
-    offer = new Offer(hello, options)
+    offer = new Offer(control, hello, options)
   } catch (error) {
     await goOnPlainly(control, hello, options, error as Error, left)
     return undefined
@@ -72,6 +78,8 @@ export async function offerChannel(
     const answer = await expectOneOf(control, [ControlKind.accept, ControlKind.reject], left())
     if (answer.kind === ControlKind.accept) {
       if (!timingSafeEqual(answer.token, offer.message.token)) throw nonsense('another token')
+      // The client may ring as soon as it has the READY.
+      offer.ends.bells?.start()
       await control.send({ kind: ControlKind.ready }, left())
       return offer.ends
     }
@@ -101,7 +109,7 @@ export async function requestChannel(
     kind: ControlKind.hello,
     lowest: version,
     highest: version,
-    features: required ? 0 : Feature.plain,
+    features: required ? ownFeatures() & ~Feature.plain : ownFeatures(),
     required: 0,
     toServer: capacity,
     toClient: capacity,
@@ -114,7 +122,7 @@ export async function requestChannel(
   }
   let ends: ChannelEnds
   try {
-    ends = openOffer(answer, control.take(attachmentsOfOffer), options)
+    ends = openOffer(control, answer, options)
   } catch (error) {
     if (isNonsense(error)) throw error
     await control.send(
@@ -132,6 +140,7 @@ export async function requestChannel(
   try {
     await control.send({ kind: ControlKind.accept, token: answer.token }, left())
     await expect(control, ControlKind.ready, left())
+    ends.bells?.start()
     return ends
   } catch (error) {
     ends.close()
@@ -145,7 +154,11 @@ class Offer {
   readonly message: Extract<ControlMessage, { kind: typeof ControlKind.offer }>
   readonly attachments: readonly number[]
 
-  constructor(hello: Hello, { capacity = defaultCapacity, spin }: ChannelOptions) {
+  constructor(
+    control: Control,
+    hello: Hello,
+    { capacity = defaultCapacity, spin }: ChannelOptions,
+  ) {
     const toServer = granted(hello.toServer, capacity)
     const toClient = granted(hello.toClient, capacity)
     const token = randomBytes(tokenLength)
@@ -157,12 +170,13 @@ class Offer {
       incoming.close()
       throw error
     }
-    this.ends = new ChannelEnds(outgoing, incoming, spin)
+    const bells = commonBells(control, hello.features)
+    this.ends = new ChannelEnds(outgoing, incoming, spin, bells)
     this.attachments = attachmentsOf([incoming, outgoing])
     this.message = {
       kind: ControlKind.offer,
       version,
-      features: knownFeatures,
+      features: ownFeatures(),
       toServer,
       toClient,
       token,
@@ -172,6 +186,11 @@ class Offer {
   close(): void {
     this.ends.close()
   }
+}
+
+/** Bells, if the peer knows them as well. */
+function commonBells(control: Control, features: number): Bells | undefined {
+  return (features & ownFeatures() & Feature.bells) === 0 ? undefined : new Bells(control)
 }
 
 /** A client's wish, which is never more than the server gives by itself. */
@@ -186,7 +205,7 @@ async function refuseUnlessCommon(
   hello: Hello,
   left: () => WaitOptions,
 ): Promise<void> {
-  const unknown = hello.required & ~knownFeatures
+  const unknown = hello.required & ~ownFeatures()
   const isCommon = hello.lowest <= version && version <= hello.highest
   if (isCommon && unknown === 0) return
   const text = isCommon
@@ -216,10 +235,11 @@ async function goOnPlainly(
 }
 
 function openOffer(
+  control: Control,
   offer: Extract<ControlMessage, { kind: typeof ControlKind.offer }>,
-  attachments: readonly (Attachment | undefined)[],
   { capacity, spin }: ChannelOptions,
 ): ChannelEnds {
+  const attachments: readonly (Attachment | undefined)[] = control.take(attachmentsOfOffer)
   const rings: Ring[] = []
   try {
     if (offer.version !== version) throw nonsense('a version that was not asked for')
@@ -228,7 +248,7 @@ function openOffer(
     }
     rings.push(openRing(attachments.at(0), offer.toServer, offer.token, 'to-server'))
     rings.push(openRing(attachments.at(1), offer.toClient, offer.token, 'to-client'))
-    return new ChannelEnds(rings[0], rings[1], spin)
+    return new ChannelEnds(rings[0], rings[1], spin, commonBells(control, offer.features))
   } catch (error) {
     for (const ring of rings) ring.close()
     throw error

@@ -1,7 +1,7 @@
 /** Claims the roles of a ring in its memory, and puts together what its endpoints work with. */
 import { wakeups } from '../core/native.js'
 import { native, type RingHandle } from './native.js'
-import { NativeDoorbell } from './doorbell.js'
+import { NativeDoorbell, type MakeDoorbell } from './doorbell.js'
 import type { Endpoint, EndpointParts } from './endpoint.js'
 import { stateSize } from './endpoint_state.js'
 import { RoleLife } from './life.js'
@@ -16,14 +16,18 @@ export interface RingAccess {
   memory: ArrayBuffer | undefined
   /** Called once when the endpoint has closed. */
   left: (endpoint: Endpoint) => void
+  /** How the ends wake each other; by default by the doorbells in the ring's memory. */
+  makeDoorbell?: MakeDoorbell | undefined
 }
 
+const nativeDoorbell: MakeDoorbell = (id, handle) => new NativeDoorbell(id, handle)
+
 export function claimProducer(ring: RingAccess): EndpointParts & { writer: RecordWriter } {
-  const { capacity, memory, left } = ring
+  const { capacity, memory, left, makeDoorbell = nativeDoorbell } = ring
   const id = wakeups.newId()
   const state = new Int32Array(new ArrayBuffer(stateSize))
   const handle = new native.ProducerHandle(ring.handle, state.buffer, id)
-  const doorbell = new NativeDoorbell(id, handle)
+  const doorbell = makeDoorbell(id, handle)
   const life = new RoleLife(handle, ring.handle, 'consumer')
   const writer =
     memory === undefined
@@ -33,11 +37,11 @@ export function claimProducer(ring: RingAccess): EndpointParts & { writer: Recor
 }
 
 export function claimConsumer(ring: RingAccess): EndpointParts & { reader: RecordReader } {
-  const { capacity, memory, left } = ring
+  const { capacity, memory, left, makeDoorbell = nativeDoorbell } = ring
   const id = wakeups.newId()
   const state = new Int32Array(new ArrayBuffer(stateSize))
   const handle = new native.ConsumerHandle(ring.handle, state.buffer, id)
-  const doorbell = new NativeDoorbell(id, handle)
+  const doorbell = makeDoorbell(id, handle)
   const life = new RoleLife(handle, ring.handle, 'producer')
   const reader =
     memory === undefined

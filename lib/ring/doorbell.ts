@@ -1,4 +1,5 @@
 /** How an endpoint sleeps until its peer has done something, and wakes a peer that sleeps. */
+import { KeepAlive } from '../core/keep_alive.js'
 import type { Listener } from '../core/listeners.js'
 import { wakeups } from '../core/native.js'
 import { WaitStatus, type EndpointHandle } from './native.js'
@@ -21,7 +22,12 @@ export interface Doorbell {
   sleepSync(wanted: number, milliseconds: number): WaitStatus
   /** Wakes the peer, if it sleeps. */
   ring(): void
+  /** This end was given up: a peer that sleeps learns of it. */
+  leave(): void
 }
+
+/** Makes the doorbell of one end, which native code knows by `id`. */
+export type MakeDoorbell = (id: number, handle: EndpointHandle) => Doorbell
 
 /** The doorbells in the ring's memory: a futex, on Windows an event. */
 export class NativeDoorbell implements Doorbell, Listener {
@@ -29,8 +35,7 @@ export class NativeDoorbell implements Doorbell, Listener {
   readonly #handle: EndpointHandle
   /** Called at the wake-up; undefined while nobody sleeps. */
   #wake: (() => void) | undefined
-  /** This sleep keeps the process alive. */
-  #keepsAlive = false
+  readonly #keepAlive = new KeepAlive()
 
   /** `id` is the one that the handle was made with. */
   constructor(id: number, handle: EndpointHandle) {
@@ -43,7 +48,7 @@ export class NativeDoorbell implements Doorbell, Listener {
     if (status !== WaitStatus.nothingYet) return status
     this.#wake = wake
     wakeups.listen(this.#id, this)
-    this.#keepAlive(ref)
+    this.#keepAlive.set(ref)
     return status
   }
 
@@ -54,7 +59,7 @@ export class NativeDoorbell implements Doorbell, Listener {
   }
 
   setRef(ref: boolean): void {
-    if (this.#wake !== undefined) this.#keepAlive(ref)
+    if (this.#wake !== undefined) this.#keepAlive.set(ref)
   }
 
   /** The parking thread's call. */
@@ -67,14 +72,7 @@ export class NativeDoorbell implements Doorbell, Listener {
   #forget(): void {
     this.#wake = undefined
     wakeups.forget(this.#id)
-    this.#keepAlive(false)
-  }
-
-  #keepAlive(keepsAlive: boolean): void {
-    if (keepsAlive === this.#keepsAlive) return
-    this.#keepsAlive = keepsAlive
-    if (keepsAlive) wakeups.keepAlive()
-    else wakeups.letGo()
+    this.#keepAlive.set(false)
   }
 
   sleepSync(wanted: number, milliseconds: number): WaitStatus {
@@ -83,5 +81,10 @@ export class NativeDoorbell implements Doorbell, Listener {
 
   ring(): void {
     this.#handle.wakePeer()
+  }
+
+  /** Native code has rung when it gave the role up. */
+  leave(): void {
+    // Nothing is left to do.
   }
 }

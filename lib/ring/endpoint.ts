@@ -270,6 +270,7 @@ export abstract class Endpoint {
     this.sleeper.cancel()
     clearImmediate(this.#nextTurn)
     how()
+    this.#parts.doorbell.leave()
     this.left()
     this.#parts.left(this)
   }

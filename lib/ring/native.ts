@@ -54,9 +54,14 @@ export enum RingCreation {
 
 export interface EndpointHandle {
   park(wanted: number): WaitStatus
+  /** The peer is to pass a fence with each publication, so that this end sleeps without a barrier. */
+  askForFences(): void
+  /** As `park`, but no thread sleeps: the peer rings by other means as well. */
+  announce(wanted: number): WaitStatus
   unpark(): void
   waitSync(wanted: number, milliseconds: number): WaitStatus
-  wakePeer(): void
+  /** Whether the peer slept. */
+  wakePeer(): boolean
   mourn(): void
   close(): void
   abandon(): void

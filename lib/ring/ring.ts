@@ -17,6 +17,7 @@ import { requireDescriptors, requireHandles } from '../memory/platform.js'
 import { native as memoryNative, type SharedMemoryHandle } from '../memory/native.js'
 import { native, type RingHandle, type RingStats } from './native.js'
 import { claimConsumer, claimProducer, type RingAccess } from './claim.js'
+import type { MakeDoorbell } from './doorbell.js'
 import { Consumer } from './consumer.js'
 import { syncSliceMs, type Endpoint } from './endpoint.js'
 import { identityOf, whereNameLeads, type Identity } from '../memory/identity.js'
@@ -351,8 +352,7 @@ export class Ring {
    * ```
    */
   producer(options: EndpointOptions = {}): Producer {
-    const { spin } = ownOptions(options, ['spin'])
-    return this.#add(new Producer(claimProducer(this.#access(spin)), spin))
+    return this.#producer(ownOptions(options, ['spin']))
   }
 
   /**
@@ -362,8 +362,7 @@ export class Ring {
    * `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`.
    */
   consumer(options: EndpointOptions = {}): Consumer {
-    const { spin } = ownOptions(options, ['spin'])
-    return this.#add(new Consumer(claimConsumer(this.#access(spin)), spin))
+    return this.#consumer(ownOptions(options, ['spin']))
   }
 
   /**
@@ -472,10 +471,37 @@ export class Ring {
     return retry(what, attempt, claimBackoff, { signal, timeout }, () => undefined)
   }
 
-  #access(spin: number | undefined): RingAccess {
+  /**
+   * The writing end of a ring whose ends wake each other as the caller says.
+   *
+   * @internal
+   */
+  static producerOf(ring: Ring, options: EndpointOptions, makeDoorbell?: MakeDoorbell): Producer {
+    return ring.#producer(options, makeDoorbell)
+  }
+
+  /**
+   * The reading end; otherwise as `producerOf`.
+   *
+   * @internal
+   */
+  static consumerOf(ring: Ring, options: EndpointOptions, makeDoorbell?: MakeDoorbell): Consumer {
+    return ring.#consumer(options, makeDoorbell)
+  }
+
+  #producer({ spin }: EndpointOptions, makeDoorbell?: MakeDoorbell): Producer {
+    return this.#add(new Producer(claimProducer(this.#access(spin, makeDoorbell)), spin))
+  }
+
+  #consumer({ spin }: EndpointOptions, makeDoorbell?: MakeDoorbell): Consumer {
+    return this.#add(new Consumer(claimConsumer(this.#access(spin, makeDoorbell)), spin))
+  }
+
+  #access(spin: number | undefined, makeDoorbell: MakeDoorbell | undefined): RingAccess {
     if (spin !== undefined) checkSpin(spin)
     this.#requireOpen()
     return {
+      makeDoorbell,
       handle: this.#handle,
       capacity: this.capacity,
       memory: this.#buffer,

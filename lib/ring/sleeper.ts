@@ -33,9 +33,12 @@ export class Sleeper {
    * Waits for `wanted` (bytes of room; 0 for the consumer). Returns what there is at once, or
    * `nothingYet`; then it calls `wake` later, once, unless it is cancelled.
    *
+   * `afterWork`: the caller has just handed out something. The answer may lie in a queue that is
+   * emptied when the caller returns, so it looks in the loop's next turn and not at once.
+   *
    * @throws when the system has no thread to sleep with; nothing is left of the sleep.
    */
-  wait(wanted: number, wake: () => void): WaitStatus {
+  wait(wanted: number, wake: () => void, afterWork = false): WaitStatus {
     const failure = this.#failure
     this.cancel()
     // Going to sleep makes every other processor pass a barrier: not for what is there already.
@@ -45,6 +48,10 @@ export class Sleeper {
     // again.
     const budget = this.#lookedInVain ? 0 : this.#polling.budget()
     this.#lookedInVain = false
+    if (budget > 0 && afterWork && this.#ref) {
+      this.#lookAgainLater(wanted, budget, wake)
+      return WaitStatus.nothingYet
+    }
     if (budget > 0) {
       if (this.#polling.look(budget)) return WaitStatus.ready
       // An immediate that does not keep the loop alive may not run while the loop sleeps.

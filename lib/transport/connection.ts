@@ -38,7 +38,7 @@ import {
   type ConnectionErrorMessage,
 } from './diagnostics.js'
 import type { ConnectionStats } from './connection_stats.js'
-import { closeAll, Inbox } from './inbox.js'
+import { closeAll, Inbox, type ArrivalTaker } from './inbox.js'
 import { Outbox, type Callback, type OutboxOwner } from './outbox.js'
 import {
   checkTransport,
@@ -83,6 +83,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   readonly #transport: Transport
   // Made when there is the first: most connections are idle, and there may be many.
   #inbox: Inbox<Types['message']> | undefined
+  #taker: ArrivalTaker | undefined
   /** For a receive that may only look in the next turn. */
   #wantsLater: (() => void) | undefined
   #outbox: Outbox | undefined
@@ -546,6 +547,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     this.#announcer?.close()
     this.#inbox?.close()
     this.#transport.close()
+    this.#taker?.closed(error)
     // Errors are dear, and mostly nobody waits.
     if (this.#inbox?.isReceiving === true) this.#inbox.fail(this.#closedReason())
     if (this.#outbox?.idle === false) this.#outbox.failAll(this.#closedReason())
@@ -645,6 +647,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
       return false
     }
     this.#idle?.refresh()
+    if (this.#taker !== undefined) return this.#taker.take({ data, received })
     if (this.#readsStream && this.#announcer?.isHolding !== true) return this.#push(data, received)
     const inbox = (this.#inbox ??= this.#newInbox())
     inbox.keep({ data, received })
@@ -673,6 +676,10 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   #onEnd(): void {
     if (this.#ended || this.destroyed) return
     this.#ended = true
+    if (this.#taker !== undefined) {
+      this.#taker.ended()
+      return
+    }
     this.#inbox?.end()
     if (this.#inbox?.empty !== false && this.#announcer?.isHolding !== true) this.#reachEnd()
   }
@@ -848,6 +855,53 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
     connection.#wantMessage(inbox)
     if (inbox.empty && !inbox.isReceiving) connection.#transport.allTaken?.()
     return promise
+  }
+
+  /**
+   * From here on what comes is the taker's, at once and without a promise for each. What has come before, and
+   * nobody has taken, is the taker's first. Nothing may wait in `receive`.
+   *
+   * @internal
+   */
+  static giveTo(connection: Connection, taker: ArrivalTaker): void {
+    connection.#taker = taker
+    let mayCome = true
+    for (let kept; (kept = connection.#inbox?.takeArrival()) !== undefined;)
+      mayCome = taker.take(kept)
+    if (connection.destroyed) taker.closed(connection.#failure as Error | null)
+    else if (connection.#ended) taker.ended()
+    else if (mayCome) Connection.takeMore(connection)
+  }
+
+  /**
+   * The taker, which had said that it wants no more for now, goes on.
+   *
+   * @internal
+   */
+  static takeMore(connection: Connection): void {
+    if (connection.destroyed) return
+    try {
+      connection.#transport.read()
+    } catch (error) {
+      connection.destroy(error as Error)
+    }
+  }
+
+  /**
+   * Writes a byte that tells the peer to look: at once when nothing is before it, otherwise behind that. A
+   * connection that cannot take it any more says so by itself.
+   *
+   * @internal
+   */
+  static nudge(connection: Connection, byte: Buffer): void {
+    if (connection.destroyed || connection.writableEnded) return
+    try {
+      const direct = connection.#transport.tryWrite !== undefined && connection.#writesNothing()
+      const count = direct ? connection.#transport.tryWrite?.(byte, undefined) : 'later'
+      if (count === 'later') connection.write(byte)
+    } catch {
+      // The connection has been told.
+    }
   }
 
   /**

@@ -9,6 +9,16 @@ export interface Arrival {
   readonly received: readonly Closable[]
 }
 
+/** Takes what comes in place of `receive` and of the stream. */
+export interface ArrivalTaker {
+  /** Whether more is wanted now. Must not throw. */
+  take(arrival: Arrival): boolean
+  /** The peer has ended its side. */
+  ended(): void
+  /** The connection has closed, by itself or by this side; with an error if it failed. */
+  closed(error: Error | null): void
+}
+
 export class Inbox<Message> {
   /** At most one for a transport that reads when it is asked: it came for a `receive` cancelled since. */
   readonly #kept: Arrival[] = []

@@ -5,6 +5,7 @@ import {
   encodeControl,
   type ControlMessage,
 } from '../../lib/channel/control_message.js'
+import { Feature } from '../../lib/channel/handshake.js'
 import {
   Channel,
   ChannelServer,
@@ -142,7 +143,7 @@ export class RawPeer {
 }
 
 /** A channel whose other end is played word for word, with its rings. */
-export async function withRawPeer(): Promise<{
+export async function withRawPeer(features: number = Feature.plain): Promise<{
   channel: Channel
   peer: RawPeer
   toServer: Ring
@@ -150,7 +151,7 @@ export async function withRawPeer(): Promise<{
 }> {
   const server = await channelServer()
   const peer = await RawPeer.connect(server.address)
-  await peer.hello({ toServer: 65536, toClient: 65536 })
+  await peer.hello({ features, toServer: 65536, toClient: 65536 })
   const { offer, fds } = await peer.offered()
   const toServer = closedAfterTest(Ring.fromFd(fds[0]))
   const toClient = closedAfterTest(Ring.fromFd(fds[1]))

@@ -42,7 +42,10 @@ class ParkingThreads {
   // When this returns, no thread looks at the object. It may still be reported as woken.
   void unpark(Id id);
 
-  // Whether a parked object keeps the process alive.
+  // Something waits that may keep the process alive, although no thread sleeps for it yet.
+  void expect_listener() { woken_.open(); }
+
+  // Whether what waits keeps the process alive.
   void set_ref(bool ref) { woken_.set_ref(ref); }
 
  private:

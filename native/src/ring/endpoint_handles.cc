@@ -57,6 +57,8 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
     using Wrap = Napi::ObjectWrap<Self>;
     std::vector<typename Wrap::PropertyDescriptor> methods = {
         Wrap::template InstanceMethod<&Self::park>("park"),
+        Wrap::template InstanceMethod<&Self::ask_for_fences>("askForFences"),
+        Wrap::template InstanceMethod<&Self::announce>("announce"),
         Wrap::template InstanceMethod<&Self::unpark>("unpark"),
         Wrap::template InstanceMethod<&Self::wait_sync>("waitSync"),
         Wrap::template InstanceMethod<&Self::wake_peer>("wakePeer"),
@@ -124,6 +126,24 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
     });
   }
 
+  void ask_for_fences(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { require_open().ask_for_fences(); });
+  }
+
+  // announce(wanted): tells the peer to ring if there is nothing yet; else says what there is. No
+  // thread sleeps for it: the peer rings by other means too, and its life is known by them.
+  Napi::Value announce(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      Endpoint& endpoint = require_open();
+      publish_before_waiting();
+      threads_->expect_listener();
+      const auto sleep = endpoint.announce(info[0].As<Napi::Number>().Uint32Value());
+      const WaitStatus status = endpoint.look(sleep, RingEndpoint::Peer::kTakenForAlive);
+      if (status != WaitStatus::kNothingYet) endpoint.retract();
+      return to_javascript_status(info.Env(), status);
+    });
+  }
+
   void park_announced(const RingEndpoint::Sleep& sleep) {
     parked_->set(sleep);
     try {
@@ -156,8 +176,10 @@ class EndpointHandle : public Napi::ObjectWrap<EndpointHandle<Endpoint>> {
     });
   }
 
-  void wake_peer(const Napi::CallbackInfo& info) {
-    guarded(info.Env(), [&] { require_open().wake_peer(); });
+  // Whether the peer slept.
+  Napi::Value wake_peer(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(),
+                   [&] { return Napi::Boolean::New(info.Env(), require_open().wake_peer()); });
   }
 
   void mourn(const Napi::CallbackInfo& info) {

@@ -98,6 +98,14 @@ class RingEndpoint {
   const Bell& bell() const { return *bell_; }
   bool is_open() const { return life_->holds(); }
 
+  // From here on the peer passes a fence with each of its publications, and this side passes no
+  // remote barrier before it sleeps: for one that sleeps often. To be called right after the claim,
+  // before the peer begins; see "Sleeping and waking" in ring_format.hpp.
+  void ask_for_fences() {
+    awake_.store(kFenceWanted, std::memory_order_relaxed);
+    retract();
+  }
+
   // Says that this side is about to sleep. Then `look`; then sleep, or `retract`.
   Sleep announce(uint32_t wanted);
   Sleep announce_again(const Sleep& sleep) const;  // for a thread that sleeps on its behalf
@@ -123,7 +131,7 @@ class RingEndpoint {
   WaitStatus wait(uint32_t wanted, std::chrono::nanoseconds timeout);
 
   // Takes back the peer's `parked` word and rings, if it is set.
-  void wake_peer();
+  bool wake_peer();
 
   // Gives the role up: for good, or leaving it to a successor, which the peer sees as a death.
   void close();
@@ -403,12 +411,14 @@ inline WaitStatus RingEndpoint::wait(uint32_t wanted, std::chrono::nanoseconds t
   }
 }
 
-inline void RingEndpoint::wake_peer() {
+inline bool RingEndpoint::wake_peer() {
   // seq_cst: of several wakers exactly one takes the announcement back and rings. The bit stays: it
   // says what the peer is, not what it does.
   const uint32_t parked = peer_parked().fetch_and(kFenceWanted, std::memory_order_seq_cst);
   detail::reached_failpoint(detail::Failpoint::kUnparked);
-  if ((parked & ~kFenceWanted) != 0) peer_bell_->ring();
+  if ((parked & ~kFenceWanted) == 0) return false;
+  peer_bell_->ring();
+  return true;
 }
 
 inline void RingEndpoint::close() {
