@@ -1,8 +1,10 @@
 /** What the system and other processes tell, taken apart: true texts, and any others. */
 import fc from 'fast-check'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { perSecond } from '../../lib/cli/rings.js'
 import { listeningSockets } from '../../lib/cli/stat/listening_sockets.js'
@@ -16,6 +18,7 @@ import { fitted } from '../../lib/cli/stat/tables.js'
 import { viewHeader } from '../../lib/ring/header_view.js'
 import { makeFifo, temporaryFolder } from '../support/folder.js'
 import { onlyIf, unixOnly } from '../support/platform.js'
+import { started } from '../support/start.js'
 
 const heading = 'Num       RefCount Protocol Flags    Type St Inode Path'
 
@@ -275,6 +278,19 @@ test('a text is cut to the rows that there are', () => {
   expect(fitted('a\nb\nc\nd', 3)).toBe('a\nb\n... and 2 more lines')
   expect(fitted('a\nb\nc', 0)).toBe('a\n... and 2 more lines')
 })
+
+onlyIf(process.platform === 'linux', 'processes are seen in /proc on Linux')(
+  'a process that is ending has no mounts, and that is no failure',
+  async () => {
+    // Its parent has become another program, which does not ask how it ended.
+    const parent = started(spawn('sh', ['-c', 'true & echo $!; exec sleep 60']))
+    onTestFinished(() => void parent.kill('SIGKILL'))
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+    const pid = Number(line)
+    await expect.poll(() => readFileSync(`/proc/${String(pid)}/stat`, 'utf8')).toContain(') Z ')
+    expect(memoryMountsOf(pid, undefined)('1')).toBe(false)
+  },
+)
 
 onlyIf(process.platform === 'linux', 'mounts are numbered on Linux')(
   'only what is where memory lies is touched, whatever its name',

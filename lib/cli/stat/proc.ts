@@ -20,7 +20,8 @@ export function ifThere<T>(look: () => T): T | undefined {
 }
 
 export function isGone(error: unknown): boolean {
-  return isSystemError(error, 'ENOENT', 'ESRCH', 'ENOTDIR')
+  // EINVAL: it is ending, and has no mounts any more.
+  return isSystemError(error, 'ENOENT', 'ESRCH', 'ENOTDIR', 'EINVAL')
 }
 
 /** The beginning of a file as text, as far as `most` bytes go. */
