@@ -53,6 +53,22 @@ const notHere =
       ]
     : ['test/pipe/!(wrong_input).test.ts']
 
+// What asks nothing of the user who runs it, and is not run again as another one: the benchmark, and the suite of
+// transports over each of them.
+const asAnotherUser =
+  process.env['SLUICE_AS_ANOTHER_USER'] === '1'
+    ? [
+        'test/bench/**',
+        'test/channel/transport_*.test.ts',
+        'test/connection/by_*.test.ts',
+        'test/examples/connections.test.ts',
+        'test/ring/litmus.test.ts',
+        'test/ring/store_by_store.test.ts',
+        'test/socket/transport_*.test.ts',
+        'test/transport/*.test.ts',
+      ]
+    : []
+
 const form = process.env['SLUICE_STRESS'] ?? 'short'
 const common = {
   pool: 'forks' as const,
@@ -70,7 +86,7 @@ const direct = {
     ...common,
     name: 'direct',
     include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...notHere],
+    exclude: [...configDefaults.exclude, ...notHere, ...asAnotherUser],
   },
 }
 
