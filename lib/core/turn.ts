@@ -40,6 +40,30 @@ export function untilNextTurn(): Promise<void> {
   }))
 }
 
+/**
+ * Does it when the queues that the running call has filled are empty, of ticks and of promises; without a turn of the
+ * loop while one more thing may be done in this turn. Returns a function that takes it back.
+ */
+export function whenDrained(work: () => void): () => void {
+  let wanted = true
+  const now = () => {
+    if (wanted) work()
+  }
+  if (mayGoOn()) {
+    // Microtasks come behind all ticks, and ticks of microtasks behind those.
+    process.nextTick(() => {
+      queueMicrotask(() => {
+        process.nextTick(now)
+      })
+    })
+  } else {
+    setImmediate(now)
+  }
+  return () => {
+    wanted = false
+  }
+}
+
 const scheduled = new Set<() => void>()
 
 /** Does it in the next turn, once, however often it is asked for: it serves all who wait by then. */

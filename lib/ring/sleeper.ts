@@ -1,3 +1,4 @@
+import { whenDrained } from '../core/turn.js'
 import { WaitStatus } from './native.js'
 import type { Doorbell } from './doorbell.js'
 import { Polling, sliceMs } from './polling.js'
@@ -7,7 +8,8 @@ export class Sleeper {
   readonly #doorbell: Doorbell
   readonly #isReady: () => boolean
   #polling: Polling
-  #immediate: NodeJS.Immediate | undefined
+  /** Takes a look back that is to come; undefined: there is none. */
+  #cancelLook: (() => void) | undefined
   #ref = true
   #lookedInVain = false
   /** Why it could not sleep, although `nothingYet` was said before; the next wait throws it. */
@@ -34,7 +36,7 @@ export class Sleeper {
    * `nothingYet`; then it calls `wake` later, once, unless it is cancelled.
    *
    * `afterWork`: the caller has just handed out something. The answer may lie in a queue that is
-   * emptied when the caller returns, so it looks in the loop's next turn and not at once.
+   * emptied when the caller returns, so it looks then and not at once.
    *
    * @throws when the system has no thread to sleep with; nothing is left of the sleep.
    */
@@ -49,7 +51,9 @@ export class Sleeper {
     const budget = this.#lookedInVain ? 0 : this.#polling.budget()
     this.#lookedInVain = false
     if (budget > 0 && afterWork && this.#ref) {
-      this.#lookAgainLater(wanted, budget, wake)
+      this.#cancelLook = whenDrained(() => {
+        this.#lookForWaker(wanted, budget, wake)
+      })
       return WaitStatus.nothingYet
     }
     if (budget > 0) {
@@ -65,26 +69,31 @@ export class Sleeper {
   }
 
   cancel(): void {
-    if (this.#immediate !== undefined) {
-      clearImmediate(this.#immediate)
-      this.#immediate = undefined
-    }
+    this.#cancelLook?.()
+    this.#cancelLook = undefined
     this.#failure = undefined
     this.#doorbell.awake()
   }
 
   // Between two slices the loop has its turn.
   #lookAgainLater(wanted: number, budget: number, wake: () => void): void {
-    this.#immediate = setImmediate(() => {
-      this.#immediate = undefined
-      try {
-        if (!this.#lookAgain(wanted, budget, wake)) return
-      } catch (reason) {
-        // Nobody called: it is told to those who wait when they come round.
-        this.#failure = { reason }
-      }
-      wake()
+    const immediate = setImmediate(() => {
+      this.#lookForWaker(wanted, budget, wake)
     })
+    this.#cancelLook = () => {
+      clearImmediate(immediate)
+    }
+  }
+
+  #lookForWaker(wanted: number, budget: number, wake: () => void): void {
+    this.#cancelLook = undefined
+    try {
+      if (!this.#lookAgain(wanted, budget, wake)) return
+    } catch (reason) {
+      // Nobody called: it is told to those who wait when they come round.
+      this.#failure = { reason }
+    }
+    wake()
   }
 
   /** Whether the wait is over. */
