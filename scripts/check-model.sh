@@ -74,6 +74,7 @@ passes sleep_wake
 passes sleep_wake -DPRODUCER_FENCED
 passes sleep_wake -DCONSUMER_FENCED
 passes sleep_wake -DPRODUCER_FENCED -DCONSUMER_FENCED
+passes sleep_wake -DBOTH_ASK
 for variant in NO_BARRIER NO_SECOND_LOOK LATE_TICKET LOAD_FIRST; do
   fails sleep_wake -D$variant
 done
@@ -82,6 +83,9 @@ for variant in NO_SLEEPER_FENCE NO_WAKER_FENCE BIT_IGNORED NO_RELOAD BIT_TAKEN; 
   fails sleep_wake -D$variant -DCONSUMER_FENCED
 done
 fails sleep_wake -DNO_SECOND_LOOK -DPRODUCER_FENCED -DCONSUMER_FENCED
+for variant in NO_SLEEPER_FENCE NO_SECOND_LOOK BIT_IGNORED NO_RELOAD BIT_TAKEN; do
+  fails sleep_wake -D$variant -DBOTH_ASK
+done
 fails sleep_wake -DLATE_CLAIM -DCONSUMER_FENCED
 
 if [ "${1:-}" = --long ]; then

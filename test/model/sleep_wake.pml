@@ -10,6 +10,8 @@
  *   PRODUCER_FENCED           The one side, or the other, cannot do that. As a waker it passes a
  *   CONSUMER_FENCED           fence after each store; for its peer to do the same, it keeps the bit
  *                             `fence wanted` in its own parked word.
+ *   BOTH_ASK                  Both sides can do it, and keep the bit all the same: as sleepers they are
+ *                             like fenced ones, as wakers like registered ones.
  *
  * The producer writes records of 1 or 2 units for as long as it likes; the consumer takes any part
  * of what is there, and sleeps only when nothing is. The producer asks to be woken when 2 of the 3
@@ -52,6 +54,11 @@
 #define PRODUCER 0
 #define CONSUMER 1
 #define FENCED(who) (who == PRODUCER -> PRODUCER_IS_FENCED : CONSUMER_IS_FENCED)
+#ifdef BOTH_ASK
+#define ASKS(who) true
+#else
+#define ASKS(who) FENCED(who)
+#endif
 
 /* The shared words. A parked word is 0, or the room that is wanted, and the bit. */
 #define PUBLISHED 0
@@ -60,7 +67,7 @@
 #define PARKED(who) (3 + who)
 #define BELL(who) (5 + who)
 #define FENCE_WANTED 4
-#define IDLE(who) (FENCED(who) -> FENCE_WANTED : 0)
+#define IDLE(who) (ASKS(who) -> FENCE_WANTED : 0)
 byte memory[7];
 
 /* Kernel: who sleeps on its doorbell. */
@@ -176,7 +183,7 @@ inline announce(me, peer, wanted) {
      value = 0;
      store(me, PARKED(me), IDLE(me) + wanted);
      if
-     :: FENCED(me) ->
+     :: ASKS(me) ->
 #ifndef NO_SLEEPER_FENCE
         fence(me)
 #else
