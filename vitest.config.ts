@@ -53,8 +53,8 @@ const notHere =
       ]
     : ['test/pipe/!(wrong_input).test.ts']
 
-// What asks nothing of the user who runs it, and is not run again as another one: the benchmark, and the suite of
-// transports over each of them.
+// Files that are not run again as another user, because they ask nothing of the user: the benchmark, and the suite
+// of transports over each of them.
 const asAnotherUser =
   process.env['SLUICE_AS_ANOTHER_USER'] === '1'
     ? [

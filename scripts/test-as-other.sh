@@ -2,8 +2,8 @@
 # Runs npm test as the other kind of user: root runs it as an ordinary user, whom it makes where there
 # is none, and an ordinary user as root, by sudo. Root may do everything, and so proves nothing of what
 # others may; an ordinary user cannot become somebody else, and so skips what is about that.
-# It runs in a copy of the checkout: no file here changes its owner. Left out is what asks nothing of the
-# user: the C++ programs, and what vitest.config.ts lists.
+# It runs in a copy of the checkout: no file here changes its owner. The C++ programs, and
+# the files that vitest.config.ts lists, ask nothing of the user and are left out.
 set -eu
 cd "$(dirname "$0")/.."
 user=sluice-test

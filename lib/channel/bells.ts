@@ -145,7 +145,7 @@ class ControlDoorbell implements Doorbell {
   }
 }
 
-/** Those that sleep and are not parked yet; one clock for all. */
+/** Doorbells whose ends sleep and are not parked yet; one clock serves them all. */
 const sleepers = new Set<ControlDoorbell>()
 let clock: NodeJS.Timeout | undefined
 

@@ -21,7 +21,7 @@ export interface Attachment extends Closable {
   readonly number: number
 }
 
-/** Hears what comes when the handshake is over. */
+/** Hears the messages that come when the handshake is over. */
 export interface ControlListener {
   /** Whether more may come now; otherwise `resume` lets it. */
   came(message: ControlMessage): boolean
@@ -76,8 +76,8 @@ export class Control {
   }
 
   /**
-   * The handshake is over: from here on the listener is told of what comes, and `onBell`, if it is given, of the
-   * bells between the messages.
+   * The handshake is over: from here on the listener hears the messages, and `onBell`, if it is given, the bells
+   * between them.
    */
   listen(listener: ControlListener): void {
     this.#listener = listener

@@ -858,8 +858,8 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   }
 
   /**
-   * From here on what comes is the taker's, at once and without a promise for each. What has come before, and
-   * nobody has taken, is the taker's first. Nothing may wait in `receive`.
+   * Hands arrivals to the taker from here on, at once and without a promise for each; first those that have come
+   * already and that nobody has taken. No `receive` may wait.
    *
    * @internal
    */

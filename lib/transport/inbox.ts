@@ -9,7 +9,7 @@ export interface Arrival {
   readonly received: readonly Closable[]
 }
 
-/** Takes what comes in place of `receive` and of the stream. */
+/** Takes the arrivals of a connection, in place of `receive` and of the stream. */
 export interface ArrivalTaker {
   /** Whether more is wanted now. Must not throw. */
   take(arrival: Arrival): boolean

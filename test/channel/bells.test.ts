@@ -14,7 +14,7 @@ const { zeroCopy } = capabilities()
 
 const withRawPeer = () => withAnyRawPeer(Feature.plain | Feature.bells)
 
-/** What has come by the control connection; nothing within a while: undefined. */
+/** The bytes that have come by the control connection; undefined: none within a while. */
 async function heard(peer: RawPeer): Promise<number[] | undefined> {
   const message = await peer.connection.receive({ timeout: 200 }).catch(() => undefined)
   return message === undefined ? undefined : [...message.data]
