@@ -888,17 +888,16 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   }
 
   /**
-   * Writes a byte that tells the peer to look: at once when nothing is before it, otherwise behind that. A
-   * connection that cannot take it any more says so by itself.
+   * Writes a byte that tells the peer to look, unless the system has no room for it: a peer that has so much to
+   * read looks anyway, and a hostile one makes nothing grow. A connection that cannot take it any more says so by
+   * itself.
    *
    * @internal
    */
   static nudge(connection: Connection, byte: Buffer): void {
-    if (connection.destroyed || connection.writableEnded) return
+    if (connection.destroyed || connection.writableEnded || !connection.#writesNothing()) return
     try {
-      const direct = connection.#transport.tryWrite !== undefined && connection.#writesNothing()
-      const count = direct ? connection.#transport.tryWrite?.(byte, undefined) : 'later'
-      if (count === 'later') connection.write(byte)
+      connection.#transport.tryWrite?.(byte, undefined)
     } catch {
       // The connection has been told.
     }

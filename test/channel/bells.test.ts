@@ -2,6 +2,7 @@ import { describe, expect } from 'vitest'
 
 import { Bell, ControlKind } from '../../lib/channel/control_message.js'
 import { Feature } from '../../lib/channel/handshake.js'
+import { consumerParkedWord } from '../../lib/ring/layout.js'
 import { capabilities, Channel, connectChannel, UnixServer } from '../../lib/index.js'
 import { channelServer, RawPeer, withRawPeer as withAnyRawPeer } from '../support/channels.js'
 import { Child } from '../support/child.js'
@@ -113,6 +114,26 @@ describe('a bell', () => {
       toServer.producer().tryWrite(Buffer.from('at last'))
       await peer.connection.send(Buffer.of(Bell.records))
       expect((await receiving)?.data.toString()).toBe('at last')
+      expect(channel.destroyed).toBe(false)
+    },
+  )
+
+  onlyIf(zeroCopy && !onWindows, 'this process has no bells')(
+    'that its peer never hears makes nothing grow',
+    async () => {
+      const { channel, peer, toClient } = await withRawPeer()
+      const consumer = toClient.consumer()
+      const words = new Int32Array(consumer.bytes.buffer)
+      for (let i = 0; i < 5000; i++) {
+        Atomics.store(words, consumerParkedWord, 1) // it says that it sleeps, and reads no bell
+        await channel.send(Buffer.from('hello'))
+        consumer.tryRead()
+      }
+      // What the system had no room for was not kept.
+      let count = 0
+      for (let bytes; (bytes = await heard(peer)) !== undefined;) count += bytes.length
+      expect(count).toBeGreaterThan(10)
+      expect(count).toBeLessThan(2000)
       expect(channel.destroyed).toBe(false)
     },
   )
