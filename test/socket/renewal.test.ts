@@ -174,7 +174,8 @@ describe('bad clients', () => {
       else if (i % 3 === 1) await client.send(Buffer.from('x')).catch(() => undefined)
       if (i % 3 === 1) client.destroy() // with bytes unread at both ends
     }
-    await eventually(() => server.stats().open === 0)
+    // Clients connect before the server has had a turn: none is open then, either.
+    await eventually(() => calls > 0 && server.stats().open === 0)
     const { admitted, rejected } = server.stats()
     expect(served).toBe(admitted)
     expect(rejected.authorize).toBeGreaterThan(0)
