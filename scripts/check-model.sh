@@ -1,7 +1,7 @@
 #!/bin/sh
-# Searches the models of the ring exhaustively. The protocol must pass in each of its forms; each
-# variant that lacks something it needs must fail, or the model proves nothing.
-#   scripts/check-model.sh           a minute or two
+# Searches the models of the ring and of the multiplexer exhaustively. The protocol must pass in each of
+# its forms; each variant that lacks something it needs must fail, or the model proves nothing.
+#   scripts/check-model.sh           two minutes or three
 #   scripts/check-model.sh --long    larger rings and deeper store buffers, too: ten minutes, 2 GB
 # Ends with "N passed, M failed", counted in searches.
 set -eu
@@ -88,7 +88,21 @@ for variant in NO_SLEEPER_FENCE NO_SECOND_LOOK BIT_IGNORED NO_RELOAD BIT_TAKEN; 
 done
 fails sleep_wake -DLATE_CLAIM -DCONSUMER_FENCED
 
+# Three streams that share a pool, a stream both ways, and guarantees of which a part is not reported.
+passes mux_credit
+passes mux_credit -DTWO_WAY
+passes mux_credit -DSTREAMS=2 -DGUARANTEE=2 -DPOOL=4
+for variant in NO_CREDIT_ON_RESET NO_CREDIT_AFTER_STOP CLEARED_ON_STOP CLEARED_ON_RESET \
+  REUSED_BEFORE_DONE STOP_BEHIND_FIN CREDIT_BY_WINDOWS CREDIT_ON_ARRIVAL CREDIT_BEHIND_DONE; do
+  fails mux_credit -D$variant
+done
+for variant in NO_CREDIT_ON_RESET REUSED_BY_HALVES RESET_BEHIND_FIN; do
+  fails mux_credit -DTWO_WAY -D$variant
+done
+fails mux_credit -DSTREAMS=2 -DNO_GUARANTEE
+
 if [ "${1:-}" = --long ]; then
+  passes mux_credit -DTWO_WAY -DGUARANTEE=2 -DPOOL=4
   passes publication -DCAPACITY=4 -DDEPTH=3
   passes publication -DCAPACITY=5 -DDEPTH=2
   passes publication -DCAPACITY=6 -DDEPTH=1

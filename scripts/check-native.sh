@@ -88,7 +88,7 @@ fi
 tests asan $((scale / 5)) -DSLUICE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
 tests tsan $((scale / 10)) -DSLUICE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo
 check "fuzzing for $fuzz_seconds s" scripts/fuzz-native.sh "$fuzz_seconds"
-echo '== models of the ring'
+echo '== models'
 scripts/check-model.sh >build-native/model.log 2>&1 || true
 cat build-native/model.log
 good=$(sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p' build-native/model.log)
