@@ -15,7 +15,7 @@ export interface FlowLimits {
   readonly window: number
   /** Bytes beyond their guarantees that all streams may have outstanding together. */
   readonly pool: number
-  /** How many streams the sender may have open: their numbers are 0 to `slots - 1`. */
+  /** How many streams the sender may have open, perhaps none: their numbers are 0 to `slots - 1`. */
   readonly slots: number
 }
 
