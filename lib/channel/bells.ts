@@ -15,8 +15,8 @@ import { Connection } from '../transport/connection.js'
 import type { Control } from './control.js'
 import { Bell } from './control_message.js'
 
-/** Milliseconds after which a sleeper is left to a parking thread, at least. */
-const longSleepMs = 100
+/** Milliseconds after which a sleeper is left to a parking thread, at least; at most twice as many. */
+const longSleepMs = 50
 
 const bytes = {
   [Bell.records]: Buffer.from([Bell.records]),
@@ -37,10 +37,22 @@ export class Bells {
   /** From here on the control connection carries bells. */
   start(): void {
     this.#started = true
-    this.#control.onBell = (bell) => {
-      if (bell === Bell.records) this.#consumer?.rang()
-      else this.#producer?.rang()
+    this.#control.bells = {
+      rang: (bell) => {
+        if (bell === Bell.records) this.#consumer?.rang()
+        else this.#producer?.rang()
+      },
+      hears: (can) => {
+        this.#consumer?.hears(can)
+        this.#producer?.hears(can)
+      },
     }
+  }
+
+  /** Wakes both ends: a bell may not have found room among the messages that have come. */
+  lookAround(): void {
+    this.#consumer?.rang()
+    this.#producer?.rang()
   }
 
   readonly forConsumer: MakeDoorbell = (id, handle) =>
@@ -70,6 +82,10 @@ class ControlDoorbell implements Doorbell {
   #wanted = 0
   /** It slept already when the clock struck last. */
   #sleepsLong = false
+  /** Bells reach it. */
+  #hears = true
+  /** The sleep before was ended by a look, which bells do not tell of: the next one begins with a full look. */
+  #wasFound = false
 
   constructor(id: number, handle: EndpointHandle, sendBell: () => void) {
     this.#handle = handle
@@ -81,13 +97,19 @@ class ControlDoorbell implements Doorbell {
   }
 
   sleep(wanted: number, wake: () => void, ref: boolean): WaitStatus {
-    const status = this.#handle.announce(wanted)
+    const byBell = this.#hears && !this.#wasFound
+    this.#wasFound = false
+    const status = byBell
+      ? this.#handle.announce(wanted)
+      : this.#inMemory.sleep(wanted, this.#found, false)
     if (status !== WaitStatus.nothingYet) return status
     this.#wake = wake
     this.#wanted = wanted
-    this.#sleepsLong = false
     this.#keepAlive.set(ref)
-    addSleeper(this)
+    if (byBell) {
+      this.#sleepsLong = false
+      addSleeper(this)
+    }
     return status
   }
 
@@ -121,20 +143,33 @@ class ControlDoorbell implements Doorbell {
     wake()
   }
 
-  /** The clock has struck. Whether it still wants to be told. */
-  tick(): boolean {
-    if (!this.#sleepsLong) {
-      this.#sleepsLong = true
-      return true
-    }
+  /** Bells reach it from now on, or do not: then a thread sleeps for it. */
+  hears(can: boolean): void {
+    this.#hears = can
+    if (!can && sleepers.has(this)) this.#park()
+  }
+
+  /** The clock has struck. */
+  tick(): void {
+    if (this.#sleepsLong) this.#park()
+    else this.#sleepsLong = true
+  }
+
+  /** A look has found something: bells tell neither of a peer's death nor of less room than they promise. */
+  readonly #found = (): void => {
+    this.#wasFound = true
+    this.rang()
+  }
+
+  #park(): void {
     let status: WaitStatus
     try {
-      status = this.#inMemory.sleep(this.#wanted, this.rang, false)
+      status = this.#inMemory.sleep(this.#wanted, this.#found, false)
     } catch {
-      return true // there is no thread now; bells wake it all the same
+      return // there is no thread now: the clock tries again
     }
-    if (status !== WaitStatus.nothingYet) this.rang()
-    return false
+    sleepers.delete(this)
+    if (status !== WaitStatus.nothingYet) this.#found()
   }
 
   #forget(): void {
@@ -155,7 +190,7 @@ function addSleeper(sleeper: ControlDoorbell): void {
 }
 
 function strike(): void {
-  for (const sleeper of [...sleepers]) if (!sleeper.tick()) sleepers.delete(sleeper)
+  for (const sleeper of [...sleepers]) sleeper.tick()
   clock = sleepers.size === 0 ? undefined : setTimeout(strike, longSleepMs).unref()
 }
 

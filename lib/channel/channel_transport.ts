@@ -316,6 +316,7 @@ export class ChannelTransport implements Transport {
     if (!this.#open) return false
     const mayCome = this.#lane.add(message)
     this.#reader.cargoCame()
+    this.#ends.bells?.lookAround()
     return mayCome
   }
 

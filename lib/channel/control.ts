@@ -29,6 +29,13 @@ export interface ControlListener {
   ended(failure: unknown): void
 }
 
+/** Hears the bells between the messages. */
+export interface BellListener {
+  rang(bell: Bell): void
+  /** Bells can be heard from now on, or cannot: the connection is not read, or is over. */
+  hears(can: boolean): void
+}
+
 /** Messages of a control connection, and the descriptors that come with them. */
 export class Control {
   readonly connection: ControlConnection
@@ -38,6 +45,7 @@ export class Control {
 
   #open = true
   #listener: ControlListener | undefined
+  #bells: BellListener | undefined
   /** The listener can take no more for now. */
   #paused = false
 
@@ -76,8 +84,7 @@ export class Control {
   }
 
   /**
-   * The handshake is over: from here on the listener hears the messages, and `onBell`, if it is given, the bells
-   * between them.
+   * The handshake is over: from here on the listener hears the messages.
    */
   listen(listener: ControlListener): void {
     this.#listener = listener
@@ -85,10 +92,10 @@ export class Control {
     Connection.giveTo(this.connection, {
       take: ({ data, received }) => this.#take(data, received as readonly Attachment[]),
       ended: () => {
-        listener.ended(undefined)
+        this.#tellEnd(undefined)
       },
       closed: (error) => {
-        listener.ended(error)
+        this.#tellEnd(error)
       },
     })
   }
@@ -105,7 +112,7 @@ export class Control {
     try {
       this.#add(data, attachments)
     } catch (error) {
-      listener.ended(error)
+      this.#tellEnd(error)
       return false
     }
     return this.#open && this.#deliver(listener)
@@ -113,6 +120,7 @@ export class Control {
 
   /** Whether more may come. */
   #deliver(listener: ControlListener): boolean {
+    const wasPaused = this.#paused
     this.#paused = false
     try {
       for (let message; !this.#paused && (message = this.#parser.next()) !== undefined;) {
@@ -122,9 +130,15 @@ export class Control {
       if (this.#parser.rest.length === 0 && this.#attachments.length > 0) throw unnamed()
     } catch (error) {
       this.#paused = true
-      listener.ended(error)
+      this.#tellEnd(error)
     }
+    if (this.#paused !== wasPaused) this.#bells?.hears(!this.#paused)
     return !this.#paused
+  }
+
+  #tellEnd(failure: unknown): void {
+    this.#bells?.hears(false)
+    this.#listener?.ended(failure)
   }
 
   #add(data: Buffer, attachments: readonly Attachment[]): void {
@@ -148,9 +162,12 @@ export class Control {
     return this.#attachments.splice(0, count)
   }
 
-  /** From here on the peer may ring, of which `onBell` is told. */
-  set onBell(onBell: (bell: Bell) => void) {
-    this.#parser.onBell = onBell
+  /** From here on the peer may ring. */
+  set bells(bells: BellListener) {
+    this.#bells = bells
+    this.#parser.onBell = (bell) => {
+      bells.rang(bell)
+    }
   }
 
   /** From here on the connection is a plain stream, to which belongs what has come already. */

@@ -201,6 +201,10 @@ export class UnixTransport implements Transport, Listener {
     return count
   }
 
+  nudge(byte: Buffer): void {
+    if (this.#open) this.#handle.send(byte, 0, undefined)
+  }
+
   write(outbox: Outbox): void {
     // The send that waited for room may have been cancelled: the watch would keep the process alive.
     const hasWaited = this.#blocked !== undefined

@@ -888,19 +888,15 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
   }
 
   /**
-   * Writes a byte that tells the peer to look, unless the system has no room for it: a peer that has so much to
-   * read looks anyway, and a hostile one makes nothing grow. A connection that cannot take it any more says so by
-   * itself.
+   * Writes a byte that tells the peer to look, unless something waits to be written or the system has no room: a
+   * hostile peer makes nothing grow. A failure is not told here. The reading side finds the end by itself, behind
+   * all that has come before it.
    *
    * @internal
    */
   static nudge(connection: Connection, byte: Buffer): void {
     if (connection.destroyed || connection.writableEnded || !connection.#writesNothing()) return
-    try {
-      connection.#transport.tryWrite?.(byte, undefined)
-    } catch {
-      // The connection has been told.
-    }
+    connection.#transport.nudge?.(byte)
   }
 
   /**

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { describe, expect } from 'vitest'
 
 import { Bell, ControlKind } from '../../lib/channel/control_message.js'
@@ -174,5 +175,69 @@ describe('a bell', () => {
     expect(channel.consumer.readSync(30_000)).toBeUndefined()
     channel.close()
     expect(await child.exited).toEqual({ code: 0, signal: null })
+  })
+
+  const waits: Record<string, (channel: Channel) => Promise<unknown>> = {
+    read: (channel) => channel.consumer.read(),
+    consume: (channel) => channel.consumer.consume(() => undefined),
+    iteration: async (channel) => {
+      for await (const message of channel.consumer) expect(message).toBeUndefined()
+    },
+    ready: (channel) => channel.producer.ready(channel.producer.bytes.length / 4),
+    write: async (channel) => {
+      for (;;) await channel.producer.write(Buffer.alloc(10_000))
+    },
+  }
+  onlyIf(zeroCopy && !onWindows, 'the rings are used directly').each(
+    Object.keys(waits).flatMap((what) => [20, 300].map((ms) => [what, ms] as const)),
+  )('of a peer that is killed is not waited for: %s, after %i ms', async (what, ms) => {
+    const server = await channelServer()
+    const child = new Child('channel_dies.mjs', [server.address])
+    await child.next()
+    const channel = closedAfterTest(await server.accept())
+    if (!(channel instanceof Channel)) throw new Error('the connection is no channel')
+    channel.on('error', () => undefined)
+    while (channel.producer.tryWrite(Buffer.alloc(10_000)));
+    const waiting = waits[what](channel)
+    waiting.catch(() => undefined)
+    await new Promise((resolve) => setTimeout(resolve, ms))
+    child.kill('SIGKILL')
+    await expect(waiting).rejects.toThrow(sluiceError('ERR_SLUICE_PEER_DIED'))
+  })
+
+  test('to a peer that has gone costs nothing of what it had sent', async () => {
+    const server = await channelServer({ allowHalfOpen: true })
+    const file = openSync('/dev/null', 'r')
+    for (let round = 0; round < 20; round++) {
+      const client = await connectChannel(server.address)
+      const channel = await server.accept()
+      const closed = (async () => {
+        for (let i = 0; i < 12; i++) await client.send(Buffer.from('x'), { fds: [file] })
+        await client.closeWrite()
+        client.close()
+      })()
+      let count = 0
+      for (let message; (message = await channel.receive()) !== undefined; count++) {
+        if (count === 0) channel.end()
+        if ('fds' in message) for (const fd of message.fds) fd.close()
+      }
+      expect(count).toBe(12)
+      await closed
+      channel.close()
+    }
+    closeSync(file)
+  })
+
+  test('cannot be heard behind many descriptors, and nobody waits for it', async () => {
+    const { channel, peer, toClient } = await withRawPeer()
+    const file = openSync('/dev/null', 'r')
+    const sending = channel.send(Buffer.alloc(2 ** 20), { timeout: 30_000 })
+    for (let number = 1; number <= 17; number++) {
+      await peer.say({ kind: ControlKind.cargo, number, count: 1 }, [file])
+    }
+    const consumer = toClient.consumer()
+    for (let left = 2 ** 20; left > 0;) left -= (await consumer.read())?.length ?? left
+    await sending
+    closeSync(file)
   })
 })
