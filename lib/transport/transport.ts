@@ -177,9 +177,9 @@ export interface Transport {
    * system takes no more; then the transport goes on by itself when it does. Called again when the
    * outbox was empty and has something, and when what waited first was taken out.
    */
-  /** Writes a byte if there is room for it now; any failure is left to be found by reading. */
-  nudge?(byte: Buffer): void
   write(outbox: Outbox): void
+  /** Writes a byte if there is room for it now; a failure is left to be found by reading. Optional. */
+  nudge?(byte: Buffer): void
   /**
    * Writes a message at once, past the outbox, which is empty: how many bytes the system has taken, or
    * 'later' when it takes none for now. The cargo is what `CargoKind.check` has returned. Optional.
