@@ -7,7 +7,7 @@
  * long: a parking thread takes those over, and looks from time to time at what no bell tells of, such as room
  * that is enough for the producer that waits and less than what its consumer tells of.
  */
-import { KeepAlive } from '../core/keep_alive.js'
+import { PendingWake } from '../core/pending_wake.js'
 import { native as memory } from '../memory/native.js'
 import { NativeDoorbell, type Doorbell, type MakeDoorbell } from '../ring/doorbell.js'
 import { WaitStatus, type EndpointHandle } from '../ring/native.js'
@@ -76,9 +76,7 @@ class ControlDoorbell implements Doorbell {
   /** Wakes those that a byte does not reach, and has those parked who sleep for long. */
   readonly #inMemory: NativeDoorbell
   readonly #sendBell: () => void
-  readonly #keepAlive = new KeepAlive()
-  /** Called at the wake-up; undefined while nobody sleeps. */
-  #wake: (() => void) | undefined
+  readonly #sleep = new PendingWake()
   #wanted = 0
   /** It slept already when the clock struck last. */
   #sleepsLong = false
@@ -103,9 +101,8 @@ class ControlDoorbell implements Doorbell {
       ? this.#handle.announce(wanted)
       : this.#inMemory.sleep(wanted, this.#found, false)
     if (status !== WaitStatus.nothingYet) return status
-    this.#wake = wake
+    this.#sleep.begin(wake, ref)
     this.#wanted = wanted
-    this.#keepAlive.set(ref)
     if (byBell) {
       this.#sleepsLong = false
       addSleeper(this)
@@ -114,13 +111,13 @@ class ControlDoorbell implements Doorbell {
   }
 
   awake(): void {
-    if (this.#wake === undefined) return
-    this.#forget()
+    if (!this.#sleep.isPending) return
+    this.#end()
     this.#handle.unpark()
   }
 
   setRef(ref: boolean): void {
-    if (this.#wake !== undefined) this.#keepAlive.set(ref)
+    this.#sleep.ref = ref
   }
 
   sleepSync(wanted: number, milliseconds: number): WaitStatus {
@@ -137,10 +134,7 @@ class ControlDoorbell implements Doorbell {
 
   /** The peer has rung; whether for anything, a look tells. */
   readonly rang = (): void => {
-    const wake = this.#wake
-    if (wake === undefined) return
-    this.#forget()
-    wake()
+    if (this.#sleep.isPending) this.#end()?.()
   }
 
   /** Bells reach it from now on, or do not: then a thread sleeps for it. */
@@ -172,11 +166,10 @@ class ControlDoorbell implements Doorbell {
     if (status !== WaitStatus.nothingYet) this.#found()
   }
 
-  #forget(): void {
-    this.#wake = undefined
-    this.#keepAlive.set(false)
+  #end(): (() => void) | undefined {
     this.#inMemory.awake()
     sleepers.delete(this)
+    return this.#sleep.end()
   }
 }
 

@@ -1,7 +1,7 @@
 /** How an endpoint sleeps until its peer has done something, and wakes a peer that sleeps. */
-import { KeepAlive } from '../core/keep_alive.js'
 import type { Listener } from '../core/listeners.js'
 import { wakeups } from '../core/native.js'
+import { PendingWake } from '../core/pending_wake.js'
 import { WaitStatus, type EndpointHandle } from './native.js'
 
 /**
@@ -33,9 +33,7 @@ export type MakeDoorbell = (id: number, handle: EndpointHandle) => Doorbell
 export class NativeDoorbell implements Doorbell, Listener {
   readonly #id: number
   readonly #handle: EndpointHandle
-  /** Called at the wake-up; undefined while nobody sleeps. */
-  #wake: (() => void) | undefined
-  readonly #keepAlive = new KeepAlive()
+  readonly #sleep = new PendingWake()
 
   /** `id` is the one that the handle was made with. */
   constructor(id: number, handle: EndpointHandle) {
@@ -46,33 +44,29 @@ export class NativeDoorbell implements Doorbell, Listener {
   sleep(wanted: number, wake: () => void, ref: boolean): WaitStatus {
     const status = this.#handle.park(wanted)
     if (status !== WaitStatus.nothingYet) return status
-    this.#wake = wake
+    this.#sleep.begin(wake, ref)
     wakeups.listen(this.#id, this)
-    this.#keepAlive.set(ref)
     return status
   }
 
   awake(): void {
-    if (this.#wake === undefined) return
-    this.#forget()
+    if (!this.#sleep.isPending) return
+    this.#end()
     this.#handle.unpark()
   }
 
   setRef(ref: boolean): void {
-    if (this.#wake !== undefined) this.#keepAlive.set(ref)
+    this.#sleep.ref = ref
   }
 
   /** The parking thread's call. */
   notify(): void {
-    const wake = this.#wake
-    this.#forget()
-    wake?.()
+    this.#end()?.()
   }
 
-  #forget(): void {
-    this.#wake = undefined
+  #end(): (() => void) | undefined {
     wakeups.forget(this.#id)
-    this.#keepAlive.set(false)
+    return this.#sleep.end()
   }
 
   sleepSync(wanted: number, milliseconds: number): WaitStatus {
