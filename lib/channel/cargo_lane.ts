@@ -56,6 +56,7 @@ export class CargoLane {
   readonly #arrived = new Map<number, readonly Closable[]>()
   #lastSent = 0
   #lastCame = 0
+
   constructor(control: Control) {
     this.#control = control
   }

@@ -352,7 +352,7 @@ export class Ring {
    * ```
    */
   producer(options: EndpointOptions = {}): Producer {
-    return this.#producer(ownOptions(options, ['spin']))
+    return Ring.producerOf(this, ownOptions(options, ['spin']))
   }
 
   /**
@@ -362,7 +362,7 @@ export class Ring {
    * `ERR_SLUICE_CORRUPT`, `ERR_SLUICE_CLOSED`.
    */
   consumer(options: EndpointOptions = {}): Consumer {
-    return this.#consumer(ownOptions(options, ['spin']))
+    return Ring.consumerOf(this, ownOptions(options, ['spin']))
   }
 
   /**
@@ -476,8 +476,8 @@ export class Ring {
    *
    * @internal
    */
-  static producerOf(ring: Ring, options: EndpointOptions, makeDoorbell?: MakeDoorbell): Producer {
-    return ring.#producer(options, makeDoorbell)
+  static producerOf(ring: Ring, { spin }: EndpointOptions, makeDoorbell?: MakeDoorbell): Producer {
+    return ring.#add(new Producer(claimProducer(ring.#access(spin, makeDoorbell)), spin))
   }
 
   /**
@@ -485,16 +485,8 @@ export class Ring {
    *
    * @internal
    */
-  static consumerOf(ring: Ring, options: EndpointOptions, makeDoorbell?: MakeDoorbell): Consumer {
-    return ring.#consumer(options, makeDoorbell)
-  }
-
-  #producer({ spin }: EndpointOptions, makeDoorbell?: MakeDoorbell): Producer {
-    return this.#add(new Producer(claimProducer(this.#access(spin, makeDoorbell)), spin))
-  }
-
-  #consumer({ spin }: EndpointOptions, makeDoorbell?: MakeDoorbell): Consumer {
-    return this.#add(new Consumer(claimConsumer(this.#access(spin, makeDoorbell)), spin))
+  static consumerOf(ring: Ring, { spin }: EndpointOptions, makeDoorbell?: MakeDoorbell): Consumer {
+    return ring.#add(new Consumer(claimConsumer(ring.#access(spin, makeDoorbell)), spin))
   }
 
   #access(spin: number | undefined, makeDoorbell: MakeDoorbell | undefined): RingAccess {

@@ -634,6 +634,11 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
       this.#reachEnd()
       return
     }
+    this.#readOn()
+  }
+
+  /** A connection that cannot be read is lost. */
+  #readOn(): void {
     try {
       this.#transport.read()
     } catch (error) {
@@ -870,7 +875,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
       mayCome = taker.take(kept)
     if (connection.destroyed) taker.closed(connection.#failure as Error | null)
     else if (connection.#ended) taker.ended()
-    else if (mayCome) Connection.takeMore(connection)
+    else if (mayCome) connection.#readOn()
   }
 
   /**
@@ -879,12 +884,7 @@ export class Connection<Types extends ConnectionTypes = ConnectionTypes> extends
    * @internal
    */
   static takeMore(connection: Connection): void {
-    if (connection.destroyed) return
-    try {
-      connection.#transport.read()
-    } catch (error) {
-      connection.destroy(error as Error)
-    }
+    if (!connection.destroyed) connection.#readOn()
   }
 
   /**
