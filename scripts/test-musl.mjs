@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 
-import { fetchPackage } from './packages.mjs'
+import { fetchProgram } from './packages.mjs'
 import { root, run } from './packed.mjs'
 import { Steps } from './steps.mjs'
 import { runZig } from './zig.mjs'
@@ -17,7 +17,7 @@ const musl = '/lib/ld-musl-x86_64.so.1'
 const systems = '/usr/lib/x86_64-linux-gnu'
 if (!existsSync(musl)) throw new Error(`${musl} is missing (Debian: musl)`)
 
-const bun = path.join(fetchPackage('@oven/bun-linux-x64-musl@1.4.5', ['bin/bun']), 'bin', 'bun')
+const bun = fetchProgram('@oven/bun-linux-x64-musl@1.4.5', 'bin/bun')
 const folder = mkdtempSync(path.join(os.tmpdir(), 'sluice-musl-'))
 const glibcNames = path.join(folder, 'glibc_names.so')
 const env = {

@@ -3,19 +3,16 @@
 //   node scripts/test-nodes.mjs [name ...]    for example: node-24
 import { spawnSync } from 'node:child_process'
 
+import { chosenNames } from './chosen_names.mjs'
 import { nodeNames, nodeProgram } from './nodes.mjs'
 import { build, root } from './packed.mjs'
 
-const chosen = process.argv.slice(2)
-const unknown = chosen.filter((name) => !nodeNames.includes(name))
-if (unknown.length > 0) {
-  throw new Error(`unknown: ${unknown.join(', ')}; known are ${nodeNames.join(', ')}`)
-}
+const chosen = chosenNames(nodeNames)
 
 build()
 let passed = 0
 let failed = 0
-for (const name of chosen.length === 0 ? nodeNames : chosen) {
+for (const name of chosen) {
   console.log(`=== ${name}`)
   const { status } = spawnSync(nodeProgram(name), ['node_modules/vitest/vitest.mjs', 'run'], {
     cwd: root,

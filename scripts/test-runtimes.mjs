@@ -4,10 +4,10 @@
 //
 //   node scripts/test-runtimes.mjs [name ...]     for example: node-24 bun
 import { spawnSync } from 'node:child_process'
-import path from 'node:path'
 
+import { chosenNames } from './chosen_names.mjs'
 import { nodeNames, nodeProgram } from './nodes.mjs'
-import { fetchPackage } from './packages.mjs'
+import { fetchProgram } from './packages.mjs'
 import { build, installPackage, run } from './packed.mjs'
 
 // In how many ways each engine is made to run the litmus test of its stores (lib/ring/publish.ts).
@@ -30,15 +30,11 @@ const litmusRecords = { asUsual: 2_000_000, otherwise: 200_000 }
 
 const runtimes = {
   ...Object.fromEntries(nodeNames.map((name) => [name, { find: () => nodeProgram(name) }])),
-  bun: { find: () => fetched('@oven/bun-linux-x64@1.4.5', 'bin/bun') },
+  bun: { find: () => fetchProgram('@oven/bun-linux-x64@1.4.5', 'bin/bun') },
   deno: {
-    find: () => fetched('@deno/linux-x64-glibc@2.9.6', 'deno'),
+    find: () => fetchProgram('@deno/linux-x64-glibc@2.9.6', 'deno'),
     flags: ['run', '--allow-all'],
   },
-}
-
-function fetched(pack, program) {
-  return path.join(fetchPackage(pack, [program]), program)
 }
 
 function smoke(folder, program, flags = []) {
@@ -96,11 +92,7 @@ function litmus(folder, program, flags = [], name) {
 if (process.platform !== 'linux' || process.arch !== 'x64') {
   throw new Error('the runtimes are fetched for Linux on x64 only')
 }
-const chosen = process.argv.slice(2)
-const unknown = chosen.filter((name) => !(name in runtimes))
-if (unknown.length > 0) {
-  throw new Error(`unknown: ${unknown.join(', ')}; known are ${Object.keys(runtimes).join(', ')}`)
-}
+const chosen = chosenNames(Object.keys(runtimes))
 
 build()
 const { folder, remove } = installPackage()
@@ -108,8 +100,9 @@ let passed = 0
 let failed = 0
 try {
   const all = [['this node', process.execPath]]
-  for (const [name, { find, flags }] of Object.entries(runtimes)) {
-    if (chosen.length === 0 || chosen.includes(name)) all.push([name, find(), flags])
+  for (const name of chosen) {
+    const { find, flags } = runtimes[name]
+    all.push([name, find(), flags])
   }
   for (const [name, program, flags] of all) {
     const version = run(program, ['--version']).split('\n')[0]

