@@ -15,7 +15,7 @@ export class ChannelEnds {
   readonly consumer: Consumer
   /** Bytes of the longest record that can be written. */
   readonly maxRecordLength: number
-  /** By which they wake the peer, and are woken; undefined: by the rings' own doorbells. */
+  /** The bells that wake the peer and these ends; undefined: the rings' own doorbells do. */
   readonly bells: Bells | undefined
   readonly #outgoing: Ring
   readonly #incoming: Ring

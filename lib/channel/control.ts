@@ -83,9 +83,7 @@ export class Control {
     }
   }
 
-  /**
-   * The handshake is over: from here on the listener hears the messages.
-   */
+  /** The handshake is over: from here on the listener hears the messages. */
   listen(listener: ControlListener): void {
     this.#listener = listener
     this.#deliver(listener)

@@ -38,7 +38,7 @@ export const Feature = {
   bells: 2,
 } as const
 
-/** What this process can do. */
+/** The features that this process has. */
 function ownFeatures(): number {
   return canRingByControl() ? Feature.plain | Feature.bells : Feature.plain
 }

@@ -4,7 +4,7 @@ export interface Owing<Self> {
   isOwing: boolean
 }
 
-/** Those that owe the peer a frame, in the order in which they came to owe one, each once. */
+/** A queue of all that owe the peer a frame, in the order in which they came to owe one, each once. */
 export class OwingQueue<Member extends Owing<Member>> {
   #first: Member | undefined
   #last: Member | undefined

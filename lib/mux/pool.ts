@@ -9,7 +9,7 @@ export class Pool {
     this.size = size
   }
 
-  /** Of all streams together. */
+  /** Bytes that all streams together take of it. */
   get used(): number {
     return this.#used
   }

@@ -61,7 +61,7 @@ export class ReceiveHalf<Owner> {
     return this.#unread
   }
 
-  /** What the sender has outstanding, as far as is known here. */
+  /** Bytes that the sender has outstanding, as far as is known here. */
   get outstanding(): number {
     return this.#unread + this.#unreported
   }

@@ -130,7 +130,7 @@ describe('a bell', () => {
         await channel.send(Buffer.from('hello'))
         consumer.tryRead()
       }
-      // What the system had no room for was not kept.
+      // Bells for which the system had no room were not kept.
       let count = 0
       for (let bytes; (bytes = await heard(peer)) !== undefined;) count += bytes.length
       expect(count).toBeGreaterThan(10)

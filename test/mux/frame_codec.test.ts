@@ -181,7 +181,7 @@ function bytesOf({ kind, flags, stream, aux, small, data }: Frame): Buffer {
   return Buffer.concat([header, small, data])
 }
 
-/** As whoever has a decoder does, with bytes of any kind. */
+/** Decodes bytes of any kind in the way that an owner of a decoder does. */
 function readSmall({ header, part }: FrameDecoder): void {
   expect(part.length).toBeLessThanOrEqual(1024)
   if (header.kind === FrameKind.hello) decodeHello(header.aux, part)

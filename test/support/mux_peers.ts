@@ -124,7 +124,7 @@ export class Peer {
     stream.isDestroyed = true
   }
 
-  /** What a turn ends with: frames that are owed, before data. */
+  /** Sends what is due at the end of a turn: first the frames that are owed, then data. */
   settle(): void {
     const { owing } = this.receiveFlow
     for (let half; (half = owing.take()) !== undefined;) {
